@@ -1,0 +1,77 @@
+"""Evidence: what every source returned, kept compressed and hashed beside a record of the call that fetched it."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import threading
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from soc2.model.population import Problem
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """One query to one source, as an auditor needs it to repeat it. Times are UTC; ``sha256`` is that of the
+    canonical JSON (keys sorted, UTF-8, no white space) of what was kept, whose file is ``<sha256>.json.gz``."""
+
+    source: str
+    operation: str
+    parameters: dict[str, str]
+    identity: str
+    started: datetime
+    finished: datetime
+    pages: int
+    items: int
+    complete: bool
+    problem: str | None = None
+    resource_version: str | None = None
+    sha256: str | None = None
+
+
+class EvidenceStore:
+    """Keeps evidence in ``folder``: ``calls.jsonl`` and one compressed file for each distinct answer. Thread-safe."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def keep(self, canonical: bytes) -> str:
+        """Store canonical JSON once and return its SHA-256 as 64 hex digits."""
+        digest = hashlib.sha256(canonical).hexdigest()
+        path = self._folder / f"{digest}.json.gz"
+        with self._lock:
+            known = path.exists()
+            path.touch()
+        if not known:
+            # No time stamp and no name inside: equal evidence gives equal files.
+            path.write_bytes(gzip.compress(canonical, compresslevel=1, mtime=0))
+        return digest
+
+    def record(self, call: Call) -> None:
+        """Append one call to ``calls.jsonl``."""
+        line = msgspec.json.encode(call) + b"\n"
+        with self._lock, (self._folder / "calls.jsonl").open("ab") as calls:
+            calls.write(line)
+
+    def record_failure(
+        self, source: str, operation: str, identity: str, started: datetime, finished: datetime, problem: Problem
+    ) -> None:
+        """Append a call that returned nothing."""
+        self.record(
+            Call(
+                source=source,
+                operation=operation,
+                parameters={},
+                identity=identity,
+                started=started,
+                finished=finished,
+                pages=0,
+                items=0,
+                complete=False,
+                problem=str(problem),
+            )
+        )

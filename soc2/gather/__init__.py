@@ -1,0 +1,1 @@
+"""Gathering: the only code that talks to a network. Gatherers never judge."""

@@ -1,0 +1,78 @@
+"""Between the JSON of an API and typed records: decoding that redacts, and the canonical JSON that evidence is."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, TypeVar
+
+import msgspec
+
+from soc2.gather.redaction import Redactor
+from soc2.model.fingerprint import Annotations, Features, Fingerprint
+from soc2.model.kubernetes.pods import Volume
+
+T = TypeVar("T")
+
+# Where a volume's path or the object it refers to stands, by its kind.
+_VOLUME_PATH = {"hostPath": "path"}
+_VOLUME_REFERENCE = {"secret": "secretName", "configMap": "name", "persistentVolumeClaim": "claimName"}
+
+
+class Codec:
+    """Decodes with one redactor; everything decoded by the same codec has comparable fingerprints."""
+
+    def __init__(self, redactor: Redactor | None = None) -> None:
+        self._redactor = redactor or Redactor()
+        self._decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
+
+    def decode(self, body: bytes, kind: type[T]) -> T:
+        """Decode JSON. Raises msgspec.DecodeError (a ValidationError among them) when it does not fit ``kind``."""
+        decoder = self._decoders.get(kind)
+        if decoder is None:
+            decoder = self._decoders.setdefault(kind, msgspec.json.Decoder(kind, dec_hook=self._decode_special))
+        return decoder.decode(body)  # type: ignore[no-any-return]
+
+    def convert(self, value: Any, kind: type[T]) -> T:
+        """Convert what an SDK returned. Raises msgspec.ValidationError."""
+        return msgspec.convert(value, kind, dec_hook=self._decode_special, strict=False)
+
+    def _decode_special(self, kind: type, value: Any) -> Any:
+        """Decode our own types from the API's form or, on replay of evidence, from the form in which it was kept."""
+        if kind is Fingerprint:
+            if isinstance(value, dict):
+                return Fingerprint(msgspec.convert(value, Features))
+            return self._redactor.fingerprint(str(value))
+        if kind is Annotations:
+            kept = {
+                k: Fingerprint(msgspec.convert(v, Features)) for k, v in (value or {}).items() if isinstance(v, dict)
+            }
+            fresh = {k: v for k, v in (value or {}).items() if k not in kept}
+            return Annotations({**self._redactor.annotations(fresh), **kept})
+        if kind is Volume:
+            return _volume(value)
+        raise NotImplementedError(kind)
+
+
+def canonical(value: Any) -> bytes:
+    """Return canonical JSON: keys sorted, UTF-8, no white space."""
+    return msgspec.json.encode(value, enc_hook=_encode_special, order="sorted")
+
+
+def _encode_special(value: Any) -> Any:
+    if isinstance(value, Fingerprint):
+        return dataclasses.asdict(value.features)
+    if isinstance(value, Annotations):
+        return dict(value)
+    if isinstance(value, Volume):
+        return value.as_dict()
+    raise NotImplementedError(type(value))
+
+
+def _volume(value: dict[str, Any]) -> Volume:
+    name = str(value.get("name", ""))
+    if isinstance(value.get("kind"), str):
+        return Volume(name, value["kind"], value.get("path"), value.get("reference"))
+    # A volume without a source is an emptyDir.
+    kind = next((key for key in value if key != "name" and value[key] is not None), "emptyDir")
+    source = value.get(kind) or {}
+    return Volume(name, kind, source.get(_VOLUME_PATH.get(kind, "")), source.get(_VOLUME_REFERENCE.get(kind, "")))

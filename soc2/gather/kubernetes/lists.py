@@ -1,0 +1,167 @@
+"""Lists of Kubernetes objects: paged, decoded page by page while the next one is fetched, complete or with a Problem."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, cast
+
+import msgspec
+
+from soc2.evidence import Call
+from soc2.gather.codec import Codec, canonical
+from soc2.gather.kubernetes.connection import GatherError, KubeConnection, now
+from soc2.gather.source import Gatherer, Listing
+from soc2.model.kubernetes.meta import KubeObject, Metadata
+from soc2.model.kubernetes.rbac import SecretMeta
+from soc2.model.population import Cause, Problem, SourceStatus
+
+T = TypeVar("T", bound=KubeObject)
+
+_PAGE_SIZE = 500
+_RESTARTS = 3
+_TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
+
+
+class _ListMeta(msgspec.Struct):
+    resource_version: str = msgspec.field(default="", name="resourceVersion")
+    continue_: str = msgspec.field(default="", name="continue")
+
+
+class _Envelope(msgspec.Struct):
+    """What tells a list from anything else that a server or a proxy may answer with status 200."""
+
+    kind: str
+    metadata: _ListMeta
+
+
+class _Page(msgspec.Struct, Generic[T]):
+    items: tuple[T, ...] | None
+
+
+class _Cell(msgspec.Struct):
+    metadata: Metadata
+
+
+class _Row(msgspec.Struct):
+    cells: tuple[Any, ...]
+    object: _Cell
+
+
+class _Table(msgspec.Struct):
+    rows: tuple[_Row, ...] | None
+
+
+@dataclass(frozen=True)
+class KubeList(Generic[T]):
+    """All objects of one kind, in all namespaces. ``path`` is the list's path on the server."""
+
+    name: str
+    path: str
+    kind: type[T]
+
+    def gather(self, gatherer: Gatherer) -> Listing[T]:
+        return _gather(gatherer, self.name, self.path, "application/json", self._decode, self._list_kind)
+
+    def _list_kind(self, kind: str) -> bool:
+        return kind.endswith("List")
+
+    def _decode(self, codec: Codec, body: bytes) -> tuple[T, ...]:
+        page = codec.decode(body, cast("type[_Page[T]]", _Page[self.kind]))  # type: ignore[name-defined]
+        return page.items or ()
+
+
+@dataclass(frozen=True)
+class SecretTable:
+    """All Secrets as the server's Table tells them: name, type and number of keys. Their data stays on the server."""
+
+    name: str = "secrets"
+    path: str = "/api/v1/secrets"
+
+    def gather(self, gatherer: Gatherer) -> Listing[SecretMeta]:
+        return _gather(gatherer, self.name, self.path, _TABLE, self._decode, lambda kind: kind == "Table")
+
+    def _decode(self, codec: Codec, body: bytes) -> tuple[SecretMeta, ...]:
+        rows = codec.decode(body, _Table).rows or ()
+        return tuple(
+            SecretMeta(metadata=row.object.metadata, type=str(row.cells[1]), keys=int(row.cells[2])) for row in rows
+        )
+
+
+@dataclass
+class _Progress:
+    pages: int = 0
+    resource_version: str = ""
+
+
+def _gather(gatherer: Gatherer, name: str, path: str, accept: str, decode: Any, is_list: Any) -> Listing[Any]:
+    exempt = gatherer.system.kubernetes.absent
+    if exempt:
+        return Listing((), (), exempt)
+    started = now()
+    connection = gatherer.kubernetes
+    query = {"limit": str(_PAGE_SIZE)}
+    if accept == _TABLE:
+        query["includeObject"] = "Metadata"
+    items: list[Any] = []
+    progress = _Progress()
+    problem = None
+    with ThreadPoolExecutor(1, thread_name_prefix=f"decode {name}") as decoder:
+        try:
+            for restart in range(_RESTARTS + 1):
+                pages: list[Future[tuple[Any, ...]]] = []
+                progress = _Progress()
+                try:
+                    for body in _pages(connection, path, accept, query, is_list, progress):
+                        pages.append(decoder.submit(decode, gatherer.codec, body))
+                    break
+                except GatherError as error:
+                    # 410: the continue token expired. What was read belongs to an older state, so begin anew.
+                    if error.status != 410 or restart == _RESTARTS:
+                        problem = error.problem
+                        break
+        except msgspec.DecodeError as error:
+            problem = Problem(Cause.MALFORMED, f"{path}: {error}")
+        for page in pages:
+            try:
+                items.extend(page.result())
+            except (msgspec.DecodeError, IndexError, ValueError) as error:
+                problem = Problem(Cause.MALFORMED, f"{path}: {error}")
+    kept = canonical(items)
+    sha256 = gatherer.evidence.keep(kept) if progress.pages else None
+    gatherer.evidence.record(
+        Call(
+            source=name,
+            operation=f"GET {path}",
+            parameters={**query, "accept": accept},
+            identity=connection.identity if not problem or problem.cause is not Cause.UNREACHABLE else "unknown",
+            started=started,
+            finished=now(),
+            pages=progress.pages,
+            items=len(items),
+            complete=problem is None,
+            problem=str(problem) if problem else None,
+            resource_version=progress.resource_version or None,
+            sha256=sha256,
+        )
+    )
+    status = SourceStatus(name, f"GET {path}", progress.pages, len(items), sha256, problem)
+    return Listing(tuple(items), (status,))
+
+
+def _pages(
+    connection: KubeConnection, path: str, accept: str, query: dict[str, str], is_list: Any, progress: _Progress
+) -> Iterator[bytes]:
+    token = ""
+    while True:
+        body = connection.request("GET", path, {**query, **({"continue": token} if token else {})}, accept).body
+        envelope = msgspec.json.decode(body, type=_Envelope)
+        if not is_list(envelope.kind):
+            raise GatherError(Problem(Cause.MALFORMED, f"{path}: expected a list, got kind {envelope.kind!r}"))
+        progress.pages += 1
+        progress.resource_version = envelope.metadata.resource_version
+        yield body
+        token = envelope.metadata.continue_
+        if not token:
+            return

@@ -1,0 +1,127 @@
+"""Judging: a population and a rule become a verdict. Pure: no clock, no file, no network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import date
+from typing import TypeVar
+
+from soc2.catalog import Check
+from soc2.model.deviation import Deviation
+from soc2.model.outcome import Outcome, decide
+from soc2.model.population import Population, SourceStatus
+from soc2.system import System
+from soc2.waivers import Waiver, Waivers
+
+T = TypeVar("T")
+Rule = Callable[[T], Iterable[Deviation]]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A deviation, and the waiver in force that covers it."""
+
+    deviation: Deviation
+    waiver: Waiver | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check came to, with everything that a report shows of it."""
+
+    outcome: Outcome
+    reason: str = ""
+    count: int = 0
+    complete: bool = True
+    sources: tuple[SourceStatus, ...] = ()
+    deviations: tuple[Judged, ...] = ()
+
+    @property
+    def open(self) -> tuple[Deviation, ...]:
+        return tuple(judged.deviation for judged in self.deviations if judged.waiver is None)
+
+
+@dataclass(frozen=True)
+class Declarations:
+    """What the owner declared: the system, the waivers, and the day on which they are applied."""
+
+    system: System
+    waivers: Waivers
+    as_of: date
+
+
+def exempted(check: Check, declared: Declarations) -> Verdict | None:
+    """Return the verdict on a check that the owner declared inherited or not used, or None."""
+    for entry in declared.system.inherited:
+        if check.id == entry.check or check.criterion == entry.criterion:
+            reason = f"inherited from {entry.provider}: {entry.report}, reviewed {entry.reviewed}"
+            return Verdict(Outcome.INHERITED, reason)
+    for unused in declared.system.not_used:
+        if check.id == unused.check:
+            return Verdict(Outcome.NOT_APPLICABLE, f"declared not used: {unused.reason}")
+    return None
+
+
+def judge(check: Check, population: Population[T], rule: Rule[T], declared: Declarations) -> Verdict:
+    """Apply a rule to every item and return the verdict, waivers applied to each deviation."""
+    if population.exempt:
+        return Verdict(Outcome.NOT_APPLICABLE, f"out of scope: {population.exempt}")
+    crash = ""
+    found: list[Deviation] = []
+    for item in population.items:
+        try:
+            found.extend(rule(item))
+        except Exception as error:
+            where = getattr(item, "resource", None)
+            crash = f"the rule crashed on {where or type(item).__name__}: {type(error).__name__}: {error}"
+            break
+    judged = tuple(Judged(deviation, _waiver_for(check, deviation, declared)) for deviation in _ordered(found))
+    waived = sum(entry.waiver is not None for entry in judged)
+    outcome = decide(
+        crashed=bool(crash),
+        evidence_complete=population.complete,
+        population=len(population.items),
+        open_deviations=len(judged) - waived,
+        waived_deviations=waived,
+        event=check.event,
+    )
+    return Verdict(
+        outcome=outcome,
+        reason=crash or _reason(outcome, population, len(judged), waived),
+        count=len(population.items),
+        complete=population.complete,
+        sources=population.sources,
+        deviations=judged,
+    )
+
+
+def _ordered(found: list[Deviation]) -> list[Deviation]:
+    # The order in which a server lists must not change a report.
+    return sorted(found, key=lambda deviation: (str(deviation.resource), deviation.message))
+
+
+def _waiver_for(check: Check, deviation: Deviation, declared: Declarations) -> Waiver | None:
+    longest = declared.system.thresholds.waiver_max_days
+    for waiver in declared.waivers.of(check.id):
+        if waiver.covers(check.id, deviation.resource) and waiver.problem(declared.as_of, longest) is None:
+            return waiver
+    return None
+
+
+def _reason(outcome: Outcome, population: Population[T], deviations: int, waived: int) -> str:
+    share = f"{deviations} deviation{'s' * (deviations != 1)} in {len(population.items):,} items"
+    match outcome:
+        case Outcome.EVIDENCE_MISSING:
+            causes = "; ".join(f"{source}: {problem}" for source, problem in population.problems)
+            return f"evidence missing: {causes}" + (f"; what was read shows {share}" if deviations else "")
+        case Outcome.NOT_APPLICABLE:
+            return "nothing to examine: a complete listing is empty"
+        case Outcome.NOT_OCCURRED:
+            return "no such event: the source is healthy and has none"
+        case Outcome.PASS:
+            return f"no deviation in {len(population.items):,} items"
+        case Outcome.WAIVED:
+            return f"{share}, all covered by waivers in force"
+        case _:
+            return share + (f", {waived} of them waived" if waived else "")

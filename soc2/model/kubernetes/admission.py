@@ -1,0 +1,64 @@
+"""Admission webhooks and policies: what may refuse an object."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from soc2.model.kubernetes.meta import KubeObject, LabelSelector, Record
+
+
+class RuleWithOperations(Record):
+    api_groups: tuple[str, ...] = ()
+    resources: tuple[str, ...] = ()
+    operations: tuple[str, ...] = ()
+
+
+class Webhook(Record):
+    name: str = ""
+    failure_policy: str = "Fail"
+    side_effects: str = ""
+    timeout_seconds: int = 10
+    namespace_selector: LabelSelector | None = None
+    object_selector: LabelSelector | None = None
+    rules: tuple[RuleWithOperations, ...] = ()
+
+
+class WebhookConfiguration(KubeObject):
+    webhooks: tuple[Webhook, ...] = ()
+
+
+class ValidatingWebhookConfiguration(WebhookConfiguration):
+    KIND: ClassVar[str] = "ValidatingWebhookConfiguration"
+
+
+class MutatingWebhookConfiguration(WebhookConfiguration):
+    KIND: ClassVar[str] = "MutatingWebhookConfiguration"
+
+
+class MatchResources(Record):
+    namespace_selector: LabelSelector | None = None
+    object_selector: LabelSelector | None = None
+    resource_rules: tuple[RuleWithOperations, ...] = ()
+
+
+class ValidatingAdmissionPolicySpec(Record):
+    failure_policy: str = "Fail"
+    match_constraints: MatchResources | None = None
+
+
+class ValidatingAdmissionPolicy(KubeObject):
+    KIND: ClassVar[str] = "ValidatingAdmissionPolicy"
+
+    spec: ValidatingAdmissionPolicySpec = ValidatingAdmissionPolicySpec()
+
+
+class ValidatingAdmissionPolicyBindingSpec(Record):
+    policy_name: str = ""
+    validation_actions: tuple[str, ...] = ()
+    match_resources: MatchResources | None = None
+
+
+class ValidatingAdmissionPolicyBinding(KubeObject):
+    KIND: ClassVar[str] = "ValidatingAdmissionPolicyBinding"
+
+    spec: ValidatingAdmissionPolicyBindingSpec = ValidatingAdmissionPolicyBindingSpec()

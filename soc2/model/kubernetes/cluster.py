@@ -1,0 +1,82 @@
+"""Namespaces, nodes, configuration and storage."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from soc2.model.fingerprint import Fingerprint
+from soc2.model.kubernetes.meta import KubeObject, Record
+
+
+class NamespaceStatus(Record):
+    phase: str = ""
+
+
+class Namespace(KubeObject):
+    KIND: ClassVar[str] = "Namespace"
+
+    status: NamespaceStatus = NamespaceStatus()
+
+
+class Taint(Record):
+    key: str = ""
+    value: str = ""
+    effect: str = ""
+
+
+class NodeSpec(Record):
+    provider_id: str = ""
+    unschedulable: bool = False
+    taints: tuple[Taint, ...] = ()
+
+
+class NodeInfo(Record):
+    kubelet_version: str = ""
+    os_image: str = ""
+    kernel_version: str = ""
+    container_runtime_version: str = ""
+
+
+class NodeAddress(Record):
+    type: str = ""
+    address: str = ""
+
+
+class NodeCondition(Record):
+    type: str = ""
+    status: str = ""
+
+
+class NodeStatus(Record):
+    node_info: NodeInfo = NodeInfo()
+    addresses: tuple[NodeAddress, ...] = ()
+    conditions: tuple[NodeCondition, ...] = ()
+    allocatable: dict[str, str] | None = None
+
+
+class Node(KubeObject):
+    KIND: ClassVar[str] = "Node"
+
+    spec: NodeSpec = NodeSpec()
+    status: NodeStatus = NodeStatus()
+
+    @property
+    def zone(self) -> str:
+        return self.labels.get("topology.kubernetes.io/zone", "")
+
+
+class ConfigMap(KubeObject):
+    KIND: ClassVar[str] = "ConfigMap"
+
+    data: dict[str, Fingerprint] | None = None
+
+
+class PersistentVolumeClaim(KubeObject):
+    KIND: ClassVar[str] = "PersistentVolumeClaim"
+
+
+class StorageClass(KubeObject):
+    KIND: ClassVar[str] = "StorageClass"
+
+    provisioner: str = ""
+    reclaim_policy: str = ""

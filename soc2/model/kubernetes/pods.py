@@ -1,0 +1,274 @@
+"""Pods: the specification that decides what a container may do, and the status that tells what really runs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from msgspec import field
+
+from soc2.model.fingerprint import Fingerprint
+from soc2.model.kubernetes.meta import KubeObject, LabelSelector, Metadata, Record
+
+
+class Capabilities(Record):
+    add: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+
+
+class SeLinuxOptions(Record):
+    type: str = ""
+    user: str = ""
+    role: str = ""
+    level: str = ""
+
+
+class Profile(Record):
+    """A seccomp or AppArmor profile."""
+
+    type: str = ""
+    localhost_profile: str | None = None
+
+
+class WindowsOptions(Record):
+    host_process: bool | None = None
+    run_as_user_name: str | None = None
+
+
+class Sysctl(Record):
+    name: str
+
+
+class PodSecurityContext(Record):
+    run_as_non_root: bool | None = None
+    run_as_user: int | None = None
+    run_as_group: int | None = None
+    fs_group: int | None = None
+    seccomp_profile: Profile | None = None
+    app_armor_profile: Profile | None = None
+    se_linux_options: SeLinuxOptions | None = None
+    sysctls: tuple[Sysctl, ...] = ()
+    windows_options: WindowsOptions | None = None
+
+
+class SecurityContext(Record):
+    privileged: bool | None = None
+    allow_privilege_escalation: bool | None = None
+    read_only_root_filesystem: bool | None = None
+    run_as_non_root: bool | None = None
+    run_as_user: int | None = None
+    run_as_group: int | None = None
+    capabilities: Capabilities | None = None
+    proc_mount: str | None = None
+    seccomp_profile: Profile | None = None
+    app_armor_profile: Profile | None = None
+    se_linux_options: SeLinuxOptions | None = None
+    windows_options: WindowsOptions | None = None
+
+
+class SecretKeySelector(Record):
+    name: str = ""
+    key: str = ""
+
+
+class EnvVarSource(Record):
+    secret_key_ref: SecretKeySelector | None = None
+    config_map_key_ref: SecretKeySelector | None = None
+
+
+class EnvVar(Record):
+    name: str
+    value: Fingerprint | None = None
+    value_from: EnvVarSource | None = None
+
+
+class ContainerPort(Record):
+    container_port: int = 0
+    host_port: int = 0
+    host_ip: str = field(default="", name="hostIP")
+    name: str = ""
+    protocol: str = "TCP"
+
+
+class HttpGet(Record):
+    host: str = ""
+    scheme: str = "HTTP"
+
+
+class TcpSocket(Record):
+    host: str = ""
+
+
+class Handler(Record):
+    """A probe or a lifecycle hook; only where it connects to is kept."""
+
+    http_get: HttpGet | None = None
+    tcp_socket: TcpSocket | None = None
+
+
+class Lifecycle(Record):
+    post_start: Handler | None = None
+    pre_stop: Handler | None = None
+
+
+class Resources(Record):
+    """Quantities as the API writes them, for example ``500m`` and ``1Gi``."""
+
+    limits: dict[str, str | int | float] | None = None
+    requests: dict[str, str | int | float] | None = None
+
+
+class VolumeMount(Record):
+    name: str
+    mount_path: str = ""
+    read_only: bool = False
+
+
+class Container(Record):
+    name: str
+    image: str = ""
+    command: tuple[Fingerprint, ...] = ()
+    args: tuple[Fingerprint, ...] = ()
+    env: tuple[EnvVar, ...] = ()
+    ports: tuple[ContainerPort, ...] = ()
+    resources: Resources = Resources()
+    security_context: SecurityContext | None = None
+    liveness_probe: Handler | None = None
+    readiness_probe: Handler | None = None
+    startup_probe: Handler | None = None
+    lifecycle: Lifecycle | None = None
+    restart_policy: str | None = None
+    volume_mounts: tuple[VolumeMount, ...] = ()
+
+
+class Volume:
+    """A volume: its name, the name of its source field (``hostPath``, ``secret`` …) and what the rules need of it.
+
+    A class of its own because the source is told by which of some thirty fields is set, and several of them
+    (``flexVolume`` options, ``csi`` attributes) may carry secrets.
+    """
+
+    __slots__ = ("kind", "name", "path", "reference")
+
+    def __init__(self, name: str, kind: str, path: str | None = None, reference: str | None = None) -> None:
+        self.name = name
+        self.kind = kind
+        self.path = path
+        self.reference = reference
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Volume) and self.as_dict() == other.as_dict()
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.kind, self.path, self.reference))
+
+    def __repr__(self) -> str:
+        return f"Volume({self.name!r}, {self.kind!r})"
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"name": self.name, "kind": self.kind, "path": self.path, "reference": self.reference}
+
+
+class Toleration(Record):
+    key: str = ""
+    operator: str = "Equal"
+    value: str = ""
+    effect: str = ""
+
+
+class TopologySpreadConstraint(Record):
+    topology_key: str = ""
+    when_unsatisfiable: str = ""
+    max_skew: int = 1
+
+
+class PodAffinityTerm(Record):
+    topology_key: str = ""
+    label_selector: LabelSelector | None = None
+
+
+class WeightedPodAffinityTerm(Record):
+    pod_affinity_term: PodAffinityTerm = PodAffinityTerm()
+
+
+class PodAntiAffinity(Record):
+    required_during_scheduling_ignored_during_execution: tuple[PodAffinityTerm, ...] = ()
+    preferred_during_scheduling_ignored_during_execution: tuple[WeightedPodAffinityTerm, ...] = ()
+
+
+class Affinity(Record):
+    pod_anti_affinity: PodAntiAffinity | None = None
+
+
+class OperatingSystem(Record):
+    name: str = ""
+
+
+class PodSpec(Record):
+    containers: tuple[Container, ...] = ()
+    init_containers: tuple[Container, ...] = ()
+    ephemeral_containers: tuple[Container, ...] = ()
+    volumes: tuple[Volume, ...] = ()
+    service_account_name: str = ""
+    automount_service_account_token: bool | None = None
+    host_network: bool = False
+    host_pid: bool = field(default=False, name="hostPID")
+    host_ipc: bool = field(default=False, name="hostIPC")
+    host_users: bool | None = None
+    share_process_namespace: bool | None = None
+    os: OperatingSystem | None = None
+    node_name: str = ""
+    security_context: PodSecurityContext | None = None
+    tolerations: tuple[Toleration, ...] = ()
+    topology_spread_constraints: tuple[TopologySpreadConstraint, ...] = ()
+    affinity: Affinity | None = None
+    priority_class_name: str = ""
+    runtime_class_name: str | None = None
+
+    @property
+    def all_containers(self) -> tuple[tuple[str, Container], ...]:
+        """Return every container with the name of the list it stands in."""
+        return (
+            *(("initContainers", container) for container in self.init_containers),
+            *(("containers", container) for container in self.containers),
+            *(("ephemeralContainers", container) for container in self.ephemeral_containers),
+        )
+
+
+class ContainerStatus(Record):
+    name: str = ""
+    image: str = ""
+    image_id: str = field(default="", name="imageID")
+    ready: bool = False
+
+
+class PodCondition(Record):
+    type: str = ""
+    status: str = ""
+
+
+class PodStatus(Record):
+    phase: str = ""
+    conditions: tuple[PodCondition, ...] = ()
+    container_statuses: tuple[ContainerStatus, ...] = ()
+    init_container_statuses: tuple[ContainerStatus, ...] = ()
+    ephemeral_container_statuses: tuple[ContainerStatus, ...] = ()
+    start_time: datetime | None = None
+
+    @property
+    def ready(self) -> bool:
+        return any(condition.type == "Ready" and condition.status == "True" for condition in self.conditions)
+
+
+class Pod(KubeObject):
+    KIND: ClassVar[str] = "Pod"
+
+    spec: PodSpec = PodSpec()
+    status: PodStatus = PodStatus()
+
+
+class PodTemplate(Record):
+    """The pod template inside a workload."""
+
+    metadata: Metadata = Metadata()
+    spec: PodSpec = PodSpec()

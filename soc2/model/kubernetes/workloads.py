@@ -1,0 +1,137 @@
+"""Workloads: the objects that make pods from a template."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar
+
+from soc2.model.kubernetes.meta import KubeObject, LabelSelector, Metadata, Record
+from soc2.model.kubernetes.pods import PodTemplate
+
+
+class WorkloadSpec(Record):
+    replicas: int | None = None
+    selector: LabelSelector | None = None
+    template: PodTemplate = PodTemplate()
+    suspend: bool = False
+    parallelism: int | None = None
+    backoff_limit: int | None = None
+    active_deadline_seconds: int | None = None
+
+
+class WorkloadStatus(Record):
+    replicas: int = 0
+    ready_replicas: int = 0
+    available_replicas: int = 0
+    desired_number_scheduled: int = 0
+    number_ready: int = 0
+    number_available: int = 0
+    observed_generation: int = 0
+
+
+class Workload(KubeObject):
+    """A workload whose template stands at ``spec.template``."""
+
+    spec: WorkloadSpec = WorkloadSpec()
+    status: WorkloadStatus = WorkloadStatus()
+
+    @property
+    def template(self) -> PodTemplate:
+        return self.spec.template
+
+
+class Deployment(Workload):
+    KIND: ClassVar[str] = "Deployment"
+
+
+class ReplicaSet(Workload):
+    KIND: ClassVar[str] = "ReplicaSet"
+
+
+class StatefulSet(Workload):
+    KIND: ClassVar[str] = "StatefulSet"
+
+
+class DaemonSet(Workload):
+    KIND: ClassVar[str] = "DaemonSet"
+
+
+class Job(Workload):
+    KIND: ClassVar[str] = "Job"
+
+
+class ReplicationControllerSpec(Record):
+    replicas: int | None = None
+    template: PodTemplate = PodTemplate()
+
+
+class ReplicationController(KubeObject):
+    KIND: ClassVar[str] = "ReplicationController"
+
+    spec: ReplicationControllerSpec = ReplicationControllerSpec()
+
+    @property
+    def template(self) -> PodTemplate:
+        return self.spec.template
+
+
+class JobTemplate(Record):
+    metadata: Metadata = Metadata()
+    spec: WorkloadSpec = WorkloadSpec()
+
+
+class CronJobSpec(Record):
+    schedule: str = ""
+    suspend: bool = False
+    concurrency_policy: str = "Allow"
+    starting_deadline_seconds: int | None = None
+    job_template: JobTemplate = JobTemplate()
+
+
+class CronJobStatus(Record):
+    last_schedule_time: datetime | None = None
+    last_successful_time: datetime | None = None
+
+
+class CronJob(KubeObject):
+    KIND: ClassVar[str] = "CronJob"
+
+    spec: CronJobSpec = CronJobSpec()
+    status: CronJobStatus = CronJobStatus()
+
+    @property
+    def template(self) -> PodTemplate:
+        return self.spec.job_template.spec.template
+
+
+class PodTemplateObject(KubeObject):
+    """The stand-alone PodTemplate object of the core group."""
+
+    KIND: ClassVar[str] = "PodTemplate"
+
+    template: PodTemplate = PodTemplate()
+
+
+AnyWorkload = (
+    Deployment | ReplicaSet | StatefulSet | DaemonSet | Job | ReplicationController | CronJob | PodTemplateObject
+)
+
+
+class PodDisruptionBudgetSpec(Record):
+    selector: LabelSelector | None = None
+    min_available: int | str | None = None
+    max_unavailable: int | str | None = None
+
+
+class PodDisruptionBudgetStatus(Record):
+    current_healthy: int = 0
+    desired_healthy: int = 0
+    disruptions_allowed: int = 0
+    expected_pods: int = 0
+
+
+class PodDisruptionBudget(KubeObject):
+    KIND: ClassVar[str] = "PodDisruptionBudget"
+
+    spec: PodDisruptionBudgetSpec = PodDisruptionBudgetSpec()
+    status: PodDisruptionBudgetStatus = PodDisruptionBudgetStatus()

@@ -1,0 +1,72 @@
+"""Populations: every item a check looked at, with how it was listed and whether the listing was complete."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Cause(StrEnum):
+    """Why a source did not give complete evidence."""
+
+    DENIED = "access denied"
+    UNAUTHENTICATED = "not authenticated"
+    UNREACHABLE = "unreachable"
+    TIMED_OUT = "timed out"
+    THROTTLED = "throttled"
+    SERVER_ERROR = "server error"
+    MALFORMED = "malformed answer"
+    TRUNCATED = "truncated"
+    ABSENT = "not served"
+    REGION_DISABLED = "region disabled"
+    NOT_IMPLEMENTED = "operation not implemented"
+    INCONCLUSIVE = "inconclusive"
+    STALE = "stale"
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """Why evidence is missing: a cause to group by, and what the source said (never a secret value)."""
+
+    cause: Cause
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.cause}: {self.detail}" if self.detail else str(self.cause)
+
+
+@dataclass(frozen=True)
+class SourceStatus:
+    """How one source was listed: the query sent, pages and items received, and the digest of what is kept of it."""
+
+    source: str
+    query: str
+    pages: int
+    items: int
+    sha256: str | None
+    problem: Problem | None = None
+
+    @property
+    def complete(self) -> bool:
+        return self.problem is None
+
+
+@dataclass(frozen=True)
+class Population(Generic[T]):
+    """The items of a check. ``exempt`` gives the owner's reason when the system has no such part in scope."""
+
+    items: tuple[T, ...]
+    sources: tuple[SourceStatus, ...]
+    exempt: str | None = None
+
+    @property
+    def complete(self) -> bool:
+        return all(source.complete for source in self.sources)
+
+    @property
+    def problems(self) -> tuple[tuple[str, Problem], ...]:
+        """Return (source, problem) of every source that was not listed completely."""
+        return tuple((source.source, source.problem) for source in self.sources if source.problem)

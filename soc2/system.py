@@ -1,0 +1,199 @@
+"""The description of the system under examination: the typed form of ``system.toml``."""
+
+from __future__ import annotations
+
+from datetime import date
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from soc2.criteria import CRITERIA
+from soc2.errors import UsageError
+from soc2.toml_file import TomlFile
+
+Days = Annotated[int, Meta(ge=1, le=3650)]
+Reason = Annotated[str, Meta(min_length=3)]
+
+
+class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of all sections: immutable, and an unknown key is an error."""
+
+
+class About(Section):
+    """Whose system it is, which criteria are examined (empty: all) and where the waivers stand."""
+
+    name: Annotated[str, Meta(min_length=1)]
+    owner: Annotated[str, Meta(min_length=1)]
+    criteria: tuple[str, ...] = ()
+    waivers: str = "waivers.toml"
+
+
+class Target(Section):
+    """What the pytest options of the same names say; the command line wins."""
+
+    kind: Literal["live", "demo"] | None = None
+    kubeconfig: str | None = None
+    kube_context: str | None = None
+    in_cluster: bool = False
+    aws_profile: str | None = None
+
+
+class OutOfScope(Section):
+    namespaces: Annotated[str, Meta(min_length=1)]
+    reason: Reason
+
+
+class Kubernetes(Section):
+    """``absent`` is the reason why the system has no Kubernetes; all namespaces are in scope but those listed."""
+
+    cluster: str = ""
+    absent: str | None = None
+    out_of_scope: tuple[OutOfScope, ...] = ()
+
+
+class Aws(Section):
+    """Accounts and regions in scope; ``absent`` is the reason why the system has no AWS part."""
+
+    regions: tuple[str, ...] = ()
+    accounts: tuple[Annotated[str, Meta(pattern=r"^\d{12}$")], ...] = ()
+    absent: str | None = None
+
+
+class Images(Section):
+    """Registries (prefixes of image references) that images may come from."""
+
+    allowed_registries: tuple[str, ...] = ()
+
+
+class Data(Section):
+    """Data classes by tag. ``restricted`` ones need a customer managed key, TLS and no public access."""
+
+    class_tag: str = "data-class"
+    owner_tag: str = "owner"
+    classes: tuple[str, ...] = ("public", "internal", "confidential", "customer")
+    restricted: tuple[str, ...] = ("confidential", "customer")
+
+
+class Access(Section):
+    """Who may hold powers. Kubernetes subjects read ``Kind/name`` or ``ServiceAccount/namespace/name``; all entries
+    are patterns (``*``, ``?``)."""
+
+    cluster_admins: tuple[str, ...] = ()
+    escalation_holders: tuple[str, ...] = ()
+    secret_readers: tuple[str, ...] = ()
+    exec_holders: tuple[str, ...] = ()
+    cloud_admins: tuple[str, ...] = ()
+    eks_principals: tuple[str, ...] = ()
+
+
+class Exposure(Section):
+    """What is meant to be reachable from outside: ``namespace/name`` or names, as patterns."""
+
+    services: tuple[str, ...] = ()
+    ingresses: tuple[str, ...] = ()
+    public_buckets: tuple[str, ...] = ()
+
+
+class Agents(Section):
+    """DaemonSets (``namespace/name``) that collect logs and that watch what runs."""
+
+    log: tuple[str, ...] = ()
+    runtime: tuple[str, ...] = ()
+
+
+class Availability(Section):
+    """The label that marks workloads whose loss stops the service."""
+
+    tier_label: str = "tier"
+    tier1_values: tuple[str, ...] = ("1",)
+
+
+class Thresholds(Section):
+    """Limits, in days unless the name says otherwise. Defaults: CIS AWS Foundations Benchmark for credentials (90),
+    the catalogue's floor of 90 days for logs, three zones for surviving the loss of one with a quorum left."""
+
+    access_key_max_age_days: Days = 90
+    credential_unused_days: Days = 90
+    secret_rotation_days: Days = 365
+    log_retention_days: Annotated[int, Meta(ge=90, le=3650)] = 365
+    finding_triage_days: Days = 3
+    backup_retention_days: Annotated[int, Meta(ge=1, le=35)] = 7
+    key_deletion_days: Days = 30
+    waiver_max_days: Days = 365
+    node_zones: Annotated[int, Meta(ge=1, le=10)] = 3
+    tier1_replicas: Annotated[int, Meta(ge=1, le=100)] = 2
+
+
+class Inherited(Section):
+    """A check (or a whole criterion) that a subservice organisation answers for in its own report."""
+
+    provider: Reason
+    report: Reason
+    reviewed: date
+    check: str | None = None
+    criterion: str | None = None
+
+
+class NotUsed(Section):
+    """A check whose subject the system does not have, with the owner's reason."""
+
+    check: str
+    reason: Reason
+
+
+class System(Section):
+    system: About
+    target: Target = Target()
+    kubernetes: Kubernetes = Kubernetes()
+    aws: Aws = Aws()
+    images: Images = Images()
+    data: Data = Data()
+    access: Access = Access()
+    exposure: Exposure = Exposure()
+    agents: Agents = Agents()
+    availability: Availability = Availability()
+    thresholds: Thresholds = Thresholds()
+    inherited: tuple[Inherited, ...] = ()
+    not_used: tuple[NotUsed, ...] = ()
+
+    def scope_reason(self, namespace: str) -> str | None:
+        """Return why a namespace is out of scope, or None when it is in scope."""
+        for entry in self.kubernetes.out_of_scope:
+            if fnmatchcase(namespace, entry.namespaces):
+                return entry.reason
+        return None
+
+    def in_scope(self, namespace: str) -> bool:
+        """Tell whether a namespace is examined; the empty name (cluster-scoped objects) always is."""
+        return not namespace or self.scope_reason(namespace) is None
+
+
+def load_system(path: Path) -> System:
+    """Read ``system.toml``. Raises UsageError with file, line and the nearest valid name."""
+    file = TomlFile.read(path)
+    system = file.convert(System)
+    for index, criterion in enumerate(system.system.criteria):
+        if criterion not in CRITERIA:
+            raise file.unknown_name(("system", "criteria", index), "criterion", criterion, CRITERIA)
+    for index, entry in enumerate(system.inherited):
+        if (entry.check is None) == (entry.criterion is None):
+            raise file.error(("inherited", index), "an inherited control names either check or criterion")
+        if entry.criterion is not None and entry.criterion not in CRITERIA:
+            raise file.unknown_name(("inherited", index, "criterion"), "criterion", entry.criterion, CRITERIA)
+    return system
+
+
+def require_checks_known(system: System, path: Path, known: frozenset[str]) -> None:
+    """Raise UsageError when ``[[inherited]]`` or ``[[not_used]]`` names a check that does not exist."""
+    file = TomlFile.read(path)
+    for index, entry in enumerate(system.inherited):
+        if entry.check is not None and entry.check not in known:
+            raise file.unknown_name(("inherited", index, "check"), "check", entry.check, known)
+    for index, unused in enumerate(system.not_used):
+        if unused.check not in known:
+            raise file.unknown_name(("not_used", index, "check"), "check", unused.check, known)
+
+
+__all__ = ["System", "UsageError", "load_system", "require_checks_known"]

@@ -1,0 +1,104 @@
+"""Waivers: deviations that management accepted, for a time, with a compensating control."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from soc2.errors import UsageError
+from soc2.model.deviation import Resource
+from soc2.toml_file import TomlFile
+
+Text = Annotated[str, Meta(min_length=3)]
+
+
+class Waiver(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``resource`` is a pattern (``*``, ``?``) over ``Kind/namespace/name`` or ``Kind/name``."""
+
+    check: Annotated[str, Meta(min_length=1)]
+    resource: Annotated[str, Meta(min_length=1)]
+    owner: Text
+    approver: Text
+    reason: Text
+    compensating_control: Text
+    created: date
+    expires: date
+
+    def problem(self, as_of: date, max_days: int) -> str | None:
+        """Return what keeps the waiver from being in force, or None."""
+        if self.owner.strip().casefold() == self.approver.strip().casefold():
+            return "owner and approver are the same person"
+        if self.expires <= self.created:
+            return f"it expires on {self.expires}, not after its creation on {self.created}"
+        if self.created > as_of:
+            return f"it is created in the future, on {self.created}"
+        if (self.expires - self.created).days > max_days:
+            return f"it lasts {(self.expires - self.created).days} days, longer than the allowed {max_days}"
+        if self.expires < as_of:
+            return f"it expired on {self.expires}"
+        return None
+
+    def covers(self, check: str, resource: Resource) -> bool:
+        return self.check == check and fnmatchcase(str(resource), self.resource)
+
+
+@dataclass(frozen=True)
+class Malformed:
+    """An entry that is not a waiver: the check it names, if it does, and what is wrong with it."""
+
+    check: str | None
+    resource: str
+    problem: str
+    line: int | None
+
+
+@dataclass(frozen=True)
+class Waivers:
+    """The waivers of a file. Malformed entries fail their check; they do not stop a run."""
+
+    path: Path
+    valid: tuple[Waiver, ...] = ()
+    malformed: tuple[Malformed, ...] = ()
+    lines: tuple[int, ...] = ()
+
+    def of(self, check: str) -> tuple[Waiver, ...]:
+        return tuple(waiver for waiver in self.valid if waiver.check == check)
+
+    def line_of(self, waiver: Waiver) -> int | None:
+        return self.lines[self.valid.index(waiver)] if waiver in self.valid else None
+
+
+def load_waivers(path: Path, known_checks: frozenset[str]) -> Waivers:
+    """Read ``waivers.toml``; a missing file has no waivers. Raises UsageError when the file is not TOML at all."""
+    if not path.exists():
+        return Waivers(path)
+    file = TomlFile.read(path)
+    if unknown := sorted(set(file.content) - {"waiver"}):
+        raise file.unknown_name((unknown[0],), "key", unknown[0], ["waiver"])
+    entries = file.content.get("waiver", [])
+    if not isinstance(entries, list):
+        raise file.error(("waiver",), "waivers are an array of tables", "write [[waiver]]")
+    valid: list[Waiver] = []
+    lines: list[int] = []
+    malformed: list[Malformed] = []
+    for index, entry in enumerate(entries):
+        named = entry.get("check") if isinstance(entry, dict) else None
+        try:
+            waiver = file.convert_part(("waiver", index), entry, Waiver)
+            if waiver.check not in known_checks:
+                raise file.unknown_name(("waiver", index, "check"), "check", waiver.check, known_checks)
+        except UsageError as error:
+            check = named if isinstance(named, str) and named in known_checks else None
+            where = str(entry.get("resource", "")) if isinstance(entry, dict) else ""
+            malformed.append(
+                Malformed(check, where, f"{error.what}" + (f"; {error.mend}" * bool(error.mend)), error.line)
+            )
+        else:
+            valid.append(waiver)
+            lines.append(file.line(("waiver", index)) or 1)
+    return Waivers(path, tuple(valid), tuple(malformed), tuple(lines))
