@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+from soc2.gather.codec import Codec
 from soc2.model.population import SourceStatus
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class Gatherer:
     ) -> None:
         self.system = system
         self.evidence = evidence
+        self.codec = Codec()
         self._connect = {"kubernetes": kubernetes, "aws": aws}
         self._connections: dict[str, Any] = {}
         self._connecting = threading.Lock()
@@ -103,6 +105,11 @@ class Gatherer:
                 answer.listing = source.gather(self)
                 self._on_progress(source.name, True)
             return answer.listing
+
+    @property
+    def identities(self) -> tuple[str, ...]:
+        """Return who asked, as each connection that was used knows it."""
+        return tuple(connection.identity for _, connection in sorted(self._connections.items()))
 
     def prefetch(self, sources: Iterable[Source[Any]]) -> list[Future[Listing[Any]]]:
         """Start asking all of them in the background."""

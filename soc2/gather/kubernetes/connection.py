@@ -139,19 +139,20 @@ class KubeConnection:
         query: Mapping[str, str] | None = None,
         accept: str = "application/json",
         body: object = None,
+        content_type: str = "application/json",
     ) -> Answer:
         """Send one request and return the answer to it when that is a success; raise GatherError otherwise.
 
         429 and 5xx and broken connections are tried again, after Retry-After or a growing wait.
         """
-        answer = self._retried(method, path, query, accept, body)
+        answer = self._retried(method, path, query, accept, body, content_type)
         if 200 <= answer.status < 300:
             return answer
         raise GatherError(_problem(answer), answer.status)
 
     def try_create(self, path: str, body: object) -> Answer:
         """POST with ``dryRun=All`` and return the answer whatever its status; the API server persists nothing."""
-        return self._retried("POST", path, {"dryRun": "All"}, "application/json", body)
+        return self._retried("POST", path, {"dryRun": "All"}, "application/json", body, "application/json")
 
     def request_anonymously(self, path: str, headers: Mapping[str, str] | None = None) -> Answer:
         """GET without the caller's credentials and return the answer whatever its status."""
@@ -164,13 +165,15 @@ class KubeConnection:
             raise GatherError(_transport_problem(error)) from None
         return Answer(answer.status, answer.data)
 
-    def _retried(self, method: str, path: str, query: Mapping[str, str] | None, accept: str, body: object) -> Answer:
+    def _retried(
+        self, method: str, path: str, query: Mapping[str, str] | None, accept: str, body: object, content_type: str
+    ) -> Answer:
         url = self.server + path + (f"?{urlencode(query)}" if query else "")
         payload = msgspec.json.encode(body) if body is not None else None
         for attempt in range(_ATTEMPTS):
             last = attempt == _ATTEMPTS - 1
             try:
-                answer = self._send(method, url, accept, payload)
+                answer = self._send(method, url, accept, payload, content_type)
             except (urllib3.exceptions.HTTPError, OSError) as error:
                 problem = _transport_problem(error)
                 if last or problem.cause is Cause.UNAUTHENTICATED:
@@ -183,12 +186,14 @@ class KubeConnection:
             time.sleep(_wait_seconds(attempt, answer.headers.get("Retry-After")))
         raise AssertionError("unreachable")
 
-    def _send(self, method: str, url: str, accept: str, payload: bytes | None) -> urllib3.BaseHTTPResponse:
+    def _send(
+        self, method: str, url: str, accept: str, payload: bytes | None, content_type: str
+    ) -> urllib3.BaseHTTPResponse:
         headers = {"Accept": accept, "User-Agent": _USER_AGENT}
         for setting in self._configuration.auth_settings().values():
             headers[str(setting["key"])] = str(setting["value"])
         if payload is not None:
-            headers["Content-Type"] = "application/json"
+            headers["Content-Type"] = content_type
         pool: urllib3.PoolManager = self._client.rest_client.pool_manager
         return pool.request(method, url, headers=headers, body=payload, timeout=_TIMEOUT, retries=False)
 

@@ -1,0 +1,11 @@
+"""Names the plugins of the suite, nothing else."""
+
+pytest_plugins = [
+    "fixtures.options",
+    "fixtures.selection",
+    "fixtures.examination",
+    "fixtures.judge",
+    "fixtures.html",
+    "fixtures.terminal",
+    "fixtures.populations",
+]

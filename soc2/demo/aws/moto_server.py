@@ -1,0 +1,26 @@
+"""moto's server as a process of its own, ended when its parent is gone. Usage: ``python -m ... PORT``."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import WSGIRequestHandler, run_simple
+
+from soc2.demo.lifeline import exit_when_parent_is_gone
+
+
+class _KeepAlive(WSGIRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+
+def main() -> None:
+    exit_when_parent_is_gone()
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    application = DomainDispatcherApplication(create_backend_app)
+    run_simple("127.0.0.1", int(sys.argv[1]), application, threaded=True, request_handler=_KeepAlive)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,200 @@
+"""Loads the company's manifests into a cluster and waits until its workloads run."""
+
+from __future__ import annotations
+
+import secrets
+import string
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from soc2.demo.company import FOLDER
+from soc2.demo.company.weaknesses import merge_patch, weaknesses
+from soc2.demo.process import StartError, wait_until
+from soc2.gather.kubernetes.connection import GatherError, KubeConnection
+
+_RIGHTS = Path(__file__).resolve().parents[3] / "deploy" / "kubernetes" / "rbac.yaml"
+_READY_SECONDS = 60.0
+_GENERATE = "northwind.example/generate"
+
+# What others need comes first; what is not named here comes last.
+_ORDER = (
+    "Namespace",
+    "ServiceAccount",
+    "Secret",
+    "ConfigMap",
+    "ClusterRole",
+    "Role",
+    "ClusterRoleBinding",
+    "RoleBinding",
+    "NetworkPolicy",
+    "Node",
+    "Service",
+)
+_PATHS = {
+    "Namespace": "/api/v1/namespaces",
+    "Node": "/api/v1/nodes",
+    "ServiceAccount": "/api/v1/namespaces/{}/serviceaccounts",
+    "Secret": "/api/v1/namespaces/{}/secrets",
+    "ConfigMap": "/api/v1/namespaces/{}/configmaps",
+    "Service": "/api/v1/namespaces/{}/services",
+    "Deployment": "/apis/apps/v1/namespaces/{}/deployments",
+    "StatefulSet": "/apis/apps/v1/namespaces/{}/statefulsets",
+    "DaemonSet": "/apis/apps/v1/namespaces/{}/daemonsets",
+    "Job": "/apis/batch/v1/namespaces/{}/jobs",
+    "CronJob": "/apis/batch/v1/namespaces/{}/cronjobs",
+    "PodDisruptionBudget": "/apis/policy/v1/namespaces/{}/poddisruptionbudgets",
+    "NetworkPolicy": "/apis/networking.k8s.io/v1/namespaces/{}/networkpolicies",
+    "Ingress": "/apis/networking.k8s.io/v1/namespaces/{}/ingresses",
+    "Role": "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/roles",
+    "RoleBinding": "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/rolebindings",
+    "ClusterRole": "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+    "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+    "ValidatingAdmissionPolicy": "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies",
+    "ValidatingAdmissionPolicyBinding": "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings",
+    "ValidatingWebhookConfiguration": "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations",
+}
+
+Object = dict[str, Any]
+
+
+class CompanyError(Exception):
+    """A manifest, or a patch over one, is wrong."""
+
+
+def objects(variant: str) -> list[Object]:
+    """Return every object of a variant, ready to be applied. Raises CompanyError when a patch hits nothing."""
+    found = [
+        document
+        for path in [*sorted((FOLDER / "kubernetes").glob("*.yaml")), _RIGHTS]
+        if path.name != "weaknesses.yaml"
+        for document in yaml.safe_load_all(path.read_text(encoding="utf-8"))
+    ]
+    if variant == "default":
+        for weakness in weaknesses("kubernetes"):
+            for patch in weakness.patch:
+                _apply_patch(found, patch, weakness.id)
+    return sorted((_with_secrets(item) for item in found), key=_rank)
+
+
+def load(kubeconfig: Path, variant: str, progress: Callable[[str], None]) -> None:
+    """Apply the company and wait until every workload is available. Raises StartError naming what is not."""
+    connection = KubeConnection(kubeconfig)
+    wanted = objects(variant)
+    progress(f"loading {len(wanted)} objects of the company")
+    with ThreadPoolExecutor(8) as pool:
+        for rank in sorted({_rank(item) for item in wanted}):
+            batch = [item for item in wanted if _rank(item) == rank]
+            list(pool.map(lambda item: _apply(connection, item), batch))
+    waiting: list[str] = []
+
+    def available() -> bool:
+        waiting[:] = _not_available(connection)
+        return not waiting
+
+    if not wait_until(available, _READY_SECONDS):
+        raise StartError(f"these workloads did not become available: {', '.join(waiting)}")
+    connection.close()
+
+
+def _rank(item: Object) -> int:
+    kind = item["kind"]
+    return _ORDER.index(kind) if kind in _ORDER else len(_ORDER)
+
+
+def _apply_patch(found: list[Object], patch: dict[str, Any], weakness: str) -> None:
+    if "add" in patch:
+        found.append(patch["add"])
+        return
+    wanted = patch.get("remove", patch)
+    index = next((i for i, item in enumerate(found) if _is(item, wanted)), None)
+    if index is None:
+        raise CompanyError(f"weakness {weakness}: there is no {wanted['kind']} {wanted['name']}")
+    if "remove" in patch:
+        del found[index]
+    elif "drop_rule" in patch:
+        item = found[index]
+        rules = [rule for rule in item["rules"] if patch["drop_rule"] not in rule["apiGroups"]]
+        found[index] = {**item, "rules": rules}
+    elif "container" in patch:
+        found[index] = _with_container(found[index], patch["container"])
+    else:
+        found[index] = merge_patch(found[index], patch["merge"])
+
+
+def _is(item: Object, wanted: dict[str, Any]) -> bool:
+    metadata = item["metadata"]
+    return bool(
+        item["kind"] == wanted["kind"]
+        and metadata["name"] == wanted["name"]
+        and metadata.get("namespace") == wanted.get("namespace")
+    )
+
+
+def _with_container(item: Object, change: dict[str, Any]) -> Object:
+    """Merge into the first container; environment variables are merged by name."""
+    spec = item["spec"]["template"]["spec"]
+    container = spec["containers"][0]
+    added = [_with_value(entry) for entry in change.get("env", [])]
+    kept = [entry for entry in container.get("env", []) if entry["name"] not in {new["name"] for new in added}]
+    merged = merge_patch(container, {key: value for key, value in change.items() if key != "env"})
+    if kept or added:
+        merged["env"] = [*kept, *added]
+    return merge_patch(item, {"spec": {"template": {"spec": {"containers": [merged]}}}})  # type: ignore[no-any-return]
+
+
+def _with_value(entry: dict[str, Any]) -> dict[str, Any]:
+    return {"name": entry["name"], "value": _password()} if "generate" in entry else entry
+
+
+def _with_secrets(item: Object) -> Object:
+    """Give a Secret the values that its annotation asks for; none stands in the manifests."""
+    names = item["metadata"].get("annotations", {}).get(_GENERATE)
+    if item["kind"] != "Secret" or not names:
+        return item
+    return {**item, "stringData": {name: _password() for name in names.split(",")}}
+
+
+def _password() -> str:
+    # At least one of each class, as a real password has.
+    alphabet = string.ascii_letters + string.digits
+    return "Aa1-" + "".join(secrets.choice(alphabet) for _ in range(28))
+
+
+def _apply(connection: KubeConnection, item: Object) -> None:
+    metadata = item["metadata"]
+    base = _PATHS[item["kind"]].format(metadata.get("namespace", ""))
+    body = {key: value for key, value in item.items() if key != "status"}
+    try:
+        _server_side_apply(connection, f"{base}/{metadata['name']}", body)
+        if "status" in item:
+            path = f"{base}/{metadata['name']}/status"
+            _server_side_apply(connection, path, {**body, "status": item["status"]})
+    except GatherError as error:
+        raise CompanyError(f"{item['kind']} {metadata['name']}: {error}") from None
+
+
+def _server_side_apply(connection: KubeConnection, path: str, body: Object) -> None:
+    query = {"fieldManager": "northwind", "force": "true"}
+    connection.request("PATCH", path, query, body=body, content_type="application/apply-patch+yaml")
+
+
+def _not_available(connection: KubeConnection) -> list[str]:
+    missing = []
+    for kind, ready, wanted in (
+        ("deployments", "availableReplicas", "replicas"),
+        ("statefulsets", "availableReplicas", "replicas"),
+        ("daemonsets", "numberAvailable", "desiredNumberScheduled"),
+    ):
+        answer = msgspec.json.decode(connection.request("GET", f"/apis/apps/v1/{kind}").body)
+        for item in answer["items"]:
+            status = item["status"]
+            asked = item["spec"].get("replicas", status.get(wanted)) or 0
+            settled = status.get("observedGeneration", 0) >= item["metadata"]["generation"]
+            if not settled or status.get(ready, 0) < asked or (kind == "daemonsets" and not asked):
+                missing.append(f"{item['metadata']['namespace']}/{item['metadata']['name']}")
+    return missing

@@ -1,0 +1,65 @@
+"""Planted weaknesses: patches over what the company declares, with what the suite must say about each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+import yaml
+
+from soc2.demo.company import FOLDER
+
+
+@dataclass(frozen=True)
+class Expected:
+    """A deviation that a check must report: ``resource`` is a pattern over ``Kind/namespace/name``, ``count`` how many
+    resources match it. ``missing`` expects missing evidence instead."""
+
+    check: str
+    resource: str = ""
+    count: int = 1
+    waived: bool = False
+    missing: bool = False
+
+    def matches(self, resource: str) -> bool:
+        return fnmatchcase(resource, self.resource)
+
+
+@dataclass(frozen=True)
+class Weakness:
+    id: str
+    why: str
+    patch: tuple[dict[str, Any], ...]
+    expected: tuple[Expected, ...]
+
+
+def weaknesses(half: str) -> list[Weakness]:
+    """Return those of ``kubernetes`` or ``aws``."""
+    entries = yaml.safe_load((FOLDER / half / "weaknesses.yaml").read_text(encoding="utf-8"))
+    return [
+        Weakness(
+            entry["id"],
+            entry["why"],
+            tuple(entry["patch"]),
+            tuple(Expected(**expected) for expected in entry["expected"]),
+        )
+        for entry in entries
+    ]
+
+
+def all_weaknesses() -> list[Weakness]:
+    return [*weaknesses("kubernetes"), *weaknesses("aws")]
+
+
+def merge_patch(target: Any, patch: Any) -> Any:
+    """Apply a JSON merge patch (RFC 7386) and return the result."""
+    if not isinstance(patch, dict):
+        return patch
+    result = dict(target) if isinstance(target, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = merge_patch(result.get(key), value)
+    return result

@@ -1,0 +1,1 @@
+"""Evidence from the AWS APIs: read operations only."""

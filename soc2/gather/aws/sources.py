@@ -1,0 +1,192 @@
+"""The AWS operations that checks ask for. Each is asked once in a run, and only when a selected check needs it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from soc2.gather.aws.calls import AwsDetail, AwsList
+from soc2.gather.aws.credential_report import CredentialReport
+from soc2.model.aws import compute, iam, monitoring, storage
+
+ACCOUNT_SUMMARY = AwsList("account summary", "iam", "get_account_summary", "", iam.AccountSummary, regional=False)
+AUTHORIZATION_DETAILS = AwsList(
+    "authorization details",
+    "iam",
+    "get_account_authorization_details",
+    "",
+    iam.AuthorizationDetails,
+    regional=False,
+    parameters={"Filter": ["User", "Role", "Group", "LocalManagedPolicy", "AWSManagedPolicy"]},
+)
+CREDENTIAL_REPORT = CredentialReport()
+
+INSTANCES = AwsList("instances", "ec2", "describe_instances", "Reservations.Instances", compute.Instance)
+VOLUMES = AwsList("volumes", "ec2", "describe_volumes", "Volumes", compute.Volume)
+SECURITY_GROUPS = AwsList("security groups", "ec2", "describe_security_groups", "SecurityGroups", compute.SecurityGroup)
+INTERFACES = AwsList(
+    "network interfaces", "ec2", "describe_network_interfaces", "NetworkInterfaces", compute.NetworkInterface
+)
+VPCS = AwsList("vpcs", "ec2", "describe_vpcs", "Vpcs", compute.Vpc)
+FLOW_LOGS = AwsList("flow logs", "ec2", "describe_flow_logs", "FlowLogs", compute.FlowLog)
+REPOSITORIES = AwsList("ecr repositories", "ecr", "describe_repositories", "repositories", compute.Repository)
+CLUSTER_NAMES = AwsList("eks cluster names", "eks", "list_clusters", "clusters", compute.ClusterName)
+EKS_CLUSTERS = AwsDetail(
+    "eks clusters",
+    "eks",
+    "describe_cluster",
+    "cluster",
+    compute.EksCluster,
+    CLUSTER_NAMES,
+    lambda name: name.value,
+    lambda name: {"name": name.value},
+)
+
+BUCKETS = AwsList("buckets", "s3", "list_buckets", "Buckets", storage.Bucket, regional=False)
+
+
+def _of_bucket(name: str, operation: str, result: str, kind: type[Any], absent: str = "") -> AwsDetail[Any, Any]:
+    codes = frozenset({absent} if absent else ())
+    return AwsDetail(
+        name, "s3", operation, result, kind, BUCKETS, _bucket_name, _bucket_parameter, codes
+    )
+
+
+def _bucket_name(bucket: storage.Bucket) -> str:
+    return bucket.name
+
+
+def _bucket_parameter(bucket: storage.Bucket) -> dict[str, Any]:
+    return {"Bucket": bucket.name}
+
+
+BUCKET_ENCRYPTION = _of_bucket(
+    "bucket encryption",
+    "get_bucket_encryption",
+    "ServerSideEncryptionConfiguration",
+    storage.BucketEncryption,
+    "ServerSideEncryptionConfigurationNotFoundError",
+)
+BUCKET_TAGS = _of_bucket("bucket tags", "get_bucket_tagging", "", storage.BucketTags, "NoSuchTagSet")
+BUCKET_POLICIES = _of_bucket(
+    "bucket policies", "get_bucket_policy", "", storage.BucketPolicy, "NoSuchBucketPolicy"
+)
+PUBLIC_ACCESS_BLOCKS = _of_bucket(
+    "public access blocks",
+    "get_public_access_block",
+    "PublicAccessBlockConfiguration",
+    storage.PublicAccessBlock,
+    "NoSuchPublicAccessBlockConfiguration",
+)
+
+DB_INSTANCES = AwsList("db instances", "rds", "describe_db_instances", "DBInstances", storage.DbInstance)
+DB_SNAPSHOTS = AwsList(
+    "db snapshots",
+    "rds",
+    "describe_db_snapshots",
+    "DBSnapshots",
+    storage.DbSnapshot,
+    parameters={"SnapshotType": "manual"},
+)
+TABLE_NAMES = AwsList("dynamodb table names", "dynamodb", "list_tables", "TableNames", storage.TableName)
+TABLES = AwsDetail(
+    "dynamodb tables",
+    "dynamodb",
+    "describe_table",
+    "Table",
+    storage.Table,
+    TABLE_NAMES,
+    lambda name: name.value,
+    lambda name: {"TableName": name.value},
+)
+TABLE_TAGS = AwsDetail(
+    "dynamodb tags",
+    "dynamodb",
+    "list_tags_of_resource",
+    "",
+    storage.TableTags,
+    TABLES,
+    lambda table: table.table_name,
+    lambda table: {"ResourceArn": table.table_arn},
+)
+CONTINUOUS_BACKUPS = AwsDetail(
+    "dynamodb backups",
+    "dynamodb",
+    "describe_continuous_backups",
+    "ContinuousBackupsDescription",
+    storage.ContinuousBackups,
+    TABLE_NAMES,
+    lambda name: name.value,
+    lambda name: {"TableName": name.value},
+)
+KEY_NAMES = AwsList("kms key names", "kms", "list_keys", "Keys", storage.KeyName)
+KEYS = AwsDetail(
+    "kms keys",
+    "kms",
+    "describe_key",
+    "KeyMetadata",
+    storage.Key,
+    KEY_NAMES,
+    lambda name: name.key_id,
+    lambda name: {"KeyId": name.key_id},
+)
+KEY_ROTATION = AwsDetail(
+    "kms key rotation",
+    "kms",
+    "get_key_rotation_status",
+    "",
+    storage.KeyRotation,
+    KEY_NAMES,
+    lambda name: name.key_id,
+    lambda name: {"KeyId": name.key_id},
+    frozenset({"UnsupportedOperationException"}),
+)
+AWS_SECRETS = AwsList("secrets manager", "secretsmanager", "list_secrets", "SecretList", storage.Secret)
+BACKUP_JOBS = AwsList("backup jobs", "backup", "list_backup_jobs", "BackupJobs", storage.BackupJob)
+
+TRAILS = AwsList("trails", "cloudtrail", "describe_trails", "trailList", monitoring.Trail, regional=False)
+TRAIL_STATUS = AwsDetail(
+    "trail status",
+    "cloudtrail",
+    "get_trail_status",
+    "",
+    monitoring.TrailStatus,
+    TRAILS,
+    lambda trail: trail.arn,
+    lambda trail: {"Name": trail.arn},
+)
+LOG_GROUPS = AwsList("log groups", "logs", "describe_log_groups", "logGroups", monitoring.LogGroup)
+ALARMS = AwsList("alarms", "cloudwatch", "describe_alarms", "MetricAlarms", monitoring.Alarm)
+DETECTOR_IDS = AwsList("guardduty detector ids", "guardduty", "list_detectors", "DetectorIds", monitoring.DetectorId)
+DETECTORS = AwsDetail(
+    "guardduty detectors",
+    "guardduty",
+    "get_detector",
+    "",
+    monitoring.Detector,
+    DETECTOR_IDS,
+    lambda detector: f"{detector.source_region}/{detector.value}",
+    lambda detector: {"DetectorId": detector.value},
+)
+FINDING_IDS = AwsDetail(
+    "guardduty finding ids",
+    "guardduty",
+    "list_findings",
+    "",
+    monitoring.FindingIds,
+    DETECTOR_IDS,
+    lambda detector: detector.value,
+    lambda detector: {
+        "DetectorId": detector.value,
+        "FindingCriteria": {"Criterion": {"service.archived": {"Eq": ["false"]}, "severity": {"Gte": 7}}},
+    },
+)
+FINDINGS = AwsDetail(
+    "guardduty findings",
+    "guardduty",
+    "get_findings",
+    "Findings",
+    monitoring.Finding,
+    FINDING_IDS,
+    lambda page: page.parent_key,
+    lambda page: {"DetectorId": page.parent_key, "FindingIds": list(page.finding_ids)} if page.finding_ids else None,
+)

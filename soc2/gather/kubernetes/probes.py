@@ -1,0 +1,245 @@
+"""Probes of a cluster: dry-runs that ought to be refused, requests without rights, and access reviews.
+
+Nothing is persisted: pods are sent with ``dryRun=All``, which the API server takes through admission and then drops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+import msgspec
+
+from soc2.evidence import Call
+from soc2.gather.codec import canonical
+from soc2.gather.kubernetes.connection import Answer, GatherError, KubeConnection, now
+from soc2.gather.kubernetes.sources import NAMESPACES
+from soc2.gather.source import Gatherer, Listing
+from soc2.model.population import Cause, Problem, SourceStatus
+from soc2.model.probes import AccessProbe, AdmissionProbe, RequestProbe
+
+T = TypeVar("T")
+
+_AT_ONCE = 8
+_POLICY_REFUSALS = ("violates PodSecurity", "ValidatingAdmissionPolicy", "admission webhook")
+_BROKEN_WEBHOOK = ("failed calling webhook", "failed to call webhook", "does not support dry run")
+
+# A pod that is fine but for one thing, so that a refusal can only be about that thing.
+_RESTRICTED_CONTEXT = {
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "runAsNonRoot": True,
+    "runAsUser": 65532,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+_UNKNOWN_REGISTRY_IMAGE = "registry.soc2-probe.invalid/unknown@sha256:" + "0" * 64
+
+Forbidden = Literal["privileged", "unknown image"]
+
+
+@dataclass(frozen=True)
+class ForbiddenPods:
+    """Sends, by dry-run, a pod that ought to be refused into each in-scope namespace."""
+
+    tried: Forbidden
+
+    @property
+    def name(self) -> str:
+        return f"dry-run of a pod with {self.tried}"
+
+    def gather(self, gatherer: Gatherer) -> Listing[AdmissionProbe]:
+        namespaces = gatherer.get(NAMESPACES)
+        if namespaces.exempt:
+            return Listing((), (), namespaces.exempt)
+        wanted = [namespace.name for namespace in namespaces.items if gatherer.system.in_scope(namespace.name)]
+        images = gatherer.system.images.allowed_registries
+        body = _pod(self.tried, images[0] if images else "")
+        connection = gatherer.kubernetes
+        return _probe(
+            gatherer,
+            self.name,
+            "POST /api/v1/namespaces/*/pods?dryRun=All",
+            [lambda name=name: _try_pod(connection, name, self.tried, body) for name in wanted],
+            namespaces.statuses,
+        )
+
+
+@dataclass(frozen=True)
+class UnauthorizedRequests:
+    """Asks for paths that need rights, without credentials and with a token that nobody issued."""
+
+    name: str = "requests without rights"
+
+    def gather(self, gatherer: Gatherer) -> Listing[RequestProbe]:
+        if gatherer.system.kubernetes.absent:
+            return Listing((), (), gatherer.system.kubernetes.absent)
+        connection = gatherer.kubernetes
+        paths = ("/api", "/api/v1/namespaces", "/api/v1/secrets", "/apis", "/metrics", "/openapi/v3")
+        callers: tuple[tuple[str, dict[str, str]], ...] = (
+            ("nobody", {}),
+            ("a token that nobody issued", {"Authorization": "Bearer soc2-controls-unissued"}),
+        )
+        calls = [
+            lambda caller=caller, path=path, headers=headers: RequestProbe(
+                caller, path, connection.request_anonymously(path, headers).status
+            )
+            for caller, headers in callers
+            for path in paths
+        ]
+        return _probe(gatherer, self.name, "GET without credentials", calls, ())
+
+
+_EVERYONE: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("system:anonymous", ("system:unauthenticated",)),
+    ("soc2-probe-nobody", ("system:authenticated",)),
+    ("system:serviceaccount:soc2-probe:nobody", ("system:serviceaccounts", "system:authenticated")),
+)
+_POWERS: tuple[tuple[str, str, str], ...] = (
+    ("list", "", "secrets"),
+    ("list", "", "configmaps"),
+    ("list", "", "pods"),
+    ("create", "", "pods"),
+    ("create", "", "pods/exec"),
+    ("get", "", "nodes/proxy"),
+    ("list", "", "namespaces"),
+    ("create", "rbac.authorization.k8s.io", "clusterrolebindings"),
+    ("delete", "admissionregistration.k8s.io", "validatingwebhookconfigurations"),
+)
+
+
+@dataclass(frozen=True)
+class EveryonesAccess:
+    """Asks the authorizer what subjects without any binding of their own may do (SubjectAccessReview)."""
+
+    name: str = "access of subjects without bindings"
+
+    def gather(self, gatherer: Gatherer) -> Listing[AccessProbe]:
+        namespaces = gatherer.get(NAMESPACES)
+        if namespaces.exempt:
+            return Listing((), (), namespaces.exempt)
+        connection = gatherer.kubernetes
+        # The empty name asks for all namespaces at once; rights in one namespace only show when that one is asked for.
+        places = ["", *(item.name for item in namespaces.items if gatherer.system.in_scope(item.name))]
+        calls = [
+            lambda user=user, groups=groups, power=power, place=place: _review(connection, user, groups, power, place)
+            for user, groups in _EVERYONE
+            for power in _POWERS
+            for place in (places if power[2] not in ("nodes/proxy", "namespaces") and not power[1] else [""])
+        ]
+        return _probe(gatherer, self.name, "SubjectAccessReview", calls, namespaces.statuses)
+
+
+def _probe(
+    gatherer: Gatherer, name: str, query: str, calls: list[Callable[[], T]], before: tuple[SourceStatus, ...]
+) -> Listing[T]:
+    started = now()
+    found: list[T] = []
+    problems: list[Problem] = []
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix=name) as pool:
+        for answer in [pool.submit(call) for call in calls]:
+            try:
+                found.append(answer.result())
+            except GatherError as error:
+                problems.append(error.problem)
+    sha256 = gatherer.evidence.keep(canonical(found))
+    problem = Problem(problems[0].cause, f"{problems[0].detail} ({len(problems)} of {len(calls)})") if problems else None
+    gatherer.evidence.record(
+        Call(
+            source=name,
+            operation=query,
+            parameters={},
+            identity=gatherer.kubernetes.identity,
+            started=started,
+            finished=now(),
+            pages=len(calls),
+            items=len(found),
+            complete=problem is None,
+            problem=str(problem) if problem else None,
+            sha256=sha256,
+        )
+    )
+    status = SourceStatus(name, query, len(calls), len(found), sha256, problem)
+    return Listing(tuple(found), (*before, status))
+
+
+def _pod(tried: Forbidden, allowed_registry: str) -> dict[str, Any]:
+    image = f"{allowed_registry.rstrip('/')}/soc2-probe@sha256:{'0' * 64}" if allowed_registry else _UNKNOWN_REGISTRY_IMAGE
+    context: dict[str, Any] = dict(_RESTRICTED_CONTEXT)
+    if tried == "privileged":
+        context = {**context, "privileged": True, "allowPrivilegeEscalation": True}
+    else:
+        image = _UNKNOWN_REGISTRY_IMAGE
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "soc2-controls-probe", "labels": {"app.kubernetes.io/name": "soc2-controls-probe"}},
+        "spec": {
+            "automountServiceAccountToken": False,
+            "containers": [
+                {
+                    "name": "probe",
+                    "image": image,
+                    "securityContext": context,
+                    "resources": {
+                        "requests": {"cpu": "1m", "memory": "1Mi"},
+                        "limits": {"cpu": "1m", "memory": "1Mi"},
+                    },
+                }
+            ],
+        },
+    }
+
+
+def _try_pod(connection: KubeConnection, namespace: str, tried: Forbidden, body: dict[str, Any]) -> AdmissionProbe:
+    answer = connection.try_create(f"/api/v1/namespaces/{namespace}/pods", body)
+    if answer.status in (200, 201):
+        return AdmissionProbe(namespace, tried, True, "admitted")
+    if _refused_by_policy(answer):
+        return AdmissionProbe(namespace, tried, False, answer.reason)
+    raise GatherError(_inconclusive(namespace, answer), answer.status)
+
+
+def _refused_by_policy(answer: Answer) -> bool:
+    reason = answer.reason
+    if any(text in reason for text in _BROKEN_WEBHOOK):
+        return False
+    return answer.status in (400, 403, 422) and any(text in reason for text in _POLICY_REFUSALS)
+
+
+def _inconclusive(namespace: str, answer: Answer) -> Problem:
+    if answer.status == 403 and " cannot create resource " in answer.reason:
+        return Problem(Cause.DENIED, f"the examiner may not create pods in {namespace}, so admission was never asked")
+    return Problem(Cause.INCONCLUSIVE, f"{namespace}: HTTP {answer.status}: {answer.reason}")
+
+
+class _ReviewStatus(msgspec.Struct):
+    allowed: bool = False
+    reason: str = ""
+    evaluation_error: str = msgspec.field(default="", name="evaluationError")
+
+
+class _Review(msgspec.Struct):
+    status: _ReviewStatus
+
+
+def _review(
+    connection: KubeConnection, user: str, groups: tuple[str, ...], power: tuple[str, str, str], namespace: str
+) -> AccessProbe:
+    verb, group, resource = power
+    name, _, subresource = resource.partition("/")
+    attributes = {"verb": verb, "group": group, "resource": name, "subresource": subresource, "namespace": namespace}
+    body = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SubjectAccessReview",
+        "spec": {"user": user, "groups": list(groups), "resourceAttributes": attributes},
+    }
+    answer = connection.request("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", body=body)
+    try:
+        status = msgspec.json.decode(answer.body, type=_Review).status
+    except msgspec.DecodeError:
+        raise GatherError(Problem(Cause.MALFORMED, "SubjectAccessReview without a status")) from None
+    if status.evaluation_error and not status.allowed:
+        raise GatherError(Problem(Cause.INCONCLUSIVE, "the authorizer could not evaluate a review"))
+    return AccessProbe(user, groups, verb, group, resource, namespace, status.allowed, status.reason)

@@ -1,0 +1,68 @@
+"""The lists of Kubernetes objects that checks ask for."""
+
+from __future__ import annotations
+
+from soc2.gather.kubernetes.lists import KubeList, SecretTable
+from soc2.model.kubernetes import admission, cluster, network, pods, rbac, workloads
+
+PODS = KubeList("pods", "/api/v1/pods", pods.Pod)
+NAMESPACES = KubeList("namespaces", "/api/v1/namespaces", cluster.Namespace)
+NODES = KubeList("nodes", "/api/v1/nodes", cluster.Node)
+CONFIG_MAPS = KubeList("configmaps", "/api/v1/configmaps", cluster.ConfigMap)
+SERVICES = KubeList("services", "/api/v1/services", network.Service)
+SERVICE_ACCOUNTS = KubeList("serviceaccounts", "/api/v1/serviceaccounts", rbac.ServiceAccount)
+SECRETS = SecretTable()
+
+DEPLOYMENTS = KubeList("deployments", "/apis/apps/v1/deployments", workloads.Deployment)
+REPLICA_SETS = KubeList("replicasets", "/apis/apps/v1/replicasets", workloads.ReplicaSet)
+STATEFUL_SETS = KubeList("statefulsets", "/apis/apps/v1/statefulsets", workloads.StatefulSet)
+DAEMON_SETS = KubeList("daemonsets", "/apis/apps/v1/daemonsets", workloads.DaemonSet)
+JOBS = KubeList("jobs", "/apis/batch/v1/jobs", workloads.Job)
+CRON_JOBS = KubeList("cronjobs", "/apis/batch/v1/cronjobs", workloads.CronJob)
+REPLICATION_CONTROLLERS = KubeList(
+    "replicationcontrollers", "/api/v1/replicationcontrollers", workloads.ReplicationController
+)
+POD_TEMPLATES = KubeList("podtemplates", "/api/v1/podtemplates", workloads.PodTemplateObject)
+DISRUPTION_BUDGETS = KubeList(
+    "poddisruptionbudgets", "/apis/policy/v1/poddisruptionbudgets", workloads.PodDisruptionBudget
+)
+
+ROLES = KubeList("roles", "/apis/rbac.authorization.k8s.io/v1/roles", rbac.Role)
+CLUSTER_ROLES = KubeList("clusterroles", "/apis/rbac.authorization.k8s.io/v1/clusterroles", rbac.ClusterRole)
+ROLE_BINDINGS = KubeList("rolebindings", "/apis/rbac.authorization.k8s.io/v1/rolebindings", rbac.RoleBinding)
+CLUSTER_ROLE_BINDINGS = KubeList(
+    "clusterrolebindings", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", rbac.ClusterRoleBinding
+)
+
+NETWORK_POLICIES = KubeList(
+    "networkpolicies", "/apis/networking.k8s.io/v1/networkpolicies", network.NetworkPolicy
+)
+INGRESSES = KubeList("ingresses", "/apis/networking.k8s.io/v1/ingresses", network.Ingress)
+
+_ADMISSION = "/apis/admissionregistration.k8s.io/v1"
+VALIDATING_WEBHOOKS = KubeList(
+    "validatingwebhookconfigurations",
+    f"{_ADMISSION}/validatingwebhookconfigurations",
+    admission.ValidatingWebhookConfiguration,
+)
+ADMISSION_POLICIES = KubeList(
+    "validatingadmissionpolicies", f"{_ADMISSION}/validatingadmissionpolicies", admission.ValidatingAdmissionPolicy
+)
+ADMISSION_POLICY_BINDINGS = KubeList(
+    "validatingadmissionpolicybindings",
+    f"{_ADMISSION}/validatingadmissionpolicybindings",
+    admission.ValidatingAdmissionPolicyBinding,
+)
+
+POD_SOURCES = (
+    PODS,
+    DEPLOYMENTS,
+    REPLICA_SETS,
+    STATEFUL_SETS,
+    DAEMON_SETS,
+    JOBS,
+    CRON_JOBS,
+    REPLICATION_CONTROLLERS,
+    POD_TEMPLATES,
+)
+"""Everything with a pod specification: pods first, then the workload kinds."""

@@ -1,0 +1,142 @@
+"""EC2, EKS and ECR: what runs, and the network around it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+from msgspec import field
+
+from soc2.model.aws.base import CamelRecord, PascalRecord, Tag, aws_resource
+from soc2.model.deviation import Resource
+
+
+class MetadataOptions(msgspec.Struct, frozen=True, rename="pascal"):
+    http_tokens: str = "optional"
+    http_put_response_hop_limit: int = 1
+    http_endpoint: str = "enabled"
+
+
+class InstanceState(msgspec.Struct, frozen=True, rename="pascal"):
+    name: str = ""
+
+
+class Instance(PascalRecord, frozen=True):
+    instance_id: str = ""
+    metadata_options: MetadataOptions = MetadataOptions()
+    public_ip_address: str | None = None
+    state: InstanceState = InstanceState()
+    tags: tuple[Tag, ...] = ()
+
+    @property
+    def resource(self) -> Resource:
+        return aws_resource("AWS::EC2::Instance", self.instance_id)
+
+
+class Volume(PascalRecord, frozen=True):
+    volume_id: str = ""
+    encrypted: bool = False
+    tags: tuple[Tag, ...] = ()
+
+    @property
+    def resource(self) -> Resource:
+        return aws_resource("AWS::EC2::Volume", self.volume_id)
+
+
+class IpRange(msgspec.Struct, frozen=True):
+    cidr: str = field(default="", name="CidrIp")
+
+
+class Ipv6Range(msgspec.Struct, frozen=True):
+    cidr: str = field(default="", name="CidrIpv6")
+
+
+class IpPermission(msgspec.Struct, frozen=True, rename="pascal"):
+    ip_protocol: str = "-1"
+    from_port: int | None = None
+    to_port: int | None = None
+    ip_ranges: tuple[IpRange, ...] = ()
+    ipv6_ranges: tuple[Ipv6Range, ...] = ()
+
+
+class SecurityGroup(PascalRecord, frozen=True):
+    group_id: str = ""
+    group_name: str = ""
+    vpc_id: str = ""
+    ip_permissions: tuple[IpPermission, ...] = ()
+    ip_permissions_egress: tuple[IpPermission, ...] = ()
+
+    @property
+    def resource(self) -> Resource:
+        return aws_resource("AWS::EC2::SecurityGroup", self.group_name)
+
+
+class GroupReference(msgspec.Struct, frozen=True, rename="pascal"):
+    group_id: str = ""
+
+
+class NetworkInterface(PascalRecord, frozen=True):
+    network_interface_id: str = ""
+    groups: tuple[GroupReference, ...] = ()
+
+
+class Vpc(PascalRecord, frozen=True):
+    vpc_id: str = ""
+    is_default: bool = False
+    tags: tuple[Tag, ...] = ()
+
+    @property
+    def resource(self) -> Resource:
+        return aws_resource("AWS::EC2::VPC", self.vpc_id)
+
+
+class FlowLog(PascalRecord, frozen=True):
+    resource_id: str = ""
+    flow_log_status: str = ""
+    deliver_logs_status: str = ""
+    traffic_type: str = ""
+
+
+class Repository(CamelRecord, frozen=True):
+    repository_name: str = ""
+    image_tag_mutability: str = ""
+    image_scanning_configuration: dict[str, bool] = {}
+
+    @property
+    def resource(self) -> Resource:
+        return aws_resource("AWS::ECR::Repository", self.repository_name)
+
+
+class ClusterName(CamelRecord, frozen=True):
+    value: str = ""
+
+
+class ClusterLogSetup(msgspec.Struct, frozen=True):
+    types: tuple[str, ...] = ()
+    enabled: bool = False
+
+
+class ClusterLogging(msgspec.Struct, frozen=True, rename="camel"):
+    cluster_logging: tuple[ClusterLogSetup, ...] = ()
+
+
+class VpcConfig(msgspec.Struct, frozen=True, rename="camel"):
+    endpoint_public_access: bool = False
+    endpoint_private_access: bool = False
+    public_access_cidrs: tuple[str, ...] = ()
+
+
+class EksCluster(CamelRecord, frozen=True):
+    name: str = ""
+    version: str = ""
+    logging: ClusterLogging = ClusterLogging()
+    resources_vpc_config: VpcConfig = VpcConfig()
+    created_at: datetime | None = None
+
+    @property
+    def resource(self) -> Resource:
+        return aws_resource("AWS::EKS::Cluster", self.name)
+
+    @property
+    def log_types(self) -> frozenset[str]:
+        return frozenset(kind for setup in self.logging.cluster_logging if setup.enabled for kind in setup.types)

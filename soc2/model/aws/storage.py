@@ -1,0 +1,156 @@
+"""Data stores and the keys and secrets that protect them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec import field
+
+from soc2.model.aws.base import PascalRecord, Tag, aws_resource
+from soc2.model.deviation import Resource
+
+
+class Bucket(PascalRecord, frozen=True):
+    name: str = ""
+
+    @property
+    def resource(self) -> Resource:
+        return aws_resource("AWS::S3::Bucket", self.name)
+
+
+class EncryptionByDefault(msgspec.Struct, frozen=True):
+    algorithm: str = field(default="", name="SSEAlgorithm")
+    key: str | None = field(default=None, name="KMSMasterKeyID")
+
+
+class EncryptionRule(msgspec.Struct, frozen=True):
+    by_default: EncryptionByDefault = field(default=EncryptionByDefault(), name="ApplyServerSideEncryptionByDefault")
+
+
+class BucketEncryption(PascalRecord, frozen=True):
+    rules: tuple[EncryptionRule, ...] = ()
+
+
+class BucketTags(PascalRecord, frozen=True):
+    tag_set: tuple[Tag, ...] = ()
+
+
+class BucketPolicy(PascalRecord, frozen=True):
+    """``policy`` is the JSON text of the policy document."""
+
+    policy: str = ""
+
+
+class PublicAccessBlock(PascalRecord, frozen=True):
+    block_public_acls: bool = False
+    ignore_public_acls: bool = False
+    block_public_policy: bool = False
+    restrict_public_buckets: bool = False
+
+    @property
+    def complete(self) -> bool:
+        flags = (self.block_public_acls, self.ignore_public_acls, self.block_public_policy, self.restrict_public_buckets)
+        return all(flags)
+
+
+class BucketVersioning(PascalRecord, frozen=True):
+    status: str = ""
+
+
+class DbInstance(PascalRecord, frozen=True):
+    identifier: str = field(default="", name="DBInstanceIdentifier")
+    storage_encrypted: bool = False
+    multi_az: bool = field(default=False, name="MultiAZ")
+    backup_retention_period: int = 0
+    publicly_accessible: bool = False
+    deletion_protection: bool = False
+    tags: tuple[Tag, ...] = field(default=(), name="TagList")
+
+    @property
+    def resource(self) -> Resource:
+        return aws_resource("AWS::RDS::DBInstance", self.identifier)
+
+
+class DbSnapshot(PascalRecord, frozen=True):
+    identifier: str = field(default="", name="DBSnapshotIdentifier")
+    encrypted: bool = False
+
+    @property
+    def resource(self) -> Resource:
+        return aws_resource("AWS::RDS::DBSnapshot", self.identifier)
+
+
+class TableName(PascalRecord, frozen=True):
+    value: str = ""
+
+
+class Table(PascalRecord, frozen=True):
+    table_name: str = ""
+    table_arn: str = ""
+
+    @property
+    def resource(self) -> Resource:
+        return aws_resource("AWS::DynamoDB::Table", self.table_name)
+
+
+class TableTags(PascalRecord, frozen=True):
+    tags: tuple[Tag, ...] = ()
+
+
+class ContinuousBackups(PascalRecord, frozen=True):
+    point_in_time_recovery_description: dict[str, Any] = {}
+
+    @property
+    def enabled(self) -> bool:
+        return self.point_in_time_recovery_description.get("PointInTimeRecoveryStatus") == "ENABLED"
+
+
+class KeyName(PascalRecord, frozen=True):
+    key_id: str = ""
+
+
+class Key(PascalRecord, frozen=True):
+    """A KMS key; ``manager`` is CUSTOMER for keys that the account manages itself."""
+
+    key_id: str = ""
+    arn: str = ""
+    manager: str = field(default="", name="KeyManager")
+    state: str = field(default="", name="KeyState")
+    spec: str = field(default="", name="KeySpec")
+    description: str = ""
+    deletion_date: datetime | None = None
+
+    @property
+    def resource(self) -> Resource:
+        return aws_resource("AWS::KMS::Key", self.description or self.key_id)
+
+
+class KeyRotation(PascalRecord, frozen=True):
+    key_rotation_enabled: bool = False
+
+
+class Secret(PascalRecord, frozen=True):
+    name: str = ""
+    rotation_enabled: bool = False
+    last_rotated_date: datetime | None = None
+    last_changed_date: datetime | None = None
+    created_date: datetime | None = None
+    tags: tuple[Tag, ...] = ()
+
+    @property
+    def resource(self) -> Resource:
+        return aws_resource("AWS::SecretsManager::Secret", self.name)
+
+
+class BackupJob(PascalRecord, frozen=True):
+    backup_job_id: str = ""
+    resource_arn: str = ""
+    state: str = ""
+    creation_date: datetime | None = None
+    completion_date: datetime | None = None
+
+    @property
+    def resource(self) -> Resource:
+        return aws_resource("AWS::Backup::BackupJob", self.backup_job_id)

@@ -1,0 +1,36 @@
+"""Pods and pod templates in one form: what the rules on pod specifications judge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from soc2.model.deviation import Resource
+from soc2.model.kubernetes.meta import Metadata
+from soc2.model.kubernetes.pods import Pod, PodSpec
+from soc2.model.kubernetes.workloads import AnyWorkload
+
+
+@dataclass(frozen=True)
+class PodSubject:
+    """A running pod, or the template of a workload. ``metadata`` is that of the pod or of the template."""
+
+    resource: Resource
+    metadata: Metadata
+    spec: PodSpec
+
+
+def pod_subjects(pods: tuple[Pod, ...], workloads: tuple[AnyWorkload, ...]) -> tuple[PodSubject, ...]:
+    """Return every pod, and every template that no other listed workload made.
+
+    A ReplicaSet of a Deployment repeats its template; what differs from it shows on the pods, which are all here.
+    """
+    listed = {workload.metadata.uid for workload in workloads if workload.metadata.uid}
+    own = (
+        workload
+        for workload in workloads
+        if not any(owner.controller and owner.uid in listed for owner in workload.metadata.owner_references)
+    )
+    return (
+        *(PodSubject(pod.resource, pod.metadata, pod.spec) for pod in pods),
+        *(PodSubject(workload.resource, workload.template.metadata, workload.template.spec) for workload in own),
+    )

@@ -1,0 +1,52 @@
+"""What probes found: how a system answered when it was really asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from soc2.model.deviation import Resource
+
+
+@dataclass(frozen=True)
+class AdmissionProbe:
+    """A server-side dry-run of a pod that ought to be refused. ``answer`` is the API server's message."""
+
+    namespace: str
+    tried: str
+    admitted: bool
+    answer: str
+
+    @property
+    def resource(self) -> Resource:
+        return Resource("Namespace", self.namespace)
+
+
+@dataclass(frozen=True)
+class RequestProbe:
+    """A request that ought to be refused: as whom, for which path, and the HTTP status that came back."""
+
+    caller: str
+    path: str
+    status: int
+
+    @property
+    def resource(self) -> Resource:
+        return Resource("APIServer", self.path)
+
+
+@dataclass(frozen=True)
+class AccessProbe:
+    """A SubjectAccessReview: may ``user`` of ``groups`` do ``verb`` on ``resource_name``? ``reason`` is the authorizer's."""
+
+    user: str
+    groups: tuple[str, ...]
+    verb: str
+    group: str
+    resource_name: str
+    namespace: str
+    allowed: bool
+    reason: str
+
+    @property
+    def resource(self) -> Resource:
+        return Resource("User", self.user)

@@ -1,0 +1,1 @@
+"""Reports: what a run came to, written for people and machines. Nothing here judges anew."""

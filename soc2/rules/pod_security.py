@@ -1,0 +1,359 @@
+"""The Pod Security Standards, control by control, as Kubernetes 1.36 enforces them.
+
+Rules bear the names of upstream's checks, and every deviation tells the level and the id of the control. Source of the
+allowed values: the Pod Security Standards of the Kubernetes documentation and the evaluator of k8s.io/pod-security-admission
+0.36; the suite's tests compare the verdicts with the real admission.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from soc2.model.deviation import Deviation
+from soc2.model.kubernetes.pods import Container, Handler, PodSpec, SeLinuxOptions, WindowsOptions
+from soc2.model.kubernetes.subjects import PodSubject
+
+Level = Literal["baseline", "restricted"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PodSecurityDeviation(Deviation):
+    """``control`` is upstream's id of the control; ``container`` is empty when the field is the pod's own."""
+
+    template: ClassVar[str] = "{field} is {value}, which {level} ({control}) does not allow"
+
+    level: Level
+    control: str
+    container: str
+    field: str
+    value: str
+
+    @property
+    def message(self) -> str:
+        where = f"container {self.container}: " if self.container else ""
+        return where + super().message
+
+
+Finding = tuple[str, str, Any]
+Rule = Callable[[PodSubject], Iterator[PodSecurityDeviation]]
+
+CONTROLS: dict[str, tuple[Level, Rule]] = {}
+"""Every rule by the id of its control, with its level. Restricted contains baseline."""
+
+
+def _control(control: str, level: Level) -> Callable[[Callable[[PodSubject], Iterable[Finding]]], Rule]:
+    """Make a rule of a function that yields (container, field, value) for everything forbidden."""
+
+    def declare(find: Callable[[PodSubject], Iterable[Finding]]) -> Rule:
+        def rule(subject: PodSubject) -> Iterator[PodSecurityDeviation]:
+            for container, field, value in find(subject):
+                yield PodSecurityDeviation(
+                    resource=subject.resource,
+                    level=level,
+                    control=control,
+                    container=container,
+                    field=field,
+                    value="not set" if value is None else str(value).lower() if isinstance(value, bool) else str(value),
+                )
+
+        rule.__doc__ = find.__doc__
+        rule.__name__ = find.__name__
+        CONTROLS[control] = (level, rule)
+        return rule
+
+    return declare
+
+
+def breaches(subject: PodSubject, level: Level) -> list[PodSecurityDeviation]:
+    """Return every deviation of a pod from a level."""
+    levels = ("baseline",) if level == "baseline" else ("baseline", "restricted")
+    return [deviation for of, rule in CONTROLS.values() if of in levels for deviation in rule(subject)]
+
+
+def _each(subject: PodSubject) -> Iterator[tuple[str, str, Container]]:
+    """Yield name, path of the security context and record of every container."""
+    for where, container in subject.spec.all_containers:
+        yield container.name, f"{where}[{container.name}].securityContext", container
+
+
+def _windows(spec: PodSpec) -> bool:
+    return spec.os is not None and spec.os.name == "windows"
+
+
+def _own_user_namespace(spec: PodSpec) -> bool:
+    return spec.host_users is False
+
+
+@_control("hostNamespaces", "baseline")
+def host_namespaces(subject: PodSubject) -> Iterable[Finding]:
+    """The host's network, process and IPC namespaces stay closed."""
+    spec = subject.spec
+    for field, value in (("hostNetwork", spec.host_network), ("hostPID", spec.host_pid), ("hostIPC", spec.host_ipc)):
+        if value:
+            yield "", f"spec.{field}", value
+
+
+@_control("privileged", "baseline")
+def privileged(subject: PodSubject) -> Iterable[Finding]:
+    """No container is privileged."""
+    for name, path, container in _each(subject):
+        if container.security_context and container.security_context.privileged:
+            yield name, f"{path}.privileged", True
+
+
+_BASELINE_CAPABILITIES = frozenset(
+    "AUDIT_WRITE CHOWN DAC_OVERRIDE FOWNER FSETID KILL MKNOD NET_BIND_SERVICE SETFCAP SETGID SETPCAP SETUID SYS_CHROOT".split()
+)
+
+
+@_control("capabilities_baseline", "baseline")
+def capabilities_baseline(subject: PodSubject) -> Iterable[Finding]:
+    """Only the capabilities that container runtimes give by default may be added."""
+    for name, path, container in _each(subject):
+        added = _added(container)
+        forbidden = [capability for capability in added if capability not in _BASELINE_CAPABILITIES]
+        if forbidden:
+            yield name, f"{path}.capabilities.add", ", ".join(forbidden)
+
+
+@_control("hostPathVolumes", "baseline")
+def host_path_volumes(subject: PodSubject) -> Iterable[Finding]:
+    """No volume mounts a path of the node."""
+    for volume in subject.spec.volumes:
+        if volume.kind == "hostPath":
+            yield "", f"spec.volumes[{volume.name}].hostPath", volume.path
+
+
+@_control("hostPorts", "baseline")
+def host_ports(subject: PodSubject) -> Iterable[Finding]:
+    """No container takes a port of the node."""
+    for where, container in subject.spec.all_containers:
+        ports = [str(port.host_port) for port in container.ports if port.host_port]
+        if ports:
+            yield container.name, f"{where}[{container.name}].ports.hostPort", ", ".join(ports)
+
+
+@_control("appArmorProfile", "baseline")
+def app_armor_profile(subject: PodSubject) -> Iterable[Finding]:
+    """AppArmor is not switched off, neither by field nor by the older annotation."""
+    allowed = ("RuntimeDefault", "Localhost")
+    context = subject.spec.security_context
+    if context and context.app_armor_profile and context.app_armor_profile.type not in allowed:
+        yield "", "spec.securityContext.appArmorProfile.type", context.app_armor_profile.type
+    for name, path, container in _each(subject):
+        profile = container.security_context.app_armor_profile if container.security_context else None
+        if profile and profile.type not in allowed:
+            yield name, f"{path}.appArmorProfile.type", profile.type
+    prefix = "container.apparmor.security.beta.kubernetes.io/"
+    for annotation in subject.metadata.annotations:
+        value = subject.metadata.annotations.text(annotation) or ""
+        fine = value in ("", "runtime/default") or value.startswith("localhost/")
+        if annotation.startswith(prefix) and not fine:
+            yield annotation.removeprefix(prefix), f"metadata.annotations[{annotation}]", value
+
+
+_SELINUX_TYPES = frozenset({"", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"})
+
+
+def _bad_selinux(options: SeLinuxOptions | None) -> Iterator[tuple[str, str]]:
+    if options is None:
+        return
+    if options.type not in _SELINUX_TYPES:
+        yield "type", options.type
+    if options.user:
+        yield "user", options.user
+    if options.role:
+        yield "role", options.role
+
+
+@_control("seLinuxOptions", "baseline")
+def selinux_options(subject: PodSubject) -> Iterable[Finding]:
+    """SELinux types are those for containers; user and role are not set."""
+    context = subject.spec.security_context
+    for field, value in _bad_selinux(context.se_linux_options if context else None):
+        yield "", f"spec.securityContext.seLinuxOptions.{field}", value
+    for name, path, container in _each(subject):
+        own = container.security_context
+        for field, value in _bad_selinux(own.se_linux_options if own else None):
+            yield name, f"{path}.seLinuxOptions.{field}", value
+
+
+def _unmasked_proc(subject: PodSubject) -> Iterator[Finding]:
+    for name, path, container in _each(subject):
+        mount = container.security_context.proc_mount if container.security_context else None
+        if mount is not None and mount != "Default":
+            yield name, f"{path}.procMount", mount
+
+
+@_control("procMount", "baseline")
+def proc_mount(subject: PodSubject) -> Iterable[Finding]:
+    """The masks over /proc stay, unless the pod has a user namespace of its own."""
+    return () if _own_user_namespace(subject.spec) else _unmasked_proc(subject)
+
+
+@_control("procMount_restricted", "restricted")
+def proc_mount_restricted(subject: PodSubject) -> Iterable[Finding]:
+    """The masks over /proc stay."""
+    return _unmasked_proc(subject)
+
+
+_SECCOMP_TYPES = ("RuntimeDefault", "Localhost")
+
+
+def _bad_seccomp(subject: PodSubject) -> Iterator[Finding]:
+    context = subject.spec.security_context
+    if context and context.seccomp_profile and context.seccomp_profile.type not in _SECCOMP_TYPES:
+        yield "", "spec.securityContext.seccompProfile.type", context.seccomp_profile.type
+    for name, path, container in _each(subject):
+        profile = container.security_context.seccomp_profile if container.security_context else None
+        if profile and profile.type not in _SECCOMP_TYPES:
+            yield name, f"{path}.seccompProfile.type", profile.type
+
+
+@_control("seccompProfile_baseline", "baseline")
+def seccomp_baseline(subject: PodSubject) -> Iterable[Finding]:
+    """Seccomp is not switched off."""
+    return _bad_seccomp(subject)
+
+
+@_control("seccompProfile_restricted", "restricted")
+def seccomp_restricted(subject: PodSubject) -> Iterable[Finding]:
+    """Every container has a seccomp profile, of its own or of the pod (Linux only)."""
+    if _windows(subject.spec):
+        return
+    yield from _bad_seccomp(subject)
+    context = subject.spec.security_context
+    pod_profile = context.seccomp_profile if context else None
+    if pod_profile and pod_profile.type in _SECCOMP_TYPES:
+        return
+    for name, path, container in _each(subject):
+        if container.security_context is None or container.security_context.seccomp_profile is None:
+            yield name, f"{path}.seccompProfile.type", None
+
+
+_SYSCTLS = frozenset(
+    (
+        "kernel.shm_rmid_forced net.ipv4.ip_local_port_range net.ipv4.tcp_syncookies net.ipv4.ping_group_range"
+        " net.ipv4.ip_unprivileged_port_start net.ipv4.ip_local_reserved_ports net.ipv4.tcp_keepalive_time"
+        " net.ipv4.tcp_fin_timeout net.ipv4.tcp_keepalive_intvl net.ipv4.tcp_keepalive_probes net.ipv4.tcp_rmem"
+        " net.ipv4.tcp_wmem"
+    ).split()
+)
+
+
+@_control("sysctls", "baseline")
+def sysctls(subject: PodSubject) -> Iterable[Finding]:
+    """Only sysctls that are separate for each pod and known as safe are set."""
+    context = subject.spec.security_context
+    for sysctl in context.sysctls if context else ():
+        if sysctl.name not in _SYSCTLS:
+            yield "", "spec.securityContext.sysctls", sysctl.name
+
+
+def _host_process(options: WindowsOptions | None) -> bool:
+    return options is not None and options.host_process is True
+
+
+@_control("windowsHostProcess", "baseline")
+def windows_host_process(subject: PodSubject) -> Iterable[Finding]:
+    """No Windows container runs as a process of the host."""
+    context = subject.spec.security_context
+    if _host_process(context.windows_options if context else None):
+        yield "", "spec.securityContext.windowsOptions.hostProcess", True
+    for name, path, container in _each(subject):
+        if _host_process(container.security_context.windows_options if container.security_context else None):
+            yield name, f"{path}.windowsOptions.hostProcess", True
+
+
+def _handlers(container: Container) -> Iterator[tuple[str, Handler | None]]:
+    yield "livenessProbe", container.liveness_probe
+    yield "readinessProbe", container.readiness_probe
+    yield "startupProbe", container.startup_probe
+    if container.lifecycle:
+        yield "lifecycle.postStart", container.lifecycle.post_start
+        yield "lifecycle.preStop", container.lifecycle.pre_stop
+
+
+@_control("hostProbesAndHostLifecycle", "baseline")
+def host_probes(subject: PodSubject) -> Iterable[Finding]:
+    """Probes and lifecycle hooks connect to the pod itself: another host would make the node a way around policies."""
+    for where, container in subject.spec.all_containers:
+        for field, handler in _handlers(container):
+            if handler is None:
+                continue
+            for kind, target in (("httpGet", handler.http_get), ("tcpSocket", handler.tcp_socket)):
+                if target is not None and target.host:
+                    yield container.name, f"{where}[{container.name}].{field}.{kind}.host", target.host
+
+
+@_control("allowPrivilegeEscalation", "restricted")
+def privilege_escalation(subject: PodSubject) -> Iterable[Finding]:
+    """No process may gain more privileges than its parent (Linux only)."""
+    if _windows(subject.spec):
+        return
+    for name, path, container in _each(subject):
+        allowed = container.security_context.allow_privilege_escalation if container.security_context else None
+        if allowed is not False:
+            yield name, f"{path}.allowPrivilegeEscalation", allowed
+
+
+@_control("runAsNonRoot", "restricted")
+def run_as_non_root(subject: PodSubject) -> Iterable[Finding]:
+    """Every container is bound not to run as root, unless the pod has a user namespace of its own."""
+    if _own_user_namespace(subject.spec):
+        return
+    pod_value = subject.spec.security_context.run_as_non_root if subject.spec.security_context else None
+    if pod_value is False:
+        yield "", "spec.securityContext.runAsNonRoot", False
+    for name, path, container in _each(subject):
+        own = container.security_context.run_as_non_root if container.security_context else None
+        if own is False or (own is None and pod_value is not True):
+            yield name, f"{path}.runAsNonRoot", own
+
+
+@_control("runAsUser", "restricted")
+def run_as_user(subject: PodSubject) -> Iterable[Finding]:
+    """No user id is 0, unless the pod has a user namespace of its own."""
+    if _own_user_namespace(subject.spec):
+        return
+    context = subject.spec.security_context
+    if context and context.run_as_user == 0:
+        yield "", "spec.securityContext.runAsUser", 0
+    for name, path, container in _each(subject):
+        if container.security_context and container.security_context.run_as_user == 0:
+            yield name, f"{path}.runAsUser", 0
+
+
+def _added(container: Container) -> tuple[str, ...]:
+    context = container.security_context
+    return context.capabilities.add if context and context.capabilities else ()
+
+
+@_control("capabilities_restricted", "restricted")
+def capabilities_restricted(subject: PodSubject) -> Iterable[Finding]:
+    """Every container drops ALL capabilities and adds none but NET_BIND_SERVICE (Linux only)."""
+    if _windows(subject.spec):
+        return
+    for name, path, container in _each(subject):
+        context = container.security_context
+        dropped = context.capabilities.drop if context and context.capabilities else ()
+        if "ALL" not in dropped:
+            yield name, f"{path}.capabilities.drop", ", ".join(dropped) or None
+        forbidden = [capability for capability in _added(container) if capability != "NET_BIND_SERVICE"]
+        if forbidden:
+            yield name, f"{path}.capabilities.add", ", ".join(forbidden)
+
+
+_RESTRICTED_VOLUMES = frozenset(
+    "configMap csi downwardAPI emptyDir ephemeral image persistentVolumeClaim projected secret".split()
+)
+
+
+@_control("restrictedVolumes", "restricted")
+def restricted_volumes(subject: PodSubject) -> Iterable[Finding]:
+    """Volumes are of the kinds that hold no door to the node or to shared storage."""
+    for volume in subject.spec.volumes:
+        if volume.kind not in _RESTRICTED_VOLUMES:
+            yield "", f"spec.volumes[{volume.name}]", volume.kind
