@@ -7,5 +7,7 @@ pytest_plugins = [
     "fixtures.judge",
     "fixtures.html",
     "fixtures.terminal",
-    "fixtures.populations",
+    "fixtures.populations.kubernetes",
+    "fixtures.populations.aws",
+    "fixtures.populations.waivers",
 ]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import TypeVar
 
 from soc2.catalog import Check
-from soc2.model.deviation import Deviation
+from soc2.model.deviation import Deviation, Resource
 from soc2.model.outcome import Outcome, decide
 from soc2.model.population import Population, SourceStatus
+from soc2.rules.waivers import WaiverNotInForce
 from soc2.system import System
 from soc2.waivers import Waiver, Waivers
 
@@ -77,6 +78,7 @@ def judge(check: Check, population: Population[T], rule: Rule[T], declared: Decl
             crash = f"the rule crashed on {where or type(item).__name__}: {type(error).__name__}: {error}"
             break
     judged = tuple(Judged(deviation, _waiver_for(check, deviation, declared)) for deviation in _ordered(found))
+    judged += tuple(Judged(problem) for problem in _waiver_problems(check, found, population.complete, declared))
     waived = sum(entry.waiver is not None for entry in judged)
     outcome = decide(
         crashed=bool(crash),
@@ -107,6 +109,26 @@ def _waiver_for(check: Check, deviation: Deviation, declared: Declarations) -> W
         if waiver.covers(check.id, deviation.resource) and waiver.problem(declared.as_of, longest) is None:
             return waiver
     return None
+
+
+def _waiver_problems(
+    check: Check, found: list[Deviation], complete: bool, declared: Declarations
+) -> Iterator[Deviation]:
+    """Yield what is wrong with the waivers of a check: each is a deviation of that very check."""
+    waivers = declared.waivers
+    name = waivers.path.name
+    for entry in waivers.malformed:
+        if entry.check == check.id:
+            resource = Resource("Waiver", entry.resource or "entry", file=name, line=entry.line)
+            yield WaiverNotInForce(resource=resource, problem=entry.problem)
+    for waiver in waivers.of(check.id):
+        problem = waiver.problem(declared.as_of, declared.system.thresholds.waiver_max_days)
+        # What was not read completely may hold the deviation that the waiver is for.
+        if problem is None and complete and not any(waiver.covers(check.id, item.resource) for item in found):
+            problem = "it matches no deviation, so it is not needed or its pattern is wrong"
+        if problem is not None:
+            resource = Resource("Waiver", waiver.resource, file=name, line=waivers.line_of(waiver))
+            yield WaiverNotInForce(resource=resource, problem=problem)
 
 
 def _reason(outcome: Outcome, population: Population[T], deviations: int, waived: int) -> str:

@@ -70,3 +70,11 @@ class Population(Generic[T]):
     def problems(self) -> tuple[tuple[str, Problem], ...]:
         """Return (source, problem) of every source that was not listed completely."""
         return tuple((source.source, source.problem) for source in self.sources if source.problem)
+
+
+class EvidenceGap(Exception):
+    """What was listed does not tell: for example, no findings while the detector is off. Raised while joining."""
+
+    def __init__(self, source: str, problem: Problem) -> None:
+        super().__init__(str(problem))
+        self.status = SourceStatus(source, "joined from what was listed", 0, 0, None, problem)

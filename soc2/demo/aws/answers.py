@@ -11,6 +11,7 @@ from typing import Any
 from botocore.model import OperationModel
 from botocore.validate import ParamValidator
 from moto.core.serialize import get_serializer_class
+from moto.core.utils import get_service_model
 
 from soc2.demo.aws.operations import operation_model
 from soc2.errors import UsageError
@@ -37,8 +38,10 @@ class Declared:
     def http(self) -> HttpAnswer:
         if self.error is not None or self.result is None:
             return error_answer(protocol_of(self.operation), self.error or "InternalFailure", "declared for the demo")
-        serializer = get_serializer_class(self.operation.service_model.service_name, protocol_of(self.operation))
-        answer = serializer(self.operation).serialize(self.result)
+        service = self.operation.service_model.service_name
+        # moto's serializers want moto's own flavour of botocore's models.
+        operation = get_service_model(service).operation_model(self.operation.name)
+        answer = get_serializer_class(service, protocol_of(self.operation))(operation).serialize(self.result)
         body = answer["body"]
         content_type = answer["headers"].get("Content-Type", "application/json")
         return HttpAnswer(answer["status_code"], content_type, body.encode() if isinstance(body, str) else body)

@@ -84,7 +84,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _own_answer(self, request: Request) -> HttpAnswer | None:
         operation = operation_model(request.service, request.operation)
-        if request.access_key == DENIED_ACCESS_KEY and (request.service, request.operation) != ("sts", "GetCallerIdentity"):
+        if request.access_key == DENIED_ACCESS_KEY and (request.service, request.operation) != (
+            "sts",
+            "GetCallerIdentity",
+        ):
             model = service_model(request.service)
             protocol = str(model.resolved_protocol) if model else "rest-json"
             return error_answer(protocol, "AccessDenied", "the demo's denied identity may do nothing")

@@ -20,11 +20,7 @@ Company = dict[str, Any]
 
 _ACCOUNT = "123456789012"
 _IMAGE = "ami-12345678"
-_REPORT_COLUMNS = (
-    "user arn user_creation_time password_enabled password_last_used mfa_active"
-    " access_key_1_active access_key_1_last_rotated access_key_1_last_used_date"
-    " access_key_2_active access_key_2_last_rotated access_key_2_last_used_date"
-).split()
+_REPORT_COLUMNS = ["user", "arn", "user_creation_time", "password_enabled", "password_last_used", "mfa_active", "access_key_1_active", "access_key_1_last_rotated", "access_key_1_last_used_date", "access_key_2_active", "access_key_2_last_rotated", "access_key_2_last_used_date"]
 
 
 def declared_company(variant: str) -> Company:

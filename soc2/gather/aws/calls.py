@@ -115,7 +115,9 @@ def _gather(
     for one, got in zip(wanted, answers, strict=True):
         gatherer.evidence.record(_record(connection, source.name, query, one, got, sha256))
     problem = _merged(problems, len(wanted))
-    calls = f" in {', '.join(dict.fromkeys(one.region for one in wanted))}" if parents is None else f" x {len(wanted):,}"
+    calls = (
+        f" in {', '.join(dict.fromkeys(one.region for one in wanted))}" if parents is None else f" x {len(wanted):,}"
+    )
     status = SourceStatus(source.name, query + calls, sum(got.pages for got in answers), len(items), sha256, problem)
     return Listing(tuple(items), (*(parents or ()), status))
 

@@ -13,12 +13,15 @@ from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
-    ConnectionError as BotoConnectionError,
     ConnectTimeoutError,
+    HTTPClientError,
     NoCredentialsError,
     PartialCredentialsError,
     ProfileNotFound,
     ReadTimeoutError,
+)
+from botocore.exceptions import (
+    ConnectionError as BotoConnectionError,
 )
 from botocore.parsers import ResponseParserError
 
@@ -121,7 +124,7 @@ def problem_of(error: Exception) -> Problem:
         return Problem(Cause.TIMED_OUT, type(error).__name__)
     if isinstance(error, ResponseParserError):
         return Problem(Cause.MALFORMED, "the answer cannot be parsed")
-    if isinstance(error, BotoConnectionError):
+    if isinstance(error, BotoConnectionError | HTTPClientError):
         return Problem(Cause.UNREACHABLE, type(error).__name__)
     return Problem(Cause.SERVER_ERROR, type(error).__name__)
 

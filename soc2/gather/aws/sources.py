@@ -46,9 +46,7 @@ BUCKETS = AwsList("buckets", "s3", "list_buckets", "Buckets", storage.Bucket, re
 
 def _of_bucket(name: str, operation: str, result: str, kind: type[Any], absent: str = "") -> AwsDetail[Any, Any]:
     codes = frozenset({absent} if absent else ())
-    return AwsDetail(
-        name, "s3", operation, result, kind, BUCKETS, _bucket_name, _bucket_parameter, codes
-    )
+    return AwsDetail(name, "s3", operation, result, kind, BUCKETS, _bucket_name, _bucket_parameter, codes)
 
 
 def _bucket_name(bucket: storage.Bucket) -> str:
@@ -67,9 +65,7 @@ BUCKET_ENCRYPTION = _of_bucket(
     "ServerSideEncryptionConfigurationNotFoundError",
 )
 BUCKET_TAGS = _of_bucket("bucket tags", "get_bucket_tagging", "", storage.BucketTags, "NoSuchTagSet")
-BUCKET_POLICIES = _of_bucket(
-    "bucket policies", "get_bucket_policy", "", storage.BucketPolicy, "NoSuchBucketPolicy"
-)
+BUCKET_POLICIES = _of_bucket("bucket policies", "get_bucket_policy", "", storage.BucketPolicy, "NoSuchBucketPolicy")
 PUBLIC_ACCESS_BLOCKS = _of_bucket(
     "public access blocks",
     "get_public_access_block",

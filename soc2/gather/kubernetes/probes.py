@@ -144,7 +144,9 @@ def _probe(
             except GatherError as error:
                 problems.append(error.problem)
     sha256 = gatherer.evidence.keep(canonical(found))
-    problem = Problem(problems[0].cause, f"{problems[0].detail} ({len(problems)} of {len(calls)})") if problems else None
+    problem = (
+        Problem(problems[0].cause, f"{problems[0].detail} ({len(problems)} of {len(calls)})") if problems else None
+    )
     gatherer.evidence.record(
         Call(
             source=name,
@@ -165,7 +167,9 @@ def _probe(
 
 
 def _pod(tried: Forbidden, allowed_registry: str) -> dict[str, Any]:
-    image = f"{allowed_registry.rstrip('/')}/soc2-probe@sha256:{'0' * 64}" if allowed_registry else _UNKNOWN_REGISTRY_IMAGE
+    image = (
+        f"{allowed_registry.rstrip('/')}/soc2-probe@sha256:{'0' * 64}" if allowed_registry else _UNKNOWN_REGISTRY_IMAGE
+    )
     context: dict[str, Any] = dict(_RESTRICTED_CONTEXT)
     if tried == "privileged":
         context = {**context, "privileged": True, "allowPrivilegeEscalation": True}

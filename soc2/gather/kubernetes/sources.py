@@ -34,9 +34,7 @@ CLUSTER_ROLE_BINDINGS = KubeList(
     "clusterrolebindings", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", rbac.ClusterRoleBinding
 )
 
-NETWORK_POLICIES = KubeList(
-    "networkpolicies", "/apis/networking.k8s.io/v1/networkpolicies", network.NetworkPolicy
-)
+NETWORK_POLICIES = KubeList("networkpolicies", "/apis/networking.k8s.io/v1/networkpolicies", network.NetworkPolicy)
 INGRESSES = KubeList("ingresses", "/apis/networking.k8s.io/v1/ingresses", network.Ingress)
 
 _ADMISSION = "/apis/admissionregistration.k8s.io/v1"

@@ -51,7 +51,12 @@ class PublicAccessBlock(PascalRecord, frozen=True):
 
     @property
     def complete(self) -> bool:
-        flags = (self.block_public_acls, self.ignore_public_acls, self.block_public_policy, self.restrict_public_buckets)
+        flags = (
+            self.block_public_acls,
+            self.ignore_public_acls,
+            self.block_public_policy,
+            self.restrict_public_buckets,
+        )
         return all(flags)
 
 

@@ -1,0 +1,59 @@
+"""What is known of a running environment, kept in its folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+STATE, PROGRESS = "state.json", "progress.log"
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """``pid`` is the supervisor's; ``pids`` are those of its servers, by name. Paths are absolute."""
+
+    pid: int
+    variant: str
+    server: str
+    admin_kubeconfig: str
+    auditor_kubeconfig: str
+    denied_kubeconfig: str
+    aws_env: dict[str, str]
+    denied_aws_env: dict[str, str]
+    audit_log: str
+    aws_access_log: str
+    pids: dict[str, int]
+
+    def write(self, folder: Path) -> None:
+        """Write in one step, so that whoever sees the file sees all of it."""
+        staged = folder / f"{STATE}.new"
+        staged.write_bytes(msgspec.json.encode(self))
+        staged.chmod(0o600)
+        staged.rename(folder / STATE)
+
+    @classmethod
+    def read(cls, folder: Path) -> State | None:
+        try:
+            return msgspec.json.decode((folder / STATE).read_bytes(), type=cls)
+        except (FileNotFoundError, msgspec.DecodeError):
+            return None
+
+
+def is_supervisor(pid: int, folder: Path) -> bool:
+    """Tell whether a process is the supervisor of a folder: a process id alone may have been given to another one."""
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except FileNotFoundError:
+        return False if Path("/proc").is_dir() else _exists(pid)
+    except (PermissionError, ProcessLookupError):
+        return False
+    return str(folder).encode() in command.split(b"\0")
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,114 @@
+"""The process that holds an environment: starts its servers, loads the company, waits to be stopped, cleans up.
+
+Usage: ``python -m soc2.demo.supervisor FOLDER VARIANT``. It ends on SIGTERM or SIGINT, and, with ``--lifeline``, when its
+standard input is closed. Its own servers end when it does, however that happens.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import msgspec
+
+from soc2.demo.aws.seed import declared_answers, declared_company, seed
+from soc2.demo.aws.server import AwsServers
+from soc2.demo.build import find_binaries
+from soc2.demo.company.cluster import load
+from soc2.demo.controlplane import ControlPlane, remove_folder
+from soc2.demo.state import PROGRESS, State
+
+_WATCH_SECONDS = 0.5
+
+
+def main() -> None:
+    folder, variant = Path(sys.argv[1]), sys.argv[2]
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    if "--lifeline" in sys.argv[3:]:
+        threading.Thread(target=_watch_lifeline, args=(stopping,), daemon=True).start()
+    progress = (folder / PROGRESS).open("a", buffering=1)
+
+    def say(line: str) -> None:
+        progress.write(line + "\n")
+
+    failed = False
+    try:
+        _hold(folder, variant, stopping, say)
+    except Exception as error:
+        say(f"error: {error}")
+        failed = True
+    finally:
+        progress.close()
+    if failed:
+        sys.exit(1)
+    remove_folder(folder)
+
+
+def _hold(folder: Path, variant: str, stopping: threading.Event, say: object) -> None:
+    assert callable(say)
+    with ExitStack() as stack:
+        binaries = find_binaries(say)
+        started = time.monotonic()
+        company = declared_company(variant)
+        cluster = ControlPlane(binaries, folder / "cluster")
+        cloud = AwsServers(folder / "aws", declared_answers(company))
+        stack.callback(cluster.stop)
+        stack.callback(cloud.stop)
+
+        def start_cloud() -> None:
+            cloud.start()
+            seed(company, cloud.env)
+
+        def start_cluster() -> Path:
+            cluster.start()
+            admin = cluster.kubeconfig("platform-admin", ("system:masters",))
+            load(admin, variant, say)
+            return admin
+
+        with ThreadPoolExecutor(2) as pool:
+            in_cloud, in_cluster = pool.submit(start_cloud), pool.submit(start_cluster)
+            admin = in_cluster.result()
+            in_cloud.result()
+        state = State(
+            pid=os.getpid(),
+            variant=variant,
+            server=cluster.url,
+            admin_kubeconfig=str(admin),
+            auditor_kubeconfig=str(cluster.kubeconfig("soc2-auditor")),
+            denied_kubeconfig=str(cluster.kubeconfig("soc2-denied")),
+            aws_env=cloud.env,
+            denied_aws_env=cloud.denied_env,
+            audit_log=str(cluster.audit_log),
+            aws_access_log=str(cloud.access_log),
+            pids={**cluster.pids, **cloud.pids},
+        )
+        say(f"ready after {time.monotonic() - started:.1f} s")
+        state.write(folder)
+        children = (*cluster.children, *cloud.children)
+        while not stopping.wait(_WATCH_SECONDS):
+            ended = [child.name for child in children if not child.running]
+            if ended:
+                raise RuntimeError(
+                    f"these servers ended by themselves: {', '.join(ended)}; look at the logs in {folder}"
+                )
+
+
+def _watch_lifeline(stopping: threading.Event) -> None:
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    stopping.set()
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except msgspec.MsgspecError as error:
+        sys.exit(str(error))

@@ -1,0 +1,212 @@
+"""Records that join several AWS answers, so that a rule can judge one of them by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from soc2.model.aws.base import Tag, aws_resource, tag
+from soc2.model.aws.compute import FlowLog, NetworkInterface, SecurityGroup, Vpc
+from soc2.model.aws.iam import AuthorizationDetails, Principal
+from soc2.model.aws.monitoring import Detector, DetectorId, Trail, TrailStatus
+from soc2.model.aws.storage import (
+    Bucket,
+    BucketEncryption,
+    BucketPolicy,
+    BucketTags,
+    DbInstance,
+    Key,
+    KeyRotation,
+    PublicAccessBlock,
+    Table,
+    TableTags,
+)
+from soc2.model.deviation import Resource
+
+
+@dataclass(frozen=True)
+class PrincipalPolicies:
+    """A user or role with every policy document that applies to it: inline, attached, and of its groups."""
+
+    principal: Principal
+    documents: tuple[tuple[str, Any], ...]
+
+    @property
+    def resource(self) -> Resource:
+        return self.principal.resource
+
+
+def principal_policies(pages: Iterable[AuthorizationDetails]) -> Iterator[PrincipalPolicies]:
+    """Join users and roles with their policies. Pages of the answer may split principals from policies."""
+    every = tuple(pages)
+    managed = {policy.arn: policy.document for page in every for policy in page.policies}
+    groups = {group.group_name: group for page in every for group in page.group_detail_list}
+
+    def documents(principal: Principal) -> Iterator[tuple[str, Any]]:
+        for policy in principal.inline_policies:
+            yield policy.policy_name, policy.policy_document
+        for attached in principal.attached_managed_policies:
+            yield attached.policy_name, managed.get(attached.policy_arn)
+        for name in principal.group_list:
+            if name in groups:
+                yield from documents(groups[name])
+
+    for page in every:
+        for principal in (*page.user_detail_list, *page.role_detail_list):
+            yield PrincipalPolicies(principal, tuple(documents(principal)))
+
+
+@dataclass(frozen=True)
+class StoredBucket:
+    """A bucket with what was asked about it; parts that a check does not need are left at their defaults."""
+
+    bucket: Bucket
+    data_class: str | None = None
+    encryption: BucketEncryption = BucketEncryption()
+    policy: BucketPolicy = BucketPolicy()
+    block: PublicAccessBlock = PublicAccessBlock()
+
+    @property
+    def resource(self) -> Resource:
+        return self.bucket.resource
+
+
+def encrypted_buckets(
+    buckets: Iterable[Bucket], encryption: Iterable[BucketEncryption], tags: Iterable[BucketTags], class_tag: str
+) -> Iterator[StoredBucket]:
+    found = {item.parent_key: item for item in encryption}
+    classes = {item.parent_key: tag(item.tag_set, class_tag) for item in tags}
+    for bucket in buckets:
+        yield StoredBucket(bucket, classes.get(bucket.name), found.get(bucket.name, BucketEncryption()))
+
+
+def buckets_with_policies(buckets: Iterable[Bucket], policies: Iterable[BucketPolicy]) -> Iterator[StoredBucket]:
+    found = {item.parent_key: item for item in policies}
+    for bucket in buckets:
+        yield StoredBucket(bucket, policy=found.get(bucket.name, BucketPolicy()))
+
+
+def buckets_with_blocks(buckets: Iterable[Bucket], blocks: Iterable[PublicAccessBlock]) -> Iterator[StoredBucket]:
+    found = {item.parent_key: item for item in blocks}
+    for bucket in buckets:
+        yield StoredBucket(bucket, block=found.get(bucket.name, PublicAccessBlock()))
+
+
+@dataclass(frozen=True)
+class DataStore:
+    """Anything that holds data, with its tags."""
+
+    resource: Resource
+    tags: tuple[Tag, ...]
+
+
+def data_stores(
+    buckets: Iterable[Bucket],
+    bucket_tags: Iterable[BucketTags],
+    databases: Iterable[DbInstance],
+    tables: Iterable[Table],
+    table_tags: Iterable[TableTags],
+) -> Iterator[DataStore]:
+    of_buckets = {item.parent_key: item.tag_set for item in bucket_tags}
+    of_tables: dict[str, tuple[Tag, ...]] = {}
+    for page in table_tags:
+        of_tables[page.parent_key] = (*of_tables.get(page.parent_key, ()), *page.tags)
+    for bucket in buckets:
+        yield DataStore(bucket.resource, of_buckets.get(bucket.name, ()))
+    for database in databases:
+        yield DataStore(database.resource, database.tags)
+    for table in tables:
+        yield DataStore(table.resource, of_tables.get(table.table_name, ()))
+
+
+@dataclass(frozen=True)
+class CustomerKey:
+    """A key that the account manages, with its rotation."""
+
+    key: Key
+    rotates: bool
+
+    @property
+    def resource(self) -> Resource:
+        return self.key.resource
+
+
+def customer_keys(keys: Iterable[Key], rotation: Iterable[KeyRotation]) -> Iterator[CustomerKey]:
+    rotating = {item.parent_key for item in rotation if item.key_rotation_enabled}
+    for key in keys:
+        if key.manager == "CUSTOMER":
+            yield CustomerKey(key, key.key_id in rotating)
+
+
+@dataclass(frozen=True)
+class UsedGroup:
+    """A security group, and whether any network interface wears it."""
+
+    group: SecurityGroup
+    attached: bool
+
+    @property
+    def resource(self) -> Resource:
+        return self.group.resource
+
+
+def used_groups(groups: Iterable[SecurityGroup], interfaces: Iterable[NetworkInterface]) -> Iterator[UsedGroup]:
+    worn = {reference.group_id for interface in interfaces for reference in interface.groups}
+    for group in groups:
+        yield UsedGroup(group, group.group_id in worn)
+
+
+@dataclass(frozen=True)
+class LoggedVpc:
+    vpc: Vpc
+    flow_logs: tuple[FlowLog, ...]
+
+    @property
+    def resource(self) -> Resource:
+        return self.vpc.resource
+
+
+def logged_vpcs(vpcs: Iterable[Vpc], flow_logs: Iterable[FlowLog]) -> Iterator[LoggedVpc]:
+    every = tuple(flow_logs)
+    for vpc in vpcs:
+        yield LoggedVpc(vpc, tuple(log for log in every if log.resource_id == vpc.vpc_id))
+
+
+@dataclass(frozen=True)
+class WatchedRegion:
+    """A region in scope with the status of its threat detectors."""
+
+    region: str
+    statuses: tuple[str, ...]
+
+    @property
+    def resource(self) -> Resource:
+        return aws_resource("AWS::Region", self.region)
+
+
+def watched_regions(
+    regions: Iterable[str], detectors: Iterable[DetectorId], details: Iterable[Detector]
+) -> Iterator[WatchedRegion]:
+    status = {item.parent_key: item.status for item in details}
+    every = tuple(detectors)
+    for region in regions:
+        here = [f"{item.source_region}/{item.value}" for item in every if item.source_region == region]
+        yield WatchedRegion(region, tuple(status.get(name, "") for name in here))
+
+
+@dataclass(frozen=True)
+class AccountTrails:
+    """The account with its trails: one item, because what counts is that any of them does its work."""
+
+    account: str
+    trails: tuple[tuple[Trail, TrailStatus], ...]
+
+    @property
+    def resource(self) -> Resource:
+        return aws_resource("AWS::Account", self.account)
+
+
+def account_trails(account: str, trails: Iterable[Trail], statuses: Iterable[TrailStatus]) -> AccountTrails:
+    status = {item.parent_key: item for item in statuses}
+    return AccountTrails(account, tuple((trail, status.get(trail.arn, TrailStatus())) for trail in trails))

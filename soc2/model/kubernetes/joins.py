@@ -1,0 +1,140 @@
+"""Records that join several Kubernetes objects, so that a rule can judge one of them by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from soc2.model.deviation import Resource
+from soc2.model.kubernetes.cluster import Namespace, Node
+from soc2.model.kubernetes.network import NetworkPolicy
+from soc2.model.kubernetes.pods import Pod
+from soc2.model.kubernetes.rbac import (
+    ClusterRole,
+    ClusterRoleBinding,
+    PolicyRule,
+    Role,
+    RoleBinding,
+    Subject,
+)
+from soc2.model.kubernetes.workloads import DaemonSet, Deployment, PodDisruptionBudget, StatefulSet
+
+
+@dataclass(frozen=True)
+class NamespacePolicies:
+    """A namespace with the NetworkPolicies in it."""
+
+    namespace: Namespace
+    policies: tuple[NetworkPolicy, ...]
+
+    @property
+    def resource(self) -> Resource:
+        return self.namespace.resource
+
+
+def namespace_policies(
+    namespaces: Iterable[Namespace], policies: Iterable[NetworkPolicy]
+) -> Iterator[NamespacePolicies]:
+    by_namespace: dict[str, list[NetworkPolicy]] = {}
+    for policy in policies:
+        by_namespace.setdefault(policy.namespace, []).append(policy)
+    for namespace in namespaces:
+        yield NamespacePolicies(namespace, tuple(by_namespace.get(namespace.name, ())))
+
+
+@dataclass(frozen=True)
+class Grant:
+    """A binding with the rules of the role it names. ``namespace`` is empty when it holds everywhere; ``role_exists``
+    is false when the role is not there (the binding then grants nothing, until somebody makes it)."""
+
+    resource: Resource
+    role: str
+    namespace: str
+    subjects: tuple[Subject, ...]
+    rules: tuple[PolicyRule, ...]
+    role_exists: bool
+
+
+def grants(
+    roles: Iterable[Role],
+    cluster_roles: Iterable[ClusterRole],
+    role_bindings: Iterable[RoleBinding],
+    cluster_role_bindings: Iterable[ClusterRoleBinding],
+) -> Iterator[Grant]:
+    """Join every binding with its role. Aggregated ClusterRoles carry the rules that the controller filled in."""
+    rules = {("ClusterRole", "", role.name): role.rules or () for role in cluster_roles}
+    rules |= {("Role", role.namespace, role.name): role.rules or () for role in roles}
+    for binding in (*role_bindings, *cluster_role_bindings):
+        reference = binding.role_ref
+        key = (reference.kind, binding.namespace if reference.kind == "Role" else "", reference.name)
+        yield Grant(
+            binding.resource,
+            reference.name,
+            binding.namespace,
+            binding.subjects or (),
+            rules.get(key, ()),
+            key in rules,
+        )
+
+
+@dataclass(frozen=True)
+class NodeAgents:
+    """A node with the DaemonSets (``namespace/name``) that have a ready pod on it."""
+
+    node: Node
+    running: frozenset[str]
+
+    @property
+    def resource(self) -> Resource:
+        return self.node.resource
+
+
+def node_agents(nodes: Iterable[Node], daemon_sets: Iterable[DaemonSet], pods: Iterable[Pod]) -> Iterator[NodeAgents]:
+    names = {item.metadata.uid: f"{item.namespace}/{item.name}" for item in daemon_sets}
+    running: dict[str, set[str]] = {}
+    for pod in pods:
+        for owner in pod.metadata.owner_references:
+            if owner.controller and owner.uid in names and pod.status.ready:
+                running.setdefault(pod.spec.node_name, set()).add(names[owner.uid])
+    for node in nodes:
+        yield NodeAgents(node, frozenset(running.get(node.name, ())))
+
+
+@dataclass(frozen=True)
+class ClusterNodes:
+    """All nodes of the cluster, as one item: some questions are about them together."""
+
+    name: str
+    nodes: tuple[Node, ...]
+
+    @property
+    def resource(self) -> Resource:
+        return Resource("Cluster", self.name)
+
+
+@dataclass(frozen=True)
+class ReplicatedWorkload:
+    """A Deployment or StatefulSet with the disruption budgets that select its pods."""
+
+    workload: Deployment | StatefulSet
+    budgets: tuple[PodDisruptionBudget, ...]
+
+    @property
+    def resource(self) -> Resource:
+        return self.workload.resource
+
+
+def replicated_workloads(
+    workloads: Iterable[Deployment | StatefulSet], budgets: Iterable[PodDisruptionBudget]
+) -> Iterator[ReplicatedWorkload]:
+    every = tuple(budgets)
+    for workload in workloads:
+        labels = workload.template.metadata.labels or {}
+        selecting = tuple(
+            budget
+            for budget in every
+            if budget.namespace == workload.namespace
+            and budget.spec.selector is not None
+            and budget.spec.selector.matches(labels)
+        )
+        yield ReplicatedWorkload(workload, selecting)

@@ -1,0 +1,163 @@
+"""Rules on EC2, EKS, ECR and the network around them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from soc2.model.aws.compute import EksCluster, Instance, IpPermission, Repository, Volume
+from soc2.model.aws.joins import LoggedVpc, UsedGroup
+from soc2.model.deviation import Deviation
+
+# Remote administration and the databases that the big clouds run (IANA service names).
+_SENSITIVE_PORTS = (22, 1433, 1521, 2379, 3306, 3389, 5432, 6379, 6443, 9200, 10250, 11211, 27017)
+_WORLD = ("0.0.0.0/0", "::/0")
+_EKS_LOGS = frozenset({"api", "audit", "authenticator", "controllerManager", "scheduler"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetadataOpen(Deviation):
+    template: ClassVar[str] = "instance metadata: {problem}"
+    problem: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unencrypted(Deviation):
+    template: ClassVar[str] = "its storage is not encrypted"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PortOpen(Deviation):
+    template: ClassVar[str] = "ports {ports} are open to {source}"
+    ports: str
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DefaultGroupUsed(Deviation):
+    template: ClassVar[str] = "the default security group has {count} rules; whatever is made without a group gets them"
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoFlowLog(Deviation):
+    template: ClassVar[str] = "no active flow log records its traffic ({found})"
+    found: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogTypesOff(Deviation):
+    template: ClassVar[str] = "control plane logs are off: {missing}"
+    missing: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndpointOpen(Deviation):
+    template: ClassVar[str] = "the API endpoint is open to {source}"
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class MutableTags(Deviation):
+    template: ClassVar[str] = "tags can be moved to another image ({setting})"
+    setting: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotScanned(Deviation):
+    template: ClassVar[str] = "images are not scanned when they are pushed"
+
+
+def imdsv2(instance: Instance) -> Iterator[Deviation]:
+    """Metadata needs a session token, and does not travel further than the node itself."""
+    options = instance.metadata_options
+    if instance.state.name == "terminated" or options.http_endpoint == "disabled":
+        return
+    if options.http_tokens != "required":
+        yield MetadataOpen(resource=instance.resource, problem="requests without a session token are answered")
+    if options.http_put_response_hop_limit > 1:
+        hops = options.http_put_response_hop_limit
+        yield MetadataOpen(resource=instance.resource, problem=f"answers travel {hops} hops, so pods can reach it")
+
+
+def volume_encrypted(volume: Volume) -> Iterator[Deviation]:
+    """The volume is encrypted."""
+    if not volume.encrypted:
+        yield Unencrypted(resource=volume.resource)
+
+
+def admin_ports_closed(record: UsedGroup) -> Iterator[Deviation]:
+    """No attached security group opens administration or database ports to the world."""
+    if not record.attached:
+        return
+    for permission in record.group.ip_permissions:
+        hit = _sensitive(permission)
+        for source in _open_to(permission):
+            if hit:
+                yield PortOpen(resource=record.resource, ports=hit, source=source)
+
+
+def _sensitive(permission: IpPermission) -> str:
+    if permission.ip_protocol == "-1" or permission.from_port is None or permission.to_port is None:
+        return "all" if permission.ip_protocol in ("-1", "tcp") else ""
+    if permission.ip_protocol not in ("tcp", "6"):
+        return ""
+    first, last = permission.from_port, permission.to_port
+    if (first, last) in ((-1, -1), (0, 65535)):
+        return "all"
+    return ", ".join(str(port) for port in _SENSITIVE_PORTS if first <= port <= last)
+
+
+def _open_to(permission: IpPermission) -> list[str]:
+    ranges = [entry.cidr for entry in (*permission.ip_ranges, *permission.ipv6_ranges)]
+    return [cidr for cidr in ranges if cidr in _WORLD]
+
+
+def default_group_empty(record: UsedGroup) -> Iterator[Deviation]:
+    """The default security group of a VPC has no rules."""
+    group = record.group
+    count = len(group.ip_permissions) + len(group.ip_permissions_egress)
+    if group.group_name == "default" and count:
+        yield DefaultGroupUsed(resource=record.resource, count=count)
+
+
+def flow_logged(record: LoggedVpc) -> Iterator[Deviation]:
+    """An active flow log records accepted and rejected traffic and is delivered."""
+    good = [
+        log
+        for log in record.flow_logs
+        if log.flow_log_status == "ACTIVE" and log.traffic_type == "ALL" and log.deliver_logs_status != "FAILED"
+    ]
+    if not good:
+        found = ", ".join(f"{log.flow_log_status} {log.traffic_type}" for log in record.flow_logs) or "there is none"
+        yield NoFlowLog(resource=record.resource, found=found)
+
+
+def eks_logs(cluster: EksCluster) -> Iterator[Deviation]:
+    """All five log types of the control plane are on, the audit log among them."""
+    missing = _EKS_LOGS - cluster.log_types
+    if missing:
+        yield LogTypesOff(resource=cluster.resource, missing=", ".join(sorted(missing)))
+
+
+def eks_endpoint(cluster: EksCluster) -> Iterator[Deviation]:
+    """The API endpoint is private, or public to named networks only."""
+    config = cluster.resources_vpc_config
+    # EKS opens a public endpoint to the world when no network is named.
+    cidrs = config.public_access_cidrs or ("0.0.0.0/0",)
+    for cidr in cidrs if config.endpoint_public_access else ():
+        if cidr in _WORLD:
+            yield EndpointOpen(resource=cluster.resource, source=cidr)
+
+
+def tags_immutable(repository: Repository) -> Iterator[Deviation]:
+    """A tag names the same image for ever."""
+    if repository.image_tag_mutability != "IMMUTABLE":
+        yield MutableTags(resource=repository.resource, setting=repository.image_tag_mutability or "MUTABLE")
+
+
+def scanned_on_push(repository: Repository) -> Iterator[Deviation]:
+    """Images are scanned when they arrive."""
+    if not repository.image_scanning_configuration.get("scanOnPush"):
+        yield NotScanned(resource=repository.resource)

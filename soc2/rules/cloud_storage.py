@@ -1,0 +1,252 @@
+"""Rules on data stores, and on the keys and secrets that protect them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from fnmatch import fnmatchcase
+from typing import Any, ClassVar
+
+from soc2.model.aws.base import tag
+from soc2.model.aws.joins import CustomerKey, DataStore, StoredBucket
+from soc2.model.aws.storage import BackupJob, ContinuousBackups, DbInstance, DbSnapshot, Secret
+from soc2.model.deviation import Deviation, Resource
+from soc2.rules.cloud_compute import Unencrypted
+
+
+@dataclass(frozen=True, kw_only=True)
+class WrongEncryption(Deviation):
+    template: ClassVar[str] = "class {data_class} needs a customer managed key; the default encryption is {found}"
+    data_class: str
+    found: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlainHttpAllowed(Deviation):
+    template: ClassVar[str] = "no statement of its policy denies everybody requests without TLS ({found})"
+    found: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublicAccessPossible(Deviation):
+    template: ClassVar[str] = "public access is not blocked: {missing}"
+    missing: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SingleZone(Deviation):
+    template: ClassVar[str] = "it has no standby in another zone"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackupsTooShort(Deviation):
+    template: ClassVar[str] = "automated backups are kept {days} days, at least {wanted} are wanted"
+    days: int
+    wanted: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoPointInTimeRecovery(Deviation):
+    template: ClassVar[str] = "point-in-time recovery is off"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PubliclyAccessible(Deviation):
+    template: ClassVar[str] = "it has a public address"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TagMissing(Deviation):
+    template: ClassVar[str] = "tag {tag} is {value}; it must be one of {allowed}"
+    tag: str
+    value: str
+    allowed: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoRotation(Deviation):
+    template: ClassVar[str] = "{why}"
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyGoing(Deviation):
+    template: ClassVar[str] = "the key is {state}: what it encrypts becomes unreadable"
+    state: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackupFailed(Deviation):
+    template: ClassVar[str] = "the backup of {source} ended as {state}"
+    source: str
+    state: str
+
+
+def bucket_encrypted(restricted: Iterable[str]) -> Callable[[StoredBucket], Iterator[Deviation]]:
+    """Return the rule that buckets of restricted classes use a customer managed key.
+
+    S3 encrypts every bucket by itself since 2023, so that "is encrypted" alone proves nothing.
+    """
+    classes = tuple(restricted)
+
+    def rule(record: StoredBucket) -> Iterator[Deviation]:
+        if record.data_class not in classes:
+            return
+        defaults = [entry.by_default for entry in record.encryption.rules]
+        customer = [d for d in defaults if d.algorithm.startswith("aws:kms") and d.key and "alias/aws/" not in d.key]
+        if not customer:
+            found = ", ".join(default.algorithm for default in defaults) or "none"
+            yield WrongEncryption(resource=record.resource, data_class=record.data_class or "", found=found)
+
+    return rule
+
+
+def requires_tls(record: StoredBucket) -> Iterator[Deviation]:
+    """A statement denies every action to everybody who does not use TLS."""
+    try:
+        document = json.loads(record.policy.policy) if record.policy.policy else {}
+    except json.JSONDecodeError:
+        document = {}
+    statements = _as_list(document.get("Statement"))
+    if not any(_denies_plain_http(statement, record.bucket.name) for statement in statements):
+        found = "there is no policy" if not statements else f"{len(statements)} statements"
+        yield PlainHttpAllowed(resource=record.resource, found=found)
+
+
+def _denies_plain_http(statement: dict[str, Any], bucket: str) -> bool:
+    condition = statement.get("Condition") or {}
+    secure = {
+        str(value).lower()
+        for operator, keys in condition.items()
+        if operator == "Bool"
+        for key, values in keys.items()
+        if key.lower() == "aws:securetransport"
+        for value in _as_list(values)
+    }
+    other_conditions = len(condition) != 1 or any(len(keys) != 1 for keys in condition.values())
+    everybody = statement.get("Principal") in ("*", {"AWS": "*"}, {"AWS": ["*"]})
+    actions = _as_list(statement.get("Action"))
+    objects = any(
+        resource in ("*", f"arn:aws:s3:::{bucket}/*", "arn:aws:s3:::*")
+        for resource in _as_list(statement.get("Resource"))
+    )
+    return (
+        statement.get("Effect") == "Deny"
+        and everybody
+        and secure == {"false"}
+        and not other_conditions
+        and objects
+        and any(action.lower() in ("s3:*", "*") for action in actions)
+    )
+
+
+def public_access_blocked(approved: Iterable[str]) -> Callable[[StoredBucket], Iterator[Deviation]]:
+    """Return the rule that every bucket but the approved public ones blocks public access in all four ways."""
+    patterns = tuple(approved)
+
+    def rule(record: StoredBucket) -> Iterator[Deviation]:
+        block = record.block
+        if block.complete or any(fnmatchcase(record.bucket.name, pattern) for pattern in patterns):
+            return
+        flags = ("block_public_acls", "ignore_public_acls", "block_public_policy", "restrict_public_buckets")
+        missing = ", ".join(flag for flag in flags if not getattr(block, flag))
+        yield PublicAccessPossible(resource=record.resource, missing=missing)
+
+    return rule
+
+
+def database_encrypted(database: DbInstance) -> Iterator[Deviation]:
+    """The database's storage is encrypted."""
+    if not database.storage_encrypted:
+        yield Unencrypted(resource=database.resource)
+
+
+def snapshot_encrypted(snapshot: DbSnapshot) -> Iterator[Deviation]:
+    """The snapshot is encrypted."""
+    if not snapshot.encrypted:
+        yield Unencrypted(resource=snapshot.resource)
+
+
+def database_private(database: DbInstance) -> Iterator[Deviation]:
+    """The database has no public address."""
+    if database.publicly_accessible:
+        yield PubliclyAccessible(resource=database.resource)
+
+
+def multi_az(database: DbInstance) -> Iterator[Deviation]:
+    """The database has a standby in another zone."""
+    if not database.multi_az:
+        yield SingleZone(resource=database.resource)
+
+
+def backed_up(wanted_days: int) -> Callable[[DbInstance], Iterator[Deviation]]:
+    """Return the rule that automated backups are kept for at least ``wanted_days``."""
+
+    def rule(database: DbInstance) -> Iterator[Deviation]:
+        if database.backup_retention_period < wanted_days:
+            days = database.backup_retention_period
+            yield BackupsTooShort(resource=database.resource, days=days, wanted=wanted_days)
+
+    return rule
+
+
+def point_in_time(table: ContinuousBackups) -> Iterator[Deviation]:
+    """The table can be restored to any moment."""
+    if not table.enabled:
+        yield NoPointInTimeRecovery(resource=Resource("AWS::DynamoDB::Table", table.parent_key))
+
+
+def classified(class_tag: str, classes: Iterable[str], owner_tag: str) -> Callable[[DataStore], Iterator[Deviation]]:
+    """Return the rule that a data store carries a known data class and an owner."""
+    known = tuple(classes)
+
+    def rule(store: DataStore) -> Iterator[Deviation]:
+        for name, allowed in ((class_tag, known), (owner_tag, ())):
+            value = tag(store.tags, name)
+            if not value or (allowed and value not in allowed):
+                yield TagMissing(
+                    resource=store.resource,
+                    tag=name,
+                    value=value or "not set",
+                    allowed=", ".join(allowed) or "any value",
+                )
+
+    return rule
+
+
+def key_rotates(record: CustomerKey) -> Iterator[Deviation]:
+    """Symmetric customer managed keys that are in use rotate."""
+    if record.key.spec in ("", "SYMMETRIC_DEFAULT") and record.key.state == "Enabled" and not record.rotates:
+        yield NoRotation(resource=record.resource, why="the key never rotates")
+
+
+def key_stays(record: CustomerKey) -> Iterator[Deviation]:
+    """No customer managed key is disabled or waits for its deletion."""
+    if record.key.state in ("PendingDeletion", "Disabled", "PendingReplicaDeletion"):
+        yield KeyGoing(resource=record.resource, state=record.key.state)
+
+
+def secret_rotates(limit_days: int, as_of: datetime) -> Callable[[Secret], Iterator[Deviation]]:
+    """Return the rule that secrets rotate, and were changed within the limit."""
+
+    def rule(secret: Secret) -> Iterator[Deviation]:
+        changed = secret.last_rotated_date or secret.last_changed_date or secret.created_date
+        age = (as_of - changed).days if changed else 0
+        if not secret.rotation_enabled:
+            yield NoRotation(resource=secret.resource, why="rotation is off")
+        elif age > limit_days:
+            yield NoRotation(resource=secret.resource, why=f"last changed {age} days ago, the limit is {limit_days}")
+
+    return rule
+
+
+def backup_completed(job: BackupJob) -> Iterator[Deviation]:
+    """The job did not end badly."""
+    if job.state in ("FAILED", "ABORTED", "EXPIRED", "PARTIAL"):
+        yield BackupFailed(resource=job.resource, source=job.resource_arn, state=job.state)
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]

@@ -1,0 +1,50 @@
+"""Rules on what probes found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from soc2.model.deviation import Deviation
+from soc2.model.probes import AccessProbe, AdmissionProbe, RequestProbe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Admitted(Deviation):
+    template: ClassVar[str] = "a pod with {tried} was admitted (server-side dry-run)"
+    tried: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answered(Deviation):
+    template: ClassVar[str] = "a request by {caller} was answered with {status} instead of 401 or 403"
+    caller: str
+    status: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class AllowedToStranger(Deviation):
+    template: ClassVar[str] = "it may {verb} {what} {where} although nobody gave it a right of its own"
+    verb: str
+    what: str
+    where: str
+
+
+def refused(probe: AdmissionProbe) -> Iterator[Deviation]:
+    """Admission refuses the pod."""
+    if probe.admitted:
+        yield Admitted(resource=probe.resource, tried=probe.tried)
+
+
+def unauthorized(probe: RequestProbe) -> Iterator[Deviation]:
+    """The request is refused."""
+    if probe.status not in (401, 403):
+        yield Answered(resource=probe.resource, caller=probe.caller, status=probe.status)
+
+
+def stranger_refused(probe: AccessProbe) -> Iterator[Deviation]:
+    """The authorizer says no."""
+    if probe.allowed:
+        where = f"in namespace {probe.namespace}" if probe.namespace else "in the whole cluster"
+        yield AllowedToStranger(resource=probe.resource, verb=probe.verb, what=probe.resource_name, where=where)

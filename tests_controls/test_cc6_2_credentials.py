@@ -1,0 +1,92 @@
+"""CC6.2: credentials are granted and withdrawn; unauthorized access is prevented and detected."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+
+from fixtures.judge import Judge
+from soc2.model.aws.compute import EksCluster
+from soc2.model.aws.iam import Credentials
+from soc2.model.kubernetes.joins import Grant
+from soc2.model.kubernetes.rbac import SecretMeta
+from soc2.model.population import Population
+from soc2.rules import cloud_compute, identities, rbac
+from soc2.system import System
+
+
+@pytest.mark.check(
+    "no-long-lived-tokens",
+    severity="medium",
+    official=["CC6.2", "CC6.1"],
+    hipaa=["164.308(a)(5)(ii)(D)"],
+    gdpr=["32(4)", "5(1)(f)"],
+    kind="configuration",
+    remedy="Delete the Secret and use bound tokens (TokenRequest)",
+)
+def test_service_accounts_use_bound_tokens(secrets: Population[SecretMeta], judge: Judge) -> None:
+    """No Secret holds a ServiceAccount token that never expires."""
+    judge(secrets, rbac.no_long_lived_token)
+
+
+@pytest.mark.check(
+    "no-rights-for-everyone",
+    severity="critical",
+    seed=True,
+    official=["CC6.2", "CC6.3"],
+    hipaa=["164.308(a)(4)(ii)(C)", "164.312(a)(1)"],
+    gdpr=["25(2)", "32(4)"],
+    kind="configuration",
+    remedy="Delete the binding, or name the subjects",
+)
+def test_nothing_is_granted_to_everyone(grants: Population[Grant], judge: Judge) -> None:
+    """Nothing beyond the defaults is granted to anonymous or to all authenticated callers."""
+    judge(grants, rbac.not_for_everyone)
+
+
+@pytest.mark.check(
+    "control-plane-logs-on",
+    severity="critical",
+    seed=True,
+    official=["CC7.2"],
+    hipaa=["164.312(b)"],
+    gdpr=["32(1)(d)"],
+    kind="configuration",
+    remedy="Enable the missing log types",
+)
+def test_control_plane_logs_are_on(eks_clusters: Population[EksCluster], judge: Judge) -> None:
+    """Every EKS cluster delivers all five control plane logs, the audit log among them."""
+    judge(eks_clusters, cloud_compute.eks_logs)
+
+
+@pytest.mark.check(
+    "access-keys-rotated",
+    severity="medium",
+    official=["CC6.2", "CC6.1"],
+    hipaa=["164.308(a)(5)(ii)(D)"],
+    gdpr=["32(4)", "5(1)(f)"],
+    kind="configuration",
+    remedy="Rotate the key, or replace it with a role",
+)
+def test_access_keys_are_rotated(
+    iam_users: Population[Credentials], judge: Judge, system: System, as_of: datetime
+) -> None:
+    """No active access key is older than the limit."""
+    judge(iam_users, identities.keys_rotated(system.thresholds.access_key_max_age_days, as_of))
+
+
+@pytest.mark.check(
+    "no-dormant-credentials",
+    severity="medium",
+    official=["CC6.2"],
+    hipaa=["164.308(a)(4)(ii)(C)"],
+    gdpr=["32(4)", "5(1)(f)"],
+    kind="configuration",
+    remedy="Disable the credential",
+)
+def test_no_credential_is_dormant(
+    iam_users: Population[Credentials], judge: Judge, system: System, as_of: datetime
+) -> None:
+    """No enabled credential is unused for longer than the limit."""
+    judge(iam_users, identities.not_dormant(system.thresholds.credential_unused_days, as_of))

@@ -1,0 +1,118 @@
+"""CC6.3: least privilege, and access control that cannot be switched off unseen."""
+
+from __future__ import annotations
+
+import pytest
+
+from fixtures.judge import Judge
+from soc2.model.aws.joins import PrincipalPolicies
+from soc2.model.kubernetes.admission import ValidatingAdmissionPolicy, ValidatingWebhookConfiguration
+from soc2.model.kubernetes.joins import Grant
+from soc2.model.kubernetes.rbac import ClusterRole, Role
+from soc2.model.population import Population
+from soc2.rules import admission, identities, rbac
+from soc2.system import System
+
+
+@pytest.mark.check(
+    "cluster-admins-known",
+    severity="critical",
+    official=["CC6.3"],
+    hipaa=["164.308(a)(4)(ii)(C)", "164.312(a)(1)"],
+    gdpr=["25(2)", "32(4)"],
+    kind="configuration",
+    remedy="Bind the subject to a role with the rights it needs, or declare it under [access] cluster_admins",
+)
+def test_cluster_admins_are_known(grants: Population[Grant], judge: Judge, system: System) -> None:
+    """Only declared subjects have every right in the cluster or in a namespace."""
+    judge(grants, rbac.admins_known(system.access.cluster_admins))
+
+
+@pytest.mark.check(
+    "no-wildcard-roles",
+    severity="high",
+    official=["CC6.3"],
+    hipaa=["164.308(a)(4)(ii)(C)", "164.312(a)(1)"],
+    gdpr=["25(2)", "32(4)"],
+    kind="configuration",
+    remedy="Name the verbs and resources",
+)
+def test_roles_name_their_verbs_and_resources(roles: Population[Role | ClusterRole], judge: Judge) -> None:
+    """No role beyond the defaults has a wildcard for verbs or resources."""
+    judge(roles, rbac.no_wildcards)
+
+
+@pytest.mark.check(
+    "escalation-rights-limited",
+    severity="critical",
+    seed=True,
+    official=["CC6.3", "CC6.1"],
+    hipaa=["164.308(a)(4)(ii)(C)", "164.312(a)(1)"],
+    gdpr=["25(2)", "32(4)"],
+    kind="configuration",
+    remedy="Remove the verb, or declare the subject under [access] escalation_holders",
+)
+def test_escalation_rights_are_limited(grants: Population[Grant], judge: Judge, system: System) -> None:
+    """Only declared subjects may raise their own rights or switch access control off."""
+    judge(grants, rbac.power_limited(rbac.ESCALATION_POWERS, system.access.escalation_holders))
+
+
+@pytest.mark.check(
+    "secret-readers-limited",
+    severity="high",
+    official=["CC6.3", "CC6.1"],
+    hipaa=["164.308(a)(4)(ii)(C)", "164.312(a)(1)"],
+    gdpr=["5(1)(f)"],
+    kind="configuration",
+    remedy="Scope the rule by resourceNames, or declare the subject under [access] secret_readers",
+)
+def test_secret_readers_are_limited(grants: Population[Grant], judge: Judge, system: System) -> None:
+    """Only declared subjects may read Secrets."""
+    judge(grants, rbac.power_limited(rbac.SECRET_READING, system.access.secret_readers))
+
+
+@pytest.mark.check(
+    "exec-rights-limited",
+    severity="high",
+    official=["CC6.3"],
+    hipaa=["164.308(a)(4)(ii)(C)", "164.312(a)(1)"],
+    gdpr=["25(2)", "32(4)"],
+    kind="configuration",
+    remedy="Remove the rule, or declare the subject under [access] exec_holders",
+)
+def test_exec_rights_are_limited(grants: Population[Grant], judge: Judge, system: System) -> None:
+    """Only declared subjects may run commands in the pods of others."""
+    judge(grants, rbac.power_limited(rbac.EXECUTION, system.access.exec_holders))
+
+
+@pytest.mark.check(
+    "admission-fails-closed",
+    severity="high",
+    seed=True,
+    official=["CC6.3", "CC6.8"],
+    hipaa=["164.308(a)(4)(ii)(C)", "164.312(a)(1)"],
+    gdpr=["25(2)", "32(4)"],
+    kind="configuration",
+    remedy="Set failurePolicy to Fail and run the webhook with several replicas",
+)
+def test_admission_fails_closed(
+    admission_controls: Population[ValidatingWebhookConfiguration | ValidatingAdmissionPolicy], judge: Judge
+) -> None:
+    """Validating webhooks and admission policies refuse when they cannot decide."""
+    judge(admission_controls, admission.fails_closed)
+
+
+@pytest.mark.check(
+    "no-full-cloud-admin",
+    severity="critical",
+    official=["CC6.3"],
+    hipaa=["164.308(a)(4)(ii)(C)", "164.312(a)(1)"],
+    gdpr=["25(2)", "32(4)"],
+    kind="configuration",
+    remedy="Replace the policy by one that names actions and resources, or declare the principal under [access] cloud_admins",
+)
+def test_only_declared_principals_are_cloud_admins(
+    principals: Population[PrincipalPolicies], judge: Judge, system: System
+) -> None:
+    """Only declared users and roles may do everything in the account."""
+    judge(principals, identities.no_full_admin(system.access.cloud_admins))

@@ -1,0 +1,129 @@
+"""CC6.6: what crosses the boundary is limited and watched."""
+
+from __future__ import annotations
+
+import pytest
+
+from fixtures.judge import Judge
+from soc2.model.aws.compute import EksCluster
+from soc2.model.aws.joins import LoggedVpc, UsedGroup
+from soc2.model.kubernetes.joins import NamespacePolicies
+from soc2.model.kubernetes.network import Ingress, Service
+from soc2.model.population import Population
+from soc2.rules import cloud_compute, network
+from soc2.system import System
+
+
+@pytest.mark.check(
+    "default-deny-ingress",
+    severity="high",
+    seed=True,
+    official=["CC6.6", "CC6.1"],
+    hipaa=["164.312(e)(1)", "164.312(a)(1)"],
+    gdpr=["32(1)(b)"],
+    kind="configuration",
+    remedy="Add a NetworkPolicy with an empty podSelector and policyTypes [Ingress]",
+)
+def test_ingress_is_denied_by_default(namespace_policies: Population[NamespacePolicies], judge: Judge) -> None:
+    """Every namespace in scope denies ingress by default."""
+    judge(namespace_policies, network.default_deny("Ingress"))
+
+
+@pytest.mark.check(
+    "default-deny-egress",
+    severity="high",
+    seed=True,
+    official=["CC6.6", "CC6.1"],
+    hipaa=["164.312(e)(1)", "164.312(a)(1)"],
+    gdpr=["32(1)(b)"],
+    kind="configuration",
+    remedy="Add a NetworkPolicy with an empty podSelector and policyTypes [Egress]",
+)
+def test_egress_is_denied_by_default(namespace_policies: Population[NamespacePolicies], judge: Judge) -> None:
+    """Every namespace in scope denies egress by default."""
+    judge(namespace_policies, network.default_deny("Egress"))
+
+
+@pytest.mark.check(
+    "exposed-services-approved",
+    severity="high",
+    official=["CC6.6"],
+    hipaa=["164.312(e)(1)", "164.312(a)(1)"],
+    gdpr=["32(1)(b)"],
+    kind="configuration",
+    remedy="Make the Service a ClusterIP, or approve it under [exposure] services",
+)
+def test_exposed_services_are_approved(services: Population[Service], judge: Judge, system: System) -> None:
+    """Only approved Services are reachable from outside the cluster."""
+    judge(services, network.service_approved(system.exposure.services))
+
+
+@pytest.mark.check(
+    "ingresses-approved",
+    severity="high",
+    official=["CC6.6"],
+    hipaa=["164.312(e)(1)", "164.312(a)(1)"],
+    gdpr=["32(1)(b)"],
+    kind="configuration",
+    remedy="Remove the Ingress, or approve it under [exposure] ingresses",
+)
+def test_ingresses_are_approved(ingresses: Population[Ingress], judge: Judge, system: System) -> None:
+    """Only approved Ingresses exist."""
+    judge(ingresses, network.ingress_approved(system.exposure.ingresses))
+
+
+@pytest.mark.check(
+    "admin-ports-closed",
+    severity="critical",
+    official=["CC6.6"],
+    hipaa=["164.312(e)(1)", "164.312(a)(1)"],
+    gdpr=["32(1)(b)"],
+    kind="configuration",
+    remedy="Narrow the source of the rule",
+)
+def test_admin_ports_are_closed_to_the_world(security_groups: Population[UsedGroup], judge: Judge) -> None:
+    """No attached security group opens administration or database ports to the world."""
+    judge(security_groups, cloud_compute.admin_ports_closed)
+
+
+@pytest.mark.check(
+    "default-security-groups-empty",
+    severity="medium",
+    official=["CC6.6"],
+    hipaa=["164.312(e)(1)", "164.312(a)(1)"],
+    gdpr=["32(1)(b)"],
+    kind="configuration",
+    remedy="Remove its rules and give every resource a group of its own",
+)
+def test_default_security_groups_are_empty(security_groups: Population[UsedGroup], judge: Judge) -> None:
+    """The default security group of every VPC has no rules."""
+    judge(security_groups, cloud_compute.default_group_empty)
+
+
+@pytest.mark.check(
+    "eks-endpoint-restricted",
+    severity="critical",
+    official=["CC6.6"],
+    hipaa=["164.312(e)(1)", "164.312(a)(1)"],
+    gdpr=["32(1)(b)"],
+    kind="configuration",
+    remedy="Restrict publicAccessCidrs, or make the endpoint private",
+)
+def test_eks_endpoints_are_restricted(eks_clusters: Population[EksCluster], judge: Judge) -> None:
+    """The API endpoint of every EKS cluster is private or limited to named networks."""
+    judge(eks_clusters, cloud_compute.eks_endpoint)
+
+
+@pytest.mark.check(
+    "vpc-flow-logs",
+    severity="high",
+    seed=True,
+    official=["CC6.6", "CC7.2"],
+    hipaa=["164.312(b)"],
+    gdpr=["33(1)"],
+    kind="configuration",
+    remedy="Create a flow log for all traffic",
+)
+def test_flow_logs_record_every_vpc(vpcs: Population[LoggedVpc], judge: Judge) -> None:
+    """An active flow log records the traffic of every VPC."""
+    judge(vpcs, cloud_compute.flow_logged)

@@ -1,0 +1,134 @@
+"""CC6.7: data in motion is protected, and secrets are kept out of manifests."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+
+from fixtures.judge import Judge
+from soc2.model.aws.joins import StoredBucket
+from soc2.model.aws.storage import DbInstance, DbSnapshot, Secret
+from soc2.model.kubernetes.cluster import ConfigMap
+from soc2.model.kubernetes.network import Ingress
+from soc2.model.kubernetes.subjects import PodSubject
+from soc2.model.population import Population
+from soc2.rules import cloud_storage, literals, network
+from soc2.system import System
+
+
+@pytest.mark.check(
+    "no-literal-secrets",
+    severity="high",
+    seed=True,
+    official=["CC6.1"],
+    hipaa=["164.312(a)(2)(iv)"],
+    gdpr=["32(1)(a)", "5(1)(f)"],
+    kind="configuration",
+    remedy="Move the value to a Secret or an external store, and change it: it is known",
+)
+def test_manifests_hold_no_secrets(pods: Population[PodSubject], judge: Judge) -> None:
+    """No environment value, argument or annotation of a pod looks like a secret."""
+    judge(pods, literals.in_pod)
+
+
+@pytest.mark.check(
+    "no-secrets-in-config-maps",
+    severity="high",
+    seed=True,
+    official=["CC6.1"],
+    hipaa=["164.312(a)(2)(iv)"],
+    gdpr=["32(1)(a)", "5(1)(f)"],
+    kind="configuration",
+    remedy="Move the value to a Secret or an external store, and change it: it is known",
+)
+def test_config_maps_hold_no_secrets(config_maps: Population[ConfigMap], judge: Judge) -> None:
+    """No value of a ConfigMap looks like a secret."""
+    judge(config_maps, literals.in_config_map)
+
+
+@pytest.mark.check(
+    "ingresses-use-tls",
+    severity="high",
+    official=["CC6.7", "CC6.6"],
+    hipaa=["164.312(e)(1)", "164.312(e)(2)(ii)"],
+    gdpr=["32(1)(a)", "5(1)(f)"],
+    kind="configuration",
+    remedy="Add the host to the tls section of the Ingress",
+)
+def test_ingresses_use_tls(ingresses: Population[Ingress], judge: Judge) -> None:
+    """Every host of an Ingress is served with TLS."""
+    judge(ingresses, network.ingress_tls)
+
+
+@pytest.mark.check(
+    "buckets-require-tls",
+    severity="high",
+    official=["CC6.7"],
+    hipaa=["164.312(e)(1)", "164.312(e)(2)(ii)"],
+    gdpr=["32(1)(a)", "5(1)(f)"],
+    kind="configuration",
+    remedy="Add a statement that denies s3:* to everybody when aws:SecureTransport is false",
+)
+def test_buckets_require_tls(bucket_policies: Population[StoredBucket], judge: Judge) -> None:
+    """Every bucket refuses requests without TLS."""
+    judge(bucket_policies, cloud_storage.requires_tls)
+
+
+@pytest.mark.check(
+    "buckets-block-public-access",
+    severity="critical",
+    official=["CC6.7", "CC6.1"],
+    hipaa=["164.312(a)(1)"],
+    gdpr=["25(2)"],
+    kind="configuration",
+    remedy="Switch on all four blocks of public access",
+)
+def test_buckets_block_public_access(bucket_blocks: Population[StoredBucket], judge: Judge, system: System) -> None:
+    """Every bucket but the approved public ones blocks public access."""
+    judge(bucket_blocks, cloud_storage.public_access_blocked(system.exposure.public_buckets))
+
+
+@pytest.mark.check(
+    "databases-private",
+    severity="critical",
+    official=["CC6.7", "CC6.6"],
+    hipaa=["164.312(a)(1)"],
+    gdpr=["25(2)"],
+    kind="configuration",
+    remedy="Switch off public accessibility",
+)
+def test_databases_have_no_public_address(databases: Population[DbInstance], judge: Judge) -> None:
+    """No RDS instance has a public address."""
+    judge(databases, cloud_storage.database_private)
+
+
+@pytest.mark.check(
+    "db-snapshots-encrypted",
+    severity="high",
+    official=["CC6.7"],
+    hipaa=["164.312(a)(2)(iv)"],
+    gdpr=["32(1)(a)"],
+    kind="configuration",
+    remedy="Copy the snapshot with a key and delete the original",
+)
+def test_database_snapshots_are_encrypted(db_snapshots: Population[DbSnapshot], judge: Judge) -> None:
+    """Every manual snapshot of a database is encrypted."""
+    judge(db_snapshots, cloud_storage.snapshot_encrypted)
+
+
+@pytest.mark.check(
+    "cloud-secrets-rotate",
+    severity="medium",
+    seed=True,
+    official=["CC6.1"],
+    hipaa=["164.308(a)(5)(ii)(D)"],
+    gdpr=["32(1)(a)", "5(1)(f)"],
+    kind="configuration",
+    remedy="Configure rotation",
+)
+def test_secrets_in_the_store_rotate(
+    cloud_secrets: Population[Secret], judge: Judge, system: System, as_of: datetime
+) -> None:
+    """Secrets in Secrets Manager rotate within the limit."""
+    judge(cloud_secrets, cloud_storage.secret_rotates(system.thresholds.secret_rotation_days, as_of))

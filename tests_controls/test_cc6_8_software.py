@@ -1,0 +1,101 @@
+"""CC6.8: only known software runs, and what runs is watched."""
+
+from __future__ import annotations
+
+import pytest
+
+from fixtures.judge import Judge
+from soc2.model.aws.compute import Repository
+from soc2.model.kubernetes.joins import NodeAgents
+from soc2.model.kubernetes.subjects import PodSubject
+from soc2.model.population import Population
+from soc2.model.probes import AdmissionProbe
+from soc2.rules import agents, cloud_compute, images, probes
+from soc2.system import System
+
+
+@pytest.mark.check(
+    "images-from-allowed-registries",
+    severity="high",
+    official=["CC6.8"],
+    hipaa=["164.308(a)(5)(ii)(B)"],
+    gdpr=["32(1)(b)"],
+    kind="configuration",
+    remedy="Mirror the image into an allowed registry",
+)
+def test_images_come_from_allowed_registries(pods: Population[PodSubject], judge: Judge, system: System) -> None:
+    """Every image comes from an allowed registry."""
+    judge(pods, images.from_registries(system.images.allowed_registries))
+
+
+@pytest.mark.check(
+    "images-by-digest",
+    severity="medium",
+    official=["CC6.8"],
+    hipaa=["164.308(a)(5)(ii)(B)"],
+    gdpr=["32(1)(b)"],
+    kind="configuration",
+    remedy="Name the image by digest (@sha256:...)",
+)
+def test_images_are_named_by_digest(pods: Population[PodSubject], judge: Judge) -> None:
+    """Every image is named by digest."""
+    judge(pods, images.by_digest)
+
+
+@pytest.mark.check(
+    "unknown-image-refused",
+    severity="critical",
+    seed=True,
+    official=["CC6.8"],
+    hipaa=["164.308(a)(5)(ii)(B)"],
+    gdpr=["32(1)(d)"],
+    kind="probe",
+    remedy="Mend the scope of the policy that limits registries",
+)
+def test_an_unknown_image_is_refused(unknown_image_probes: Population[AdmissionProbe], judge: Judge) -> None:
+    """A pod with an image of an unknown registry is really refused in every namespace in scope."""
+    judge(unknown_image_probes, probes.refused)
+
+
+@pytest.mark.check(
+    "runtime-sensor-on-every-node",
+    severity="high",
+    seed=True,
+    official=["CC6.8", "CC7.2"],
+    hipaa=["164.308(a)(5)(ii)(B)"],
+    gdpr=["32(1)(b)"],
+    kind="configuration",
+    remedy="Mend the DaemonSet's tolerations and its failing pods",
+)
+def test_a_runtime_sensor_watches_every_node(node_agents: Population[NodeAgents], judge: Judge, system: System) -> None:
+    """The declared runtime sensors run on every node."""
+    judge(node_agents, agents.running(system.agents.runtime))
+
+
+@pytest.mark.check(
+    "ecr-tags-immutable",
+    severity="medium",
+    official=["CC6.8"],
+    hipaa=["164.308(a)(5)(ii)(B)"],
+    gdpr=["32(1)(b)"],
+    kind="configuration",
+    remedy="Set tag immutability",
+)
+def test_ecr_tags_are_immutable(repositories: Population[Repository], judge: Judge) -> None:
+    """No tag of an ECR repository can be moved to another image."""
+    judge(repositories, cloud_compute.tags_immutable)
+
+
+@pytest.mark.check(
+    "ecr-scanned-on-push",
+    severity="high",
+    seed=True,
+    official=["CC6.8", "CC7.1"],
+    hipaa=["164.308(a)(5)(ii)(B)"],
+    gdpr=["32(1)(b)"],
+    kind="configuration",
+    remedy="Switch on scanning",
+)
+def test_ecr_images_are_scanned(repositories: Population[Repository], judge: Judge) -> None:
+    """Every ECR repository scans images when they are pushed."""
+    judge(repositories, cloud_compute.scanned_on_push)
