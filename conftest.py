@@ -1,7 +1,6 @@
-"""Names the plugins of the suite, nothing else."""
+"""Names the plugins of the suite, nothing else. The options are a plugin that the installed package declares."""
 
 pytest_plugins = [
-    "fixtures.options",
     "fixtures.selection",
     "fixtures.examination",
     "fixtures.judge",

@@ -59,9 +59,7 @@ def criterion_of(module: str) -> str:
     match = _CRITERION_IN_FILE_NAME.match(module)
     name = f"{match[1].upper()}{match[2]}.{match[3]}" if match else ""
     if name not in CRITERIA:
-        raise CatalogError(
-            f"tests_controls/{module}.py: name it test_<criterion>_<words>.py, as in test_cc6_1_access.py"
-        )
+        raise CatalogError(f"tests_controls/{module}.py: name it test_<criterion>_<words>.py, as in test_cc6_1_access.py")
     return name
 
 
@@ -75,9 +73,7 @@ def make_check(
         if not holds:
             raise CatalogError(f"{place}: {what}")
 
-    need(
-        len(arguments) == 1 and isinstance(arguments[0], str), "the check marker takes one positional argument, the id"
-    )
+    need(len(arguments) == 1 and isinstance(arguments[0], str), "the check marker takes one positional argument, the id")
     known = {"severity", "official", "hipaa", "gdpr", "kind", "remedy", "seed", "event"}
     need(set(keywords) <= known, f"unknown key in the check marker: {', '.join(sorted(set(keywords) - known))}")
     given: dict[str, Any] = {"seed": False, "event": False, **keywords}

@@ -111,9 +111,7 @@ def _waiver_for(check: Check, deviation: Deviation, declared: Declarations) -> W
     return None
 
 
-def _waiver_problems(
-    check: Check, found: list[Deviation], complete: bool, declared: Declarations
-) -> Iterator[Deviation]:
+def _waiver_problems(check: Check, found: list[Deviation], complete: bool, declared: Declarations) -> Iterator[Deviation]:
     """Yield what is wrong with the waivers of a check: each is a deviation of that very check."""
     waivers = declared.waivers
     name = waivers.path.name

@@ -21,7 +21,7 @@ class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of all sections: immutable, and an unknown key is an error."""
 
 
-class About(Section):
+class About(Section, frozen=True):
     """Whose system it is, which criteria are examined (empty: all) and where the waivers stand."""
 
     name: Annotated[str, Meta(min_length=1)]
@@ -30,7 +30,7 @@ class About(Section):
     waivers: str = "waivers.toml"
 
 
-class Target(Section):
+class Target(Section, frozen=True):
     """What the pytest options of the same names say; the command line wins."""
 
     kind: Literal["live", "demo"] | None = None
@@ -40,12 +40,12 @@ class Target(Section):
     aws_profile: str | None = None
 
 
-class OutOfScope(Section):
+class OutOfScope(Section, frozen=True):
     namespaces: Annotated[str, Meta(min_length=1)]
     reason: Reason
 
 
-class Kubernetes(Section):
+class Kubernetes(Section, frozen=True):
     """``absent`` is the reason why the system has no Kubernetes; all namespaces are in scope but those listed."""
 
     cluster: str = ""
@@ -53,7 +53,7 @@ class Kubernetes(Section):
     out_of_scope: tuple[OutOfScope, ...] = ()
 
 
-class Aws(Section):
+class Aws(Section, frozen=True):
     """Accounts and regions in scope; ``absent`` is the reason why the system has no AWS part."""
 
     regions: tuple[str, ...] = ()
@@ -61,13 +61,13 @@ class Aws(Section):
     absent: str | None = None
 
 
-class Images(Section):
+class Images(Section, frozen=True):
     """Registries (prefixes of image references) that images may come from."""
 
     allowed_registries: tuple[str, ...] = ()
 
 
-class Data(Section):
+class Data(Section, frozen=True):
     """Data classes by tag. ``restricted`` ones need a customer managed key, TLS and no public access."""
 
     class_tag: str = "data-class"
@@ -76,7 +76,7 @@ class Data(Section):
     restricted: tuple[str, ...] = ("confidential", "customer")
 
 
-class Access(Section):
+class Access(Section, frozen=True):
     """Who may hold powers. Kubernetes subjects read ``Kind/name`` or ``ServiceAccount/namespace/name``; all entries
     are patterns (``*``, ``?``)."""
 
@@ -88,7 +88,7 @@ class Access(Section):
     eks_principals: tuple[str, ...] = ()
 
 
-class Exposure(Section):
+class Exposure(Section, frozen=True):
     """What is meant to be reachable from outside: ``namespace/name`` or names, as patterns."""
 
     services: tuple[str, ...] = ()
@@ -96,21 +96,21 @@ class Exposure(Section):
     public_buckets: tuple[str, ...] = ()
 
 
-class Agents(Section):
+class Agents(Section, frozen=True):
     """DaemonSets (``namespace/name``) that collect logs and that watch what runs."""
 
     log: tuple[str, ...] = ()
     runtime: tuple[str, ...] = ()
 
 
-class Availability(Section):
+class Availability(Section, frozen=True):
     """The label that marks workloads whose loss stops the service."""
 
     tier_label: str = "tier"
     tier1_values: tuple[str, ...] = ("1",)
 
 
-class Thresholds(Section):
+class Thresholds(Section, frozen=True):
     """Limits, in days unless the name says otherwise. Defaults: CIS AWS Foundations Benchmark for credentials (90),
     the catalogue's floor of 90 days for logs, three zones for surviving the loss of one with a quorum left."""
 
@@ -126,7 +126,7 @@ class Thresholds(Section):
     tier1_replicas: Annotated[int, Meta(ge=1, le=100)] = 2
 
 
-class Inherited(Section):
+class Inherited(Section, frozen=True):
     """A check (or a whole criterion) that a subservice organisation answers for in its own report."""
 
     provider: Reason
@@ -136,14 +136,14 @@ class Inherited(Section):
     criterion: str | None = None
 
 
-class NotUsed(Section):
+class NotUsed(Section, frozen=True):
     """A check whose subject the system does not have, with the owner's reason."""
 
     check: str
     reason: Reason
 
 
-class System(Section):
+class System(Section, frozen=True):
     system: About
     target: Target = Target()
     kubernetes: Kubernetes = Kubernetes()

@@ -80,7 +80,7 @@ class TomlFile:
 
     def _conversion_error(self, where: KeyPath, message: str, kind: Any) -> UsageError:
         at = _MESSAGE_PATH.search(message)
-        path = where + (_key_path(at.group(1), self.content) if at else ())
+        path = where + (_key_path(at.group(1)) if at else ())
         what = _MESSAGE_PATH.sub("", message)
         if unknown := _UNKNOWN_FIELD.search(what):
             names = _field_names(kind, path[len(where) :])
@@ -101,7 +101,7 @@ def _show(path: KeyPath) -> str:
     return "[" + ".".join(str(part) for part in path if isinstance(part, str)) + "]" if path else "the file"
 
 
-def _key_path(text: str, content: Any) -> KeyPath:
+def _key_path(text: str) -> KeyPath:
     return tuple(name if name else (int(index) if index.isdigit() else 0) for name, index in _PATH_PART.findall(text))
 
 

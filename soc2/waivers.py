@@ -95,9 +95,7 @@ def load_waivers(path: Path, known_checks: frozenset[str]) -> Waivers:
         except UsageError as error:
             check = named if isinstance(named, str) and named in known_checks else None
             where = str(entry.get("resource", "")) if isinstance(entry, dict) else ""
-            malformed.append(
-                Malformed(check, where, f"{error.what}" + (f"; {error.mend}" * bool(error.mend)), error.line)
-            )
+            malformed.append(Malformed(check, where, f"{error.what}" + (f"; {error.mend}" * bool(error.mend)), error.line))
         else:
             valid.append(waiver)
             lines.append(file.line(("waiver", index)) or 1)

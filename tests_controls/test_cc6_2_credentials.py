@@ -69,9 +69,7 @@ def test_control_plane_logs_are_on(eks_clusters: Population[EksCluster], judge: 
     kind="configuration",
     remedy="Rotate the key, or replace it with a role",
 )
-def test_access_keys_are_rotated(
-    iam_users: Population[Credentials], judge: Judge, system: System, as_of: datetime
-) -> None:
+def test_access_keys_are_rotated(iam_users: Population[Credentials], judge: Judge, system: System, as_of: datetime) -> None:
     """No active access key is older than the limit."""
     judge(iam_users, identities.keys_rotated(system.thresholds.access_key_max_age_days, as_of))
 
@@ -85,8 +83,6 @@ def test_access_keys_are_rotated(
     kind="configuration",
     remedy="Disable the credential",
 )
-def test_no_credential_is_dormant(
-    iam_users: Population[Credentials], judge: Judge, system: System, as_of: datetime
-) -> None:
+def test_no_credential_is_dormant(iam_users: Population[Credentials], judge: Judge, system: System, as_of: datetime) -> None:
     """No enabled credential is unused for longer than the limit."""
     judge(iam_users, identities.not_dormant(system.thresholds.credential_unused_days, as_of))

@@ -127,8 +127,6 @@ def test_database_snapshots_are_encrypted(db_snapshots: Population[DbSnapshot], 
     kind="configuration",
     remedy="Configure rotation",
 )
-def test_secrets_in_the_store_rotate(
-    cloud_secrets: Population[Secret], judge: Judge, system: System, as_of: datetime
-) -> None:
+def test_secrets_in_the_store_rotate(cloud_secrets: Population[Secret], judge: Judge, system: System, as_of: datetime) -> None:
     """Secrets in Secrets Manager rotate within the limit."""
     judge(cloud_secrets, cloud_storage.secret_rotates(system.thresholds.secret_rotation_days, as_of))

@@ -51,7 +51,7 @@ def cache_root() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "soc2-controls"
 
 
-def find_binaries(progress: Progress = lambda line: None) -> Binaries:
+def find_binaries(progress: Progress = lambda _: None) -> Binaries:
     """Return the binaries, named ``soc2-controlplane`` and ``soc2-kwok``.
 
     They are looked for in the folder ``KUBEBUILDER_ASSETS``, on ``PATH``, in the cache; otherwise they are built with

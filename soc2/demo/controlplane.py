@@ -1,4 +1,4 @@
-"""The real Kubernetes control plane on loopback: etcd, API server, controller manager, scheduler, KWOK and a registry."""
+"""The real Kubernetes control plane on loopback: etcd, API server, controllers, scheduler, KWOK and a registry."""
 
 from __future__ import annotations
 
@@ -86,9 +86,7 @@ class ControlPlane:
             raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.stop()
 
     def start(self) -> None:
@@ -118,9 +116,7 @@ class ControlPlane:
             "clusters": [
                 {"name": "demo", "cluster": {"server": self.url, "certificate-authority": str(self._ca)}},
             ],
-            "users": [
-                {"name": user, "user": {"client-certificate": str(pair.certificate), "client-key": str(pair.key)}}
-            ],
+            "users": [{"name": user, "user": {"client-certificate": str(pair.certificate), "client-key": str(pair.key)}}],
             "contexts": [{"name": "demo", "context": {"cluster": "demo", "user": user}}],
         }
         name = user.replace(":", "-").replace("/", "-")
@@ -136,7 +132,7 @@ class ControlPlane:
         return path
 
     def _start(self, name: str, flags: list[str]) -> Child:
-        command = [self._binaries.controlplane, name, *flags]
+        command = [str(self._binaries.controlplane), name, *flags]
         child = Child(name, command, self.folder / f"{name}.log", {"GOMAXPROCS": "4"})
         self._children.append(child)
         return child
@@ -161,9 +157,6 @@ class ControlPlane:
     def _apiserver_flags(self) -> list[str]:
         on = self.protections
         signing_key = self.authority.signing_key("service-accounts")
-        admission = [
-            *(["NodeRestriction"] if on.node_restriction else []),
-        ]
         flags = [
             "--bind-address=127.0.0.1",
             "--advertise-address=127.0.0.1",
@@ -185,8 +178,8 @@ class ControlPlane:
         if on.etcd_client_certificates:
             flags += [f"--etcd-cafile={self._ca}", f"--etcd-certfile={self.etcd_client.certificate}"]
             flags += [f"--etcd-keyfile={self.etcd_client.key}"]
-        if admission:
-            flags.append(f"--enable-admission-plugins={','.join(admission)}")
+        if on.node_restriction:
+            flags.append("--enable-admission-plugins=NodeRestriction")
         if not on.pod_security:
             flags.append("--disable-admission-plugins=PodSecurity")
         if on.anonymous_only_for_health:
@@ -235,7 +228,7 @@ class ControlPlane:
         config.write_bytes(stages)
         kubeconfig = self.kubeconfig("kwok", ("system:masters",))
         command = [
-            self._binaries.kwok,
+            str(self._binaries.kwok),
             f"--kubeconfig={kubeconfig}",
             f"--config={config}",
             "--manage-all-nodes=false",
@@ -250,7 +243,7 @@ class ControlPlane:
     def _api_ready(self) -> bool:
         context: SSLContext = create_default_context(cafile=str(self._ca))
         try:
-            with urllib.request.urlopen(f"{self.url}/readyz", context=context, timeout=2) as answer:
+            with urllib.request.urlopen(f"{self.url}/readyz", context=context, timeout=2) as answer:  # noqa: S310
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False

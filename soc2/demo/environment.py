@@ -150,8 +150,9 @@ class _Tail:
     def read(self) -> bool:
         with contextlib.suppress(FileNotFoundError):
             lines = self._path.read_text(encoding="utf-8").splitlines()
-            for self.last in lines[self._seen :]:
-                self._progress(self.last)
+            for line in lines[self._seen :]:
+                self.last = line
+                self._progress(line)
             self._seen = len(lines)
         return False
 

@@ -39,9 +39,7 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
 class Child:
     """A server process in a process group of its own, whose standard input is its lifeline."""
 
-    def __init__(
-        self, name: str, command: Sequence[str | Path], log: Path, env: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, name: str, command: Sequence[str | Path], log: Path, env: Mapping[str, str] | None = None) -> None:
         self.name = name
         self.log = log
         with log.open("ab") as output:

@@ -96,9 +96,7 @@ def _hold(folder: Path, variant: str, stopping: threading.Event, say: object) ->
         while not stopping.wait(_WATCH_SECONDS):
             ended = [child.name for child in children if not child.running]
             if ended:
-                raise RuntimeError(
-                    f"these servers ended by themselves: {', '.join(ended)}; look at the logs in {folder}"
-                )
+                raise RuntimeError(f"these servers ended by themselves: {', '.join(ended)}; look at the logs in {folder}")
 
 
 def _watch_lifeline(stopping: threading.Event) -> None:

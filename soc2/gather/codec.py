@@ -43,9 +43,7 @@ class Codec:
                 return Fingerprint(msgspec.convert(value, Features))
             return self._redactor.fingerprint(str(value))
         if kind is Annotations:
-            kept = {
-                k: Fingerprint(msgspec.convert(v, Features)) for k, v in (value or {}).items() if isinstance(v, dict)
-            }
+            kept = {k: Fingerprint(msgspec.convert(v, Features)) for k, v in (value or {}).items() if isinstance(v, dict)}
             fresh = {k: v for k, v in (value or {}).items() if k not in kept}
             return Annotations({**self._redactor.annotations(fresh), **kept})
         if kind is Volume:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from soc2.system import System
 
 T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
 
 # Enough to keep both APIs busy; sources mostly wait for the network.
 _SOURCES_AT_ONCE = 8
@@ -36,13 +35,13 @@ class Listing(Generic[T]):
     exempt: str | None = None
 
 
-class Source(Protocol[T_co]):
+class Source(Protocol[T]):
     """A question that can be asked. Implementations are frozen and hashable: equal sources are asked once."""
 
     @property
     def name(self) -> str: ...
 
-    def gather(self, gatherer: Gatherer) -> Listing[T_co]: ...
+    def gather(self, gatherer: Gatherer) -> Listing[T]: ...
 
 
 @dataclass
@@ -64,7 +63,7 @@ class Gatherer:
         kubernetes: Callable[[], KubeConnection],
         aws: Callable[[], AwsConnection],
         evidence: EvidenceStore,
-        on_progress: Callable[[str, bool], None] = lambda name, finished: None,
+        on_progress: Callable[[str, bool], None] = lambda _name, _finished: None,
     ) -> None:
         self.system = system
         self.evidence = evidence

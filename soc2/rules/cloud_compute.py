@@ -110,7 +110,7 @@ def _sensitive(permission: IpPermission) -> str:
 
 
 def _open_to(permission: IpPermission) -> list[str]:
-    ranges = [entry.cidr for entry in (*permission.ip_ranges, *permission.ipv6_ranges)]
+    ranges = [entry.cidr for entry in permission.ip_ranges] + [entry.cidr for entry in permission.ipv6_ranges]
     return [cidr for cidr in ranges if cidr in _WORLD]
 
 

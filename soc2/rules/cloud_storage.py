@@ -129,8 +129,7 @@ def _denies_plain_http(statement: dict[str, Any], bucket: str) -> bool:
     everybody = statement.get("Principal") in ("*", {"AWS": "*"}, {"AWS": ["*"]})
     actions = _as_list(statement.get("Action"))
     objects = any(
-        resource in ("*", f"arn:aws:s3:::{bucket}/*", "arn:aws:s3:::*")
-        for resource in _as_list(statement.get("Resource"))
+        resource in ("*", f"arn:aws:s3:::{bucket}/*", "arn:aws:s3:::*") for resource in _as_list(statement.get("Resource"))
     )
     return (
         statement.get("Effect") == "Deny"

@@ -34,9 +34,7 @@ class OldKey(Deviation):
 
 @dataclass(frozen=True, kw_only=True)
 class Dormant(Deviation):
-    template: ClassVar[str] = (
-        "{credential} is enabled and was not used for {unused_days} days, the limit is {limit_days}"
-    )
+    template: ClassVar[str] = "{credential} is enabled and was not used for {unused_days} days, the limit is {limit_days}"
     credential: str
     unused_days: int
     limit_days: int

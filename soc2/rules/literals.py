@@ -12,9 +12,7 @@ from soc2.model.fingerprint import Fingerprint
 from soc2.model.kubernetes.cluster import ConfigMap
 from soc2.model.kubernetes.subjects import PodSubject
 
-_SECRET_NAME = re.compile(
-    r"passw|passphrase|secret|token|credential|api.?key|private.?key|access.?key|signing.?key", re.I
-)
+_SECRET_NAME = re.compile(r"passw|passphrase|secret|token|credential|api.?key|private.?key|access.?key|signing.?key", re.I)
 _NOT_SECRET_NAME = re.compile(r"(_|-|\.)(file|path|dir|name|url|uri|host|endpoint|ttl|expiry|id|arn)$", re.I)
 
 # A word or two has less; random keys and generated passwords have more.

@@ -96,9 +96,7 @@ def is_everything(rules: Iterable[PolicyRule]) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class UnknownAdmin(Deviation):
-    template: ClassVar[str] = (
-        "{subject} has every right {where} through role {role} and is not a declared administrator"
-    )
+    template: ClassVar[str] = "{subject} has every right {where} through role {role} and is not a declared administrator"
     subject: str
     role: str
     where: str
@@ -155,9 +153,7 @@ def admins_known(declared: Iterable[str]) -> Callable[[Grant], Iterator[Deviatio
         if is_everything(grant.rules) or (grant.role == "cluster-admin" and not grant.namespace):
             for subject in grant.subjects:
                 if not _declared(subject, patterns):
-                    yield UnknownAdmin(
-                        resource=grant.resource, subject=str(subject), role=grant.role, where=_where(grant)
-                    )
+                    yield UnknownAdmin(resource=grant.resource, subject=str(subject), role=grant.role, where=_where(grant))
 
     return rule
 

@@ -27,9 +27,7 @@ class Front(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(
-        self, port: int, upstream: int, answers: dict[tuple[str, str], Declared], access_log: Path | None
-    ) -> None:
+    def __init__(self, port: int, upstream: int, answers: dict[tuple[str, str], Declared], access_log: Path | None) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
         self.answers = answers
         self.upstream = f"http://127.0.0.1:{upstream}"

@@ -20,7 +20,20 @@ Company = dict[str, Any]
 
 _ACCOUNT = "123456789012"
 _IMAGE = "ami-12345678"
-_REPORT_COLUMNS = ["user", "arn", "user_creation_time", "password_enabled", "password_last_used", "mfa_active", "access_key_1_active", "access_key_1_last_rotated", "access_key_1_last_used_date", "access_key_2_active", "access_key_2_last_rotated", "access_key_2_last_used_date"]
+_REPORT_COLUMNS = [
+    "user",
+    "arn",
+    "user_creation_time",
+    "password_enabled",
+    "password_last_used",
+    "mfa_active",
+    "access_key_1_active",
+    "access_key_1_last_rotated",
+    "access_key_1_last_used_date",
+    "access_key_2_active",
+    "access_key_2_last_rotated",
+    "access_key_2_last_used_date",
+]
 
 
 def declared_company(variant: str) -> Company:
@@ -66,6 +79,7 @@ def seed(company: Company, environment: Mapping[str, str]) -> None:
     _network(client("ec2"), company)
     _workloads(client("eks"), client("ecr"), client("secretsmanager"), company)
     _monitoring(client, company)
+    _rotate_what_aws_manages(client("kms"), company)
 
 
 def _identities(iam: Any, company: Company) -> None:
@@ -97,6 +111,13 @@ def _keys(kms: Any, company: Company) -> dict[str, str]:
         if key["rotation"]:
             kms.enable_key_rotation(KeyId=made[name])
     return made
+
+
+def _rotate_what_aws_manages(kms: Any, company: Company) -> None:
+    """moto shows the keys of services as the customer's; AWS rotates those by itself."""
+    for entry in kms.list_keys()["Keys"]:
+        if kms.describe_key(KeyId=entry["KeyId"])["KeyMetadata"]["Description"] not in company["keys"]:
+            kms.enable_key_rotation(KeyId=entry["KeyId"])
 
 
 def _buckets(s3: Any, company: Company, keys: Mapping[str, str]) -> None:

@@ -61,9 +61,7 @@ class AwsServers:
             raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.stop()
 
     def start(self) -> None:
@@ -77,9 +75,7 @@ class AwsServers:
         answers.write_text(yaml.safe_dump(dict(self._answers)), encoding="utf-8")
         self._port = free_port()
         arguments = [str(self._port), str(upstream), str(answers), str(self.access_log)]
-        front = Child(
-            "aws-front", [sys.executable, "-m", "soc2.demo.aws.front", *arguments], self._folder / "aws-front.log"
-        )
+        front = Child("aws-front", [sys.executable, "-m", "soc2.demo.aws.front", *arguments], self._folder / "aws-front.log")
         self._children.append(front)
         moto.wait_ready(lambda: _answers(upstream), _READY_SECONDS)
         front.wait_ready(lambda: _answers(self._port), _READY_SECONDS)

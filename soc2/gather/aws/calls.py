@@ -93,9 +93,7 @@ class _Got:
     problem: Problem | None = None
 
 
-def _gather(
-    gatherer: Gatherer, source: Any, wanted: list[_Wanted], parents: tuple[SourceStatus, ...] | None
-) -> Listing[Any]:
+def _gather(gatherer: Gatherer, source: Any, wanted: list[_Wanted], parents: tuple[SourceStatus, ...] | None) -> Listing[Any]:
     connection = gatherer.aws
     account = connection.account
     answers = list(connection.calls.map(lambda one: _call(connection, source, one), wanted))
@@ -115,9 +113,7 @@ def _gather(
     for one, got in zip(wanted, answers, strict=True):
         gatherer.evidence.record(_record(connection, source.name, query, one, got, sha256))
     problem = _merged(problems, len(wanted))
-    calls = (
-        f" in {', '.join(dict.fromkeys(one.region for one in wanted))}" if parents is None else f" x {len(wanted):,}"
-    )
+    calls = f" in {', '.join(dict.fromkeys(one.region for one in wanted))}" if parents is None else f" x {len(wanted):,}"
     status = SourceStatus(source.name, query + calls, sum(got.pages for got in answers), len(items), sha256, problem)
     return Listing(tuple(items), (*(parents or ()), status))
 

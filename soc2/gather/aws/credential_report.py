@@ -37,7 +37,7 @@ class CredentialReport:
         rows: tuple[Credentials, ...] = ()
         try:
             client = gatherer.aws.client("iam", gatherer.aws.regions[0])
-            rows = _parse(_report(client))
+            rows = parse(_report(client))
         except (ClientError, BotoCoreError) as error:
             problem = problem_of(error)
         except TimeoutError:
@@ -73,7 +73,8 @@ def _report(client: Any) -> str:
     return bytes(client.get_credential_report()["Content"]).decode()
 
 
-def _parse(text: str) -> tuple[Credentials, ...]:
+def parse(text: str) -> tuple[Credentials, ...]:
+    """Read the report's CSV. Raises ValueError when a column is missing, KeyError when a row is short."""
     reader = csv.DictReader(io.StringIO(text))
     missing = _COLUMNS - set(reader.fieldnames or ())
     if missing:

@@ -23,9 +23,7 @@ CREDENTIAL_REPORT = CredentialReport()
 INSTANCES = AwsList("instances", "ec2", "describe_instances", "Reservations.Instances", compute.Instance)
 VOLUMES = AwsList("volumes", "ec2", "describe_volumes", "Volumes", compute.Volume)
 SECURITY_GROUPS = AwsList("security groups", "ec2", "describe_security_groups", "SecurityGroups", compute.SecurityGroup)
-INTERFACES = AwsList(
-    "network interfaces", "ec2", "describe_network_interfaces", "NetworkInterfaces", compute.NetworkInterface
-)
+INTERFACES = AwsList("network interfaces", "ec2", "describe_network_interfaces", "NetworkInterfaces", compute.NetworkInterface)
 VPCS = AwsList("vpcs", "ec2", "describe_vpcs", "Vpcs", compute.Vpc)
 FLOW_LOGS = AwsList("flow logs", "ec2", "describe_flow_logs", "FlowLogs", compute.FlowLog)
 REPOSITORIES = AwsList("ecr repositories", "ecr", "describe_repositories", "repositories", compute.Repository)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
@@ -186,12 +187,11 @@ class KubeConnection:
             time.sleep(_wait_seconds(attempt, answer.headers.get("Retry-After")))
         raise AssertionError("unreachable")
 
-    def _send(
-        self, method: str, url: str, accept: str, payload: bytes | None, content_type: str
-    ) -> urllib3.BaseHTTPResponse:
+    def _send(self, method: str, url: str, accept: str, payload: bytes | None, content_type: str) -> urllib3.BaseHTTPResponse:
         headers = {"Accept": accept, "User-Agent": _USER_AGENT}
-        for setting in self._configuration.auth_settings().values():
-            headers[str(setting["key"])] = str(setting["value"])
+        settings: Any = self._configuration.auth_settings()
+        for setting in settings.values():
+            headers[setting["key"]] = setting["value"]
         if payload is not None:
             headers["Content-Type"] = content_type
         pool: urllib3.PoolManager = self._client.rest_client.pool_manager
@@ -206,7 +206,8 @@ def _wait_seconds(attempt: int, retry_after: str | None) -> float:
     if retry_after and retry_after.isdigit():
         return min(float(retry_after), _LONGEST_WAIT_SECONDS)
     # Jitter keeps many clients from coming back at the same moment.
-    return min(_FIRST_WAIT_SECONDS * 2**attempt, _LONGEST_WAIT_SECONDS) * random.uniform(0.5, 1.0)  # noqa: S311
+    longest: float = min(_FIRST_WAIT_SECONDS * 2.0**attempt, _LONGEST_WAIT_SECONDS)
+    return longest * random.uniform(0.5, 1.0)  # noqa: S311
 
 
 def _problem(answer: Answer) -> Problem:

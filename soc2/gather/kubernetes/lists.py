@@ -62,12 +62,13 @@ class KubeList(Generic[T]):
     kind: type[T]
 
     def gather(self, gatherer: Gatherer) -> Listing[T]:
-        return _gather(gatherer, self.name, self.path, "application/json", self._decode, self._list_kind)
+        return _gather(gatherer, self.name, self.path, "application/json", self.decode, self._list_kind)
 
     def _list_kind(self, kind: str) -> bool:
         return kind.endswith("List")
 
-    def _decode(self, codec: Codec, body: bytes) -> tuple[T, ...]:
+    def decode(self, codec: Codec, body: bytes) -> tuple[T, ...]:
+        """Decode the items of a page. Raises msgspec.DecodeError."""
         page = codec.decode(body, cast("type[_Page[T]]", _Page[self.kind]))  # type: ignore[name-defined]
         return page.items or ()
 
@@ -80,13 +81,12 @@ class SecretTable:
     path: str = "/api/v1/secrets"
 
     def gather(self, gatherer: Gatherer) -> Listing[SecretMeta]:
-        return _gather(gatherer, self.name, self.path, _TABLE, self._decode, lambda kind: kind == "Table")
+        return _gather(gatherer, self.name, self.path, _TABLE, self.decode, lambda kind: kind == "Table")
 
-    def _decode(self, codec: Codec, body: bytes) -> tuple[SecretMeta, ...]:
+    def decode(self, codec: Codec, body: bytes) -> tuple[SecretMeta, ...]:
+        """Decode the rows of a Table. Raises msgspec.DecodeError."""
         rows = codec.decode(body, _Table).rows or ()
-        return tuple(
-            SecretMeta(metadata=row.object.metadata, type=str(row.cells[1]), keys=int(row.cells[2])) for row in rows
-        )
+        return tuple(SecretMeta(metadata=row.object.metadata, type=str(row.cells[1]), keys=int(row.cells[2])) for row in rows)
 
 
 @dataclass

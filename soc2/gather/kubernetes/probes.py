@@ -5,9 +5,10 @@ Nothing is persisted: pods are sent with ``dryRun=All``, which the API server ta
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, TypeVar
 
 import msgspec
@@ -61,7 +62,7 @@ class ForbiddenPods:
             gatherer,
             self.name,
             "POST /api/v1/namespaces/*/pods?dryRun=All",
-            [lambda name=name: _try_pod(connection, name, self.tried, body) for name in wanted],
+            [partial(_try_pod, connection, name, self.tried, body) for name in wanted],
             namespaces.statuses,
         )
 
@@ -81,13 +82,7 @@ class UnauthorizedRequests:
             ("nobody", {}),
             ("a token that nobody issued", {"Authorization": "Bearer soc2-controls-unissued"}),
         )
-        calls = [
-            lambda caller=caller, path=path, headers=headers: RequestProbe(
-                caller, path, connection.request_anonymously(path, headers).status
-            )
-            for caller, headers in callers
-            for path in paths
-        ]
+        calls = [partial(_ask, connection, caller, path, headers) for caller, headers in callers for path in paths]
         return _probe(gatherer, self.name, "GET without credentials", calls, ())
 
 
@@ -123,7 +118,7 @@ class EveryonesAccess:
         # The empty name asks for all namespaces at once; rights in one namespace only show when that one is asked for.
         places = ["", *(item.name for item in namespaces.items if gatherer.system.in_scope(item.name))]
         calls = [
-            lambda user=user, groups=groups, power=power, place=place: _review(connection, user, groups, power, place)
+            partial(_review, connection, user, groups, power, place)
             for user, groups in _EVERYONE
             for power in _POWERS
             for place in (places if power[2] not in ("nodes/proxy", "namespaces") and not power[1] else [""])
@@ -132,7 +127,7 @@ class EveryonesAccess:
 
 
 def _probe(
-    gatherer: Gatherer, name: str, query: str, calls: list[Callable[[], T]], before: tuple[SourceStatus, ...]
+    gatherer: Gatherer, name: str, query: str, calls: Sequence[Callable[[], T]], before: tuple[SourceStatus, ...]
 ) -> Listing[T]:
     started = now()
     found: list[T] = []
@@ -144,9 +139,7 @@ def _probe(
             except GatherError as error:
                 problems.append(error.problem)
     sha256 = gatherer.evidence.keep(canonical(found))
-    problem = (
-        Problem(problems[0].cause, f"{problems[0].detail} ({len(problems)} of {len(calls)})") if problems else None
-    )
+    problem = Problem(problems[0].cause, f"{problems[0].detail} ({len(problems)} of {len(calls)})") if problems else None
     gatherer.evidence.record(
         Call(
             source=name,
@@ -167,9 +160,7 @@ def _probe(
 
 
 def _pod(tried: Forbidden, allowed_registry: str) -> dict[str, Any]:
-    image = (
-        f"{allowed_registry.rstrip('/')}/soc2-probe@sha256:{'0' * 64}" if allowed_registry else _UNKNOWN_REGISTRY_IMAGE
-    )
+    image = f"{allowed_registry.rstrip('/')}/soc2-probe@sha256:{'0' * 64}" if allowed_registry else _UNKNOWN_REGISTRY_IMAGE
     context: dict[str, Any] = dict(_RESTRICTED_CONTEXT)
     if tried == "privileged":
         context = {**context, "privileged": True, "allowPrivilegeEscalation": True}
@@ -203,6 +194,13 @@ def _try_pod(connection: KubeConnection, namespace: str, tried: Forbidden, body:
     if _refused_by_policy(answer):
         return AdmissionProbe(namespace, tried, False, answer.reason)
     raise GatherError(_inconclusive(namespace, answer), answer.status)
+
+
+def _ask(connection: KubeConnection, caller: str, path: str, headers: dict[str, str]) -> RequestProbe:
+    answer = connection.request_anonymously(path, headers)
+    if answer.status == 429 or answer.status >= 500:
+        raise GatherError(Problem(Cause.SERVER_ERROR, f"{path}: HTTP {answer.status}"), answer.status)
+    return RequestProbe(caller, path, answer.status)
 
 
 def _refused_by_policy(answer: Answer) -> bool:

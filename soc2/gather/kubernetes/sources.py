@@ -19,13 +19,9 @@ STATEFUL_SETS = KubeList("statefulsets", "/apis/apps/v1/statefulsets", workloads
 DAEMON_SETS = KubeList("daemonsets", "/apis/apps/v1/daemonsets", workloads.DaemonSet)
 JOBS = KubeList("jobs", "/apis/batch/v1/jobs", workloads.Job)
 CRON_JOBS = KubeList("cronjobs", "/apis/batch/v1/cronjobs", workloads.CronJob)
-REPLICATION_CONTROLLERS = KubeList(
-    "replicationcontrollers", "/api/v1/replicationcontrollers", workloads.ReplicationController
-)
+REPLICATION_CONTROLLERS = KubeList("replicationcontrollers", "/api/v1/replicationcontrollers", workloads.ReplicationController)
 POD_TEMPLATES = KubeList("podtemplates", "/api/v1/podtemplates", workloads.PodTemplateObject)
-DISRUPTION_BUDGETS = KubeList(
-    "poddisruptionbudgets", "/apis/policy/v1/poddisruptionbudgets", workloads.PodDisruptionBudget
-)
+DISRUPTION_BUDGETS = KubeList("poddisruptionbudgets", "/apis/policy/v1/poddisruptionbudgets", workloads.PodDisruptionBudget)
 
 ROLES = KubeList("roles", "/apis/rbac.authorization.k8s.io/v1/roles", rbac.Role)
 CLUSTER_ROLES = KubeList("clusterroles", "/apis/rbac.authorization.k8s.io/v1/clusterroles", rbac.ClusterRole)

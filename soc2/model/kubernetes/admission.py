@@ -7,13 +7,13 @@ from typing import ClassVar
 from soc2.model.kubernetes.meta import KubeObject, LabelSelector, Record
 
 
-class RuleWithOperations(Record):
+class RuleWithOperations(Record, frozen=True):
     api_groups: tuple[str, ...] = ()
     resources: tuple[str, ...] = ()
     operations: tuple[str, ...] = ()
 
 
-class Webhook(Record):
+class Webhook(Record, frozen=True):
     name: str = ""
     failure_policy: str = "Fail"
     side_effects: str = ""
@@ -23,42 +23,42 @@ class Webhook(Record):
     rules: tuple[RuleWithOperations, ...] = ()
 
 
-class WebhookConfiguration(KubeObject):
+class WebhookConfiguration(KubeObject, frozen=True):
     webhooks: tuple[Webhook, ...] = ()
 
 
-class ValidatingWebhookConfiguration(WebhookConfiguration):
+class ValidatingWebhookConfiguration(WebhookConfiguration, frozen=True):
     KIND: ClassVar[str] = "ValidatingWebhookConfiguration"
 
 
-class MutatingWebhookConfiguration(WebhookConfiguration):
+class MutatingWebhookConfiguration(WebhookConfiguration, frozen=True):
     KIND: ClassVar[str] = "MutatingWebhookConfiguration"
 
 
-class MatchResources(Record):
+class MatchResources(Record, frozen=True):
     namespace_selector: LabelSelector | None = None
     object_selector: LabelSelector | None = None
     resource_rules: tuple[RuleWithOperations, ...] = ()
 
 
-class ValidatingAdmissionPolicySpec(Record):
+class ValidatingAdmissionPolicySpec(Record, frozen=True):
     failure_policy: str = "Fail"
     match_constraints: MatchResources | None = None
 
 
-class ValidatingAdmissionPolicy(KubeObject):
+class ValidatingAdmissionPolicy(KubeObject, frozen=True):
     KIND: ClassVar[str] = "ValidatingAdmissionPolicy"
 
     spec: ValidatingAdmissionPolicySpec = ValidatingAdmissionPolicySpec()
 
 
-class ValidatingAdmissionPolicyBindingSpec(Record):
+class ValidatingAdmissionPolicyBindingSpec(Record, frozen=True):
     policy_name: str = ""
     validation_actions: tuple[str, ...] = ()
     match_resources: MatchResources | None = None
 
 
-class ValidatingAdmissionPolicyBinding(KubeObject):
+class ValidatingAdmissionPolicyBinding(KubeObject, frozen=True):
     KIND: ClassVar[str] = "ValidatingAdmissionPolicyBinding"
 
     spec: ValidatingAdmissionPolicyBindingSpec = ValidatingAdmissionPolicyBindingSpec()

@@ -8,53 +8,53 @@ from soc2.model.fingerprint import Fingerprint
 from soc2.model.kubernetes.meta import KubeObject, Record
 
 
-class NamespaceStatus(Record):
+class NamespaceStatus(Record, frozen=True):
     phase: str = ""
 
 
-class Namespace(KubeObject):
+class Namespace(KubeObject, frozen=True):
     KIND: ClassVar[str] = "Namespace"
 
     status: NamespaceStatus = NamespaceStatus()
 
 
-class Taint(Record):
+class Taint(Record, frozen=True):
     key: str = ""
     value: str = ""
     effect: str = ""
 
 
-class NodeSpec(Record):
+class NodeSpec(Record, frozen=True):
     provider_id: str = ""
     unschedulable: bool = False
     taints: tuple[Taint, ...] = ()
 
 
-class NodeInfo(Record):
+class NodeInfo(Record, frozen=True):
     kubelet_version: str = ""
     os_image: str = ""
     kernel_version: str = ""
     container_runtime_version: str = ""
 
 
-class NodeAddress(Record):
+class NodeAddress(Record, frozen=True):
     type: str = ""
     address: str = ""
 
 
-class NodeCondition(Record):
+class NodeCondition(Record, frozen=True):
     type: str = ""
     status: str = ""
 
 
-class NodeStatus(Record):
+class NodeStatus(Record, frozen=True):
     node_info: NodeInfo = NodeInfo()
     addresses: tuple[NodeAddress, ...] = ()
     conditions: tuple[NodeCondition, ...] = ()
     allocatable: dict[str, str] | None = None
 
 
-class Node(KubeObject):
+class Node(KubeObject, frozen=True):
     KIND: ClassVar[str] = "Node"
 
     spec: NodeSpec = NodeSpec()
@@ -65,17 +65,17 @@ class Node(KubeObject):
         return self.labels.get("topology.kubernetes.io/zone", "")
 
 
-class ConfigMap(KubeObject):
+class ConfigMap(KubeObject, frozen=True):
     KIND: ClassVar[str] = "ConfigMap"
 
     data: dict[str, Fingerprint] | None = None
 
 
-class PersistentVolumeClaim(KubeObject):
+class PersistentVolumeClaim(KubeObject, frozen=True):
     KIND: ClassVar[str] = "PersistentVolumeClaim"
 
 
-class StorageClass(KubeObject):
+class StorageClass(KubeObject, frozen=True):
     KIND: ClassVar[str] = "StorageClass"
 
     provisioner: str = ""

@@ -32,9 +32,7 @@ class NamespacePolicies:
         return self.namespace.resource
 
 
-def namespace_policies(
-    namespaces: Iterable[Namespace], policies: Iterable[NetworkPolicy]
-) -> Iterator[NamespacePolicies]:
+def namespace_policies(namespaces: Iterable[Namespace], policies: Iterable[NetworkPolicy]) -> Iterator[NamespacePolicies]:
     by_namespace: dict[str, list[NetworkPolicy]] = {}
     for policy in policies:
         by_namespace.setdefault(policy.namespace, []).append(policy)
@@ -64,7 +62,8 @@ def grants(
     """Join every binding with its role. Aggregated ClusterRoles carry the rules that the controller filled in."""
     rules = {("ClusterRole", "", role.name): role.rules or () for role in cluster_roles}
     rules |= {("Role", role.namespace, role.name): role.rules or () for role in roles}
-    for binding in (*role_bindings, *cluster_role_bindings):
+    bindings: list[RoleBinding | ClusterRoleBinding] = [*role_bindings, *cluster_role_bindings]
+    for binding in bindings:
         reference = binding.role_ref
         key = (reference.kind, binding.namespace if reference.kind == "Role" else "", reference.name)
         yield Grant(

@@ -15,14 +15,14 @@ class Record(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """Base of all Kubernetes records: immutable, fields named as in the API."""
 
 
-class OwnerReference(Record):
+class OwnerReference(Record, frozen=True):
     kind: str
     name: str
     uid: str = ""
     controller: bool = False
 
 
-class Metadata(Record):
+class Metadata(Record, frozen=True):
     name: str = ""
     namespace: str = ""
     uid: str = ""
@@ -34,7 +34,7 @@ class Metadata(Record):
     generation: int = 0
 
 
-class KubeObject(Record):
+class KubeObject(Record, frozen=True):
     """A top-level object. Subclasses set KIND."""
 
     KIND: ClassVar[str] = ""
@@ -58,13 +58,13 @@ class KubeObject(Record):
         return Resource(self.KIND, self.metadata.name, self.metadata.namespace)
 
 
-class LabelSelectorRequirement(Record):
+class LabelSelectorRequirement(Record, frozen=True):
     key: str
     operator: str
     values: tuple[str, ...] = ()
 
 
-class LabelSelector(Record):
+class LabelSelector(Record, frozen=True):
     """An empty selector selects everything; an absent one (None where it is optional) selects nothing."""
 
     match_labels: dict[str, str] | None = None

@@ -9,54 +9,54 @@ from msgspec import field
 from soc2.model.kubernetes.meta import KubeObject, LabelSelector, Record
 
 
-class IPBlock(Record):
+class IPBlock(Record, frozen=True):
     cidr: str = ""
     except_: tuple[str, ...] = field(default=(), name="except")
 
 
-class NetworkPolicyPeer(Record):
+class NetworkPolicyPeer(Record, frozen=True):
     pod_selector: LabelSelector | None = None
     namespace_selector: LabelSelector | None = None
     ip_block: IPBlock | None = None
 
 
-class NetworkPolicyPort(Record):
+class NetworkPolicyPort(Record, frozen=True):
     port: int | str | None = None
     end_port: int | None = None
     protocol: str = "TCP"
 
 
-class IngressRule(Record):
+class IngressRule(Record, frozen=True):
     from_: tuple[NetworkPolicyPeer, ...] = field(default=(), name="from")
     ports: tuple[NetworkPolicyPort, ...] = ()
 
 
-class EgressRule(Record):
+class EgressRule(Record, frozen=True):
     to: tuple[NetworkPolicyPeer, ...] = ()
     ports: tuple[NetworkPolicyPort, ...] = ()
 
 
-class NetworkPolicySpec(Record):
+class NetworkPolicySpec(Record, frozen=True):
     pod_selector: LabelSelector = LabelSelector()
     policy_types: tuple[str, ...] = ()
     ingress: tuple[IngressRule, ...] = ()
     egress: tuple[EgressRule, ...] = ()
 
 
-class NetworkPolicy(KubeObject):
+class NetworkPolicy(KubeObject, frozen=True):
     KIND: ClassVar[str] = "NetworkPolicy"
 
     spec: NetworkPolicySpec = NetworkPolicySpec()
 
 
-class ServicePort(Record):
+class ServicePort(Record, frozen=True):
     port: int = 0
     node_port: int = 0
     protocol: str = "TCP"
     name: str = ""
 
 
-class ServiceSpec(Record):
+class ServiceSpec(Record, frozen=True):
     type: str = "ClusterIP"
     selector: dict[str, str] | None = None
     ports: tuple[ServicePort, ...] = ()
@@ -64,28 +64,28 @@ class ServiceSpec(Record):
     load_balancer_source_ranges: tuple[str, ...] = ()
 
 
-class Service(KubeObject):
+class Service(KubeObject, frozen=True):
     KIND: ClassVar[str] = "Service"
 
     spec: ServiceSpec = ServiceSpec()
 
 
-class IngressTls(Record):
+class IngressTls(Record, frozen=True):
     hosts: tuple[str, ...] = ()
     secret_name: str = ""
 
 
-class IngressHostRule(Record):
+class IngressHostRule(Record, frozen=True):
     host: str = ""
 
 
-class IngressSpec(Record):
+class IngressSpec(Record, frozen=True):
     ingress_class_name: str = ""
     tls: tuple[IngressTls, ...] = ()
     rules: tuple[IngressHostRule, ...] = ()
 
 
-class Ingress(KubeObject):
+class Ingress(KubeObject, frozen=True):
     KIND: ClassVar[str] = "Ingress"
 
     spec: IngressSpec = IngressSpec()

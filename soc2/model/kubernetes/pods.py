@@ -11,35 +11,35 @@ from soc2.model.fingerprint import Fingerprint
 from soc2.model.kubernetes.meta import KubeObject, LabelSelector, Metadata, Record
 
 
-class Capabilities(Record):
+class Capabilities(Record, frozen=True):
     add: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
 
 
-class SeLinuxOptions(Record):
+class SeLinuxOptions(Record, frozen=True):
     type: str = ""
     user: str = ""
     role: str = ""
     level: str = ""
 
 
-class Profile(Record):
+class Profile(Record, frozen=True):
     """A seccomp or AppArmor profile."""
 
     type: str = ""
     localhost_profile: str | None = None
 
 
-class WindowsOptions(Record):
+class WindowsOptions(Record, frozen=True):
     host_process: bool | None = None
     run_as_user_name: str | None = None
 
 
-class Sysctl(Record):
+class Sysctl(Record, frozen=True):
     name: str
 
 
-class PodSecurityContext(Record):
+class PodSecurityContext(Record, frozen=True):
     run_as_non_root: bool | None = None
     run_as_user: int | None = None
     run_as_group: int | None = None
@@ -51,7 +51,7 @@ class PodSecurityContext(Record):
     windows_options: WindowsOptions | None = None
 
 
-class SecurityContext(Record):
+class SecurityContext(Record, frozen=True):
     privileged: bool | None = None
     allow_privilege_escalation: bool | None = None
     read_only_root_filesystem: bool | None = None
@@ -66,23 +66,23 @@ class SecurityContext(Record):
     windows_options: WindowsOptions | None = None
 
 
-class SecretKeySelector(Record):
+class SecretKeySelector(Record, frozen=True):
     name: str = ""
     key: str = ""
 
 
-class EnvVarSource(Record):
+class EnvVarSource(Record, frozen=True):
     secret_key_ref: SecretKeySelector | None = None
     config_map_key_ref: SecretKeySelector | None = None
 
 
-class EnvVar(Record):
+class EnvVar(Record, frozen=True):
     name: str
     value: Fingerprint | None = None
     value_from: EnvVarSource | None = None
 
 
-class ContainerPort(Record):
+class ContainerPort(Record, frozen=True):
     container_port: int = 0
     host_port: int = 0
     host_ip: str = field(default="", name="hostIP")
@@ -90,41 +90,41 @@ class ContainerPort(Record):
     protocol: str = "TCP"
 
 
-class HttpGet(Record):
+class HttpGet(Record, frozen=True):
     host: str = ""
     scheme: str = "HTTP"
 
 
-class TcpSocket(Record):
+class TcpSocket(Record, frozen=True):
     host: str = ""
 
 
-class Handler(Record):
+class Handler(Record, frozen=True):
     """A probe or a lifecycle hook; only where it connects to is kept."""
 
     http_get: HttpGet | None = None
     tcp_socket: TcpSocket | None = None
 
 
-class Lifecycle(Record):
+class Lifecycle(Record, frozen=True):
     post_start: Handler | None = None
     pre_stop: Handler | None = None
 
 
-class Resources(Record):
+class Resources(Record, frozen=True):
     """Quantities as the API writes them, for example ``500m`` and ``1Gi``."""
 
     limits: dict[str, str | int | float] | None = None
     requests: dict[str, str | int | float] | None = None
 
 
-class VolumeMount(Record):
+class VolumeMount(Record, frozen=True):
     name: str
     mount_path: str = ""
     read_only: bool = False
 
 
-class Container(Record):
+class Container(Record, frozen=True):
     name: str
     image: str = ""
     command: tuple[Fingerprint, ...] = ()
@@ -169,42 +169,42 @@ class Volume:
         return {"name": self.name, "kind": self.kind, "path": self.path, "reference": self.reference}
 
 
-class Toleration(Record):
+class Toleration(Record, frozen=True):
     key: str = ""
     operator: str = "Equal"
     value: str = ""
     effect: str = ""
 
 
-class TopologySpreadConstraint(Record):
+class TopologySpreadConstraint(Record, frozen=True):
     topology_key: str = ""
     when_unsatisfiable: str = ""
     max_skew: int = 1
 
 
-class PodAffinityTerm(Record):
+class PodAffinityTerm(Record, frozen=True):
     topology_key: str = ""
     label_selector: LabelSelector | None = None
 
 
-class WeightedPodAffinityTerm(Record):
+class WeightedPodAffinityTerm(Record, frozen=True):
     pod_affinity_term: PodAffinityTerm = PodAffinityTerm()
 
 
-class PodAntiAffinity(Record):
+class PodAntiAffinity(Record, frozen=True):
     required_during_scheduling_ignored_during_execution: tuple[PodAffinityTerm, ...] = ()
     preferred_during_scheduling_ignored_during_execution: tuple[WeightedPodAffinityTerm, ...] = ()
 
 
-class Affinity(Record):
+class Affinity(Record, frozen=True):
     pod_anti_affinity: PodAntiAffinity | None = None
 
 
-class OperatingSystem(Record):
+class OperatingSystem(Record, frozen=True):
     name: str = ""
 
 
-class PodSpec(Record):
+class PodSpec(Record, frozen=True):
     containers: tuple[Container, ...] = ()
     init_containers: tuple[Container, ...] = ()
     ephemeral_containers: tuple[Container, ...] = ()
@@ -235,19 +235,19 @@ class PodSpec(Record):
         )
 
 
-class ContainerStatus(Record):
+class ContainerStatus(Record, frozen=True):
     name: str = ""
     image: str = ""
     image_id: str = field(default="", name="imageID")
     ready: bool = False
 
 
-class PodCondition(Record):
+class PodCondition(Record, frozen=True):
     type: str = ""
     status: str = ""
 
 
-class PodStatus(Record):
+class PodStatus(Record, frozen=True):
     phase: str = ""
     conditions: tuple[PodCondition, ...] = ()
     container_statuses: tuple[ContainerStatus, ...] = ()
@@ -260,14 +260,14 @@ class PodStatus(Record):
         return any(condition.type == "Ready" and condition.status == "True" for condition in self.conditions)
 
 
-class Pod(KubeObject):
+class Pod(KubeObject, frozen=True):
     KIND: ClassVar[str] = "Pod"
 
     spec: PodSpec = PodSpec()
     status: PodStatus = PodStatus()
 
 
-class PodTemplate(Record):
+class PodTemplate(Record, frozen=True):
     """The pod template inside a workload."""
 
     metadata: Metadata = Metadata()

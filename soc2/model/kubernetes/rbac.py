@@ -9,7 +9,7 @@ from msgspec import field
 from soc2.model.kubernetes.meta import KubeObject, LabelSelector, Record
 
 
-class PolicyRule(Record):
+class PolicyRule(Record, frozen=True):
     verbs: tuple[str, ...] = ()
     api_groups: tuple[str, ...] = ()
     resources: tuple[str, ...] = ()
@@ -17,24 +17,24 @@ class PolicyRule(Record):
     non_resource_urls: tuple[str, ...] = field(default=(), name="nonResourceURLs")
 
 
-class AggregationRule(Record):
+class AggregationRule(Record, frozen=True):
     cluster_role_selectors: tuple[LabelSelector, ...] = ()
 
 
-class Role(KubeObject):
+class Role(KubeObject, frozen=True):
     KIND: ClassVar[str] = "Role"
 
     rules: tuple[PolicyRule, ...] | None = None
 
 
-class ClusterRole(KubeObject):
+class ClusterRole(KubeObject, frozen=True):
     KIND: ClassVar[str] = "ClusterRole"
 
     rules: tuple[PolicyRule, ...] | None = None
     aggregation_rule: AggregationRule | None = None
 
 
-class Subject(Record):
+class Subject(Record, frozen=True):
     kind: str
     name: str
     namespace: str = ""
@@ -43,32 +43,32 @@ class Subject(Record):
         return "/".join(part for part in (self.kind, self.namespace, self.name) if part)
 
 
-class RoleRef(Record):
+class RoleRef(Record, frozen=True):
     kind: str
     name: str
 
 
-class RoleBinding(KubeObject):
+class RoleBinding(KubeObject, frozen=True):
     KIND: ClassVar[str] = "RoleBinding"
 
     subjects: tuple[Subject, ...] | None = None
     role_ref: RoleRef = RoleRef("", "")
 
 
-class ClusterRoleBinding(KubeObject):
+class ClusterRoleBinding(KubeObject, frozen=True):
     KIND: ClassVar[str] = "ClusterRoleBinding"
 
     subjects: tuple[Subject, ...] | None = None
     role_ref: RoleRef = RoleRef("", "")
 
 
-class ServiceAccount(KubeObject):
+class ServiceAccount(KubeObject, frozen=True):
     KIND: ClassVar[str] = "ServiceAccount"
 
     automount_service_account_token: bool | None = None
 
 
-class SecretMeta(KubeObject):
+class SecretMeta(KubeObject, frozen=True):
     """A Secret as the server's Table form tells it: never its data. ``keys`` is the number of keys."""
 
     KIND: ClassVar[str] = "Secret"

@@ -9,7 +9,7 @@ from soc2.model.kubernetes.meta import KubeObject, LabelSelector, Metadata, Reco
 from soc2.model.kubernetes.pods import PodTemplate
 
 
-class WorkloadSpec(Record):
+class WorkloadSpec(Record, frozen=True):
     replicas: int | None = None
     selector: LabelSelector | None = None
     template: PodTemplate = PodTemplate()
@@ -19,7 +19,7 @@ class WorkloadSpec(Record):
     active_deadline_seconds: int | None = None
 
 
-class WorkloadStatus(Record):
+class WorkloadStatus(Record, frozen=True):
     replicas: int = 0
     ready_replicas: int = 0
     available_replicas: int = 0
@@ -29,7 +29,7 @@ class WorkloadStatus(Record):
     observed_generation: int = 0
 
 
-class Workload(KubeObject):
+class Workload(KubeObject, frozen=True):
     """A workload whose template stands at ``spec.template``."""
 
     spec: WorkloadSpec = WorkloadSpec()
@@ -40,32 +40,32 @@ class Workload(KubeObject):
         return self.spec.template
 
 
-class Deployment(Workload):
+class Deployment(Workload, frozen=True):
     KIND: ClassVar[str] = "Deployment"
 
 
-class ReplicaSet(Workload):
+class ReplicaSet(Workload, frozen=True):
     KIND: ClassVar[str] = "ReplicaSet"
 
 
-class StatefulSet(Workload):
+class StatefulSet(Workload, frozen=True):
     KIND: ClassVar[str] = "StatefulSet"
 
 
-class DaemonSet(Workload):
+class DaemonSet(Workload, frozen=True):
     KIND: ClassVar[str] = "DaemonSet"
 
 
-class Job(Workload):
+class Job(Workload, frozen=True):
     KIND: ClassVar[str] = "Job"
 
 
-class ReplicationControllerSpec(Record):
+class ReplicationControllerSpec(Record, frozen=True):
     replicas: int | None = None
     template: PodTemplate = PodTemplate()
 
 
-class ReplicationController(KubeObject):
+class ReplicationController(KubeObject, frozen=True):
     KIND: ClassVar[str] = "ReplicationController"
 
     spec: ReplicationControllerSpec = ReplicationControllerSpec()
@@ -75,12 +75,12 @@ class ReplicationController(KubeObject):
         return self.spec.template
 
 
-class JobTemplate(Record):
+class JobTemplate(Record, frozen=True):
     metadata: Metadata = Metadata()
     spec: WorkloadSpec = WorkloadSpec()
 
 
-class CronJobSpec(Record):
+class CronJobSpec(Record, frozen=True):
     schedule: str = ""
     suspend: bool = False
     concurrency_policy: str = "Allow"
@@ -88,12 +88,12 @@ class CronJobSpec(Record):
     job_template: JobTemplate = JobTemplate()
 
 
-class CronJobStatus(Record):
+class CronJobStatus(Record, frozen=True):
     last_schedule_time: datetime | None = None
     last_successful_time: datetime | None = None
 
 
-class CronJob(KubeObject):
+class CronJob(KubeObject, frozen=True):
     KIND: ClassVar[str] = "CronJob"
 
     spec: CronJobSpec = CronJobSpec()
@@ -104,7 +104,7 @@ class CronJob(KubeObject):
         return self.spec.job_template.spec.template
 
 
-class PodTemplateObject(KubeObject):
+class PodTemplateObject(KubeObject, frozen=True):
     """The stand-alone PodTemplate object of the core group."""
 
     KIND: ClassVar[str] = "PodTemplate"
@@ -112,25 +112,23 @@ class PodTemplateObject(KubeObject):
     template: PodTemplate = PodTemplate()
 
 
-AnyWorkload = (
-    Deployment | ReplicaSet | StatefulSet | DaemonSet | Job | ReplicationController | CronJob | PodTemplateObject
-)
+AnyWorkload = Deployment | ReplicaSet | StatefulSet | DaemonSet | Job | ReplicationController | CronJob | PodTemplateObject
 
 
-class PodDisruptionBudgetSpec(Record):
+class PodDisruptionBudgetSpec(Record, frozen=True):
     selector: LabelSelector | None = None
     min_available: int | str | None = None
     max_unavailable: int | str | None = None
 
 
-class PodDisruptionBudgetStatus(Record):
+class PodDisruptionBudgetStatus(Record, frozen=True):
     current_healthy: int = 0
     desired_healthy: int = 0
     disruptions_allowed: int = 0
     expected_pods: int = 0
 
 
-class PodDisruptionBudget(KubeObject):
+class PodDisruptionBudget(KubeObject, frozen=True):
     KIND: ClassVar[str] = "PodDisruptionBudget"
 
     spec: PodDisruptionBudgetSpec = PodDisruptionBudgetSpec()

@@ -1,0 +1,174 @@
+"""Runs a check function over declared answers of its sources: decoding, joining and judging are the real ones."""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import inspect
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from fixtures.population import DECLARED, build_population
+from soc2 import judge as judging
+from soc2.catalog import Check
+from soc2.gather.aws.calls import AwsDetail, AwsList
+from soc2.gather.aws.credential_report import CredentialReport, parse
+from soc2.gather.codec import Codec
+from soc2.gather.kubernetes.lists import KubeList, SecretTable
+from soc2.gather.kubernetes.probes import EveryonesAccess, ForbiddenPods, UnauthorizedRequests
+from soc2.gather.source import Listing, Source
+from soc2.judge import Declarations, Rule, Verdict
+from soc2.model.population import Cause, Population, Problem, SourceStatus
+from soc2.model.probes import AccessProbe, AdmissionProbe, RequestProbe
+from soc2.model.waiver import WaiverEntry
+from soc2.system import System
+from soc2.waivers import Waivers
+
+CASES = Path(__file__).parent / "cases"
+AS_OF = datetime(2026, 6, 1, tzinfo=UTC)
+
+_SYSTEM: dict[str, Any] = {
+    "system": {"name": "test", "owner": "test"},
+    "kubernetes": {"cluster": "test", "out_of_scope": [{"namespaces": "kube-*", "reason": "run by the provider"}]},
+    "aws": {"accounts": ["123456789012"], "regions": ["eu-west-1"]},
+    "images": {"allowed_registries": ["registry.example/team"]},
+    "agents": {"log": ["agents/log"], "runtime": ["agents/sensor"]},
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    sources: dict[str, list[Any]] = field(default_factory=dict)
+    system: dict[str, Any] = field(default_factory=dict)
+    expected: list[dict[str, Any]] = field(default_factory=list)
+    denied: list[str] = field(default_factory=list)
+
+
+def read_case(check: str, name: str) -> Case:
+    return Case(**(yaml.safe_load((CASES / check / f"{name}.yaml").read_text(encoding="utf-8")) or {}))
+
+
+def load_populations() -> None:
+    for module in ("kubernetes", "aws"):
+        importlib.import_module(f"fixtures.populations.{module}")
+
+
+def system_of(case: Case) -> System:
+    merged = {key: {**_SYSTEM.get(key, {}), **case.system.get(key, {})} for key in {*_SYSTEM, *case.system}}
+    return msgspec.convert(merged, System)
+
+
+def run_check(check: Check, case: Case, denied: str | None = None) -> Verdict:
+    """Call the check's own function and return the verdict; ``denied`` names a source that answers 403."""
+    load_populations()
+    system = system_of(case)
+    function: Callable[..., None] = getattr(importlib.import_module(f"tests_controls.{check.module}"), check.function)
+    found: list[Verdict] = []
+
+    def judge(population: Population[Any], rule: Rule[Any]) -> None:
+        declared = Declarations(system, Waivers(Path("waivers.toml")), date(2026, 6, 1))
+        found.append(judging.judge(check, population, rule, declared))
+
+    def get(source: Source[Any]) -> Listing[Any]:
+        return _listing(source, case, denied)
+
+    arguments: dict[str, Any] = {"judge": judge, "system": system, "as_of": AS_OF}
+    for name in inspect.signature(function).parameters:
+        if name in DECLARED:
+            arguments[name] = build_population(DECLARED[name], system, get)
+        elif name == "waiver_entries":
+            arguments[name] = _waiver_entries(case, denied)
+    wanted = inspect.signature(function).parameters
+    function(**{name: value for name, value in arguments.items() if name in wanted})
+    (verdict,) = found
+    return verdict
+
+
+def sources_of_check(check: Check) -> list[Source[Any]]:
+    """Return every source the verdict depends on, those that others are asked for by among them."""
+    load_populations()
+    function = getattr(importlib.import_module(f"tests_controls.{check.module}"), check.function)
+    names = inspect.signature(function).parameters
+    asked = [source for name in names if name in DECLARED for source in DECLARED[name].sources]
+    return list(dict.fromkeys(ancestor for source in asked for ancestor in _with_parents(source)))
+
+
+def _with_parents(source: Source[Any]) -> Iterator[Source[Any]]:
+    yield source
+    if isinstance(source, AwsDetail):
+        yield from _with_parents(source.parent)
+
+
+def _listing(source: Source[Any], case: Case, denied: str | None) -> Listing[Any]:
+    before: tuple[SourceStatus, ...] = ()
+    if isinstance(source, AwsDetail):
+        before = _listing(source.parent, case, denied).statuses
+    problem = Problem(Cause.DENIED, "denied by the test") if source.name == denied else None
+    items = () if problem else tuple(_records(source, case.sources.get(source.name, [])))
+    return Listing(items, (*before, SourceStatus(source.name, "case", 1, len(items), None, problem)))
+
+
+def _records(source: Source[Any], raw: list[Any]) -> list[Any]:
+    codec = Codec()
+    match source:
+        case KubeList():
+            return list(source.decode(codec, msgspec.json.encode({"items": raw})))
+        case SecretTable():
+            rows = [{"cells": [row["name"], row["type"], row["keys"], "1d"], "object": {"metadata": row}} for row in raw]
+            return list(source.decode(codec, msgspec.json.encode({"rows": rows})))
+        case AwsList() | AwsDetail():
+            added = {"SourceRegion": "eu-west-1", "sourceRegion": "eu-west-1", "SourceAccount": "123456789012"}
+            return [codec.convert({**added, **item}, source.kind) for item in raw]
+        case CredentialReport():
+            return list(parse(_report(raw)))
+        case ForbiddenPods():
+            return [AdmissionProbe(**item) for item in raw]
+        case UnauthorizedRequests():
+            return [RequestProbe(**item) for item in raw]
+        case EveryonesAccess():
+            return [AccessProbe(**{**item, "groups": tuple(item["groups"])}) for item in raw]
+    raise AssertionError(f"the harness does not know {source}")
+
+
+def _report(rows: list[dict[str, str]]) -> str:
+    columns = [
+        "user",
+        "arn",
+        "user_creation_time",
+        "password_enabled",
+        "password_last_used",
+        "mfa_active",
+        "access_key_1_active",
+        "access_key_1_last_rotated",
+        "access_key_1_last_used_date",
+        "access_key_2_active",
+        "access_key_2_last_rotated",
+        "access_key_2_last_used_date",
+    ]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, restval="false")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _waiver_entries(case: Case, denied: str | None) -> Population[WaiverEntry]:
+    entries = [
+        WaiverEntry(msgspec.convert(item["resource"], _resource_type()), item.get("problem"))
+        for item in case.sources.get("waivers", [])
+    ]
+    problem = Problem(Cause.DENIED, "denied by the test") if denied == "waivers" else None
+    return Population(tuple(entries), (SourceStatus("waivers", "case", 1, len(entries), None, problem),))
+
+
+def _resource_type() -> Any:
+    from soc2.model.deviation import Resource
+
+    return Resource

@@ -1,0 +1,103 @@
+"""Fixtures of the suite's own tests: one control plane and one examination of each kind, shared by all of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from soc2.demo.build import Binaries, find_binaries
+from soc2.demo.controlplane import ControlPlane
+from soc2.demo.environment import Environment, start
+
+pytest_plugins = ["pytester"]
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Examined:
+    """A finished run of the suite in a process of its own."""
+
+    exit_code: int
+    output: str
+    folder: Path
+    results: dict[str, Any]
+
+    def outcome(self, check: str) -> str:
+        return str(next(item["outcome"] for item in self.results["checks"] if item["id"] == check))
+
+    @property
+    def outcomes(self) -> set[str]:
+        return {item["outcome"] for item in self.results["checks"]}
+
+
+def examine(reports: Path, *options: str, env: dict[str, str] | None = None) -> Examined:
+    """Run the suite as a user does and read its results."""
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *options, "--report-dir", str(reports)]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300, env={**os.environ, **(env or {})}
+    )
+    folder = (reports / "latest").resolve()
+    results = json.loads((folder / "results.json").read_text()) if (reports / "latest").exists() else {}
+    return Examined(done.returncode, done.stdout + done.stderr, folder, results)
+
+
+@pytest.fixture(scope="session")
+def binaries() -> Binaries:
+    return find_binaries(lambda line: print(line, file=sys.__stderr__, flush=True))
+
+
+@pytest.fixture(scope="session")
+def control_plane(binaries: Binaries, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """A control plane with all its protections on."""
+    with ControlPlane(binaries, tmp_path_factory.mktemp("control-plane")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Keep the environments of the tests apart from those of the user."""
+    folder = tmp_path_factory.mktemp("state")
+    before = os.environ.get("XDG_STATE_HOME")
+    os.environ["XDG_STATE_HOME"] = str(folder)
+    yield folder
+    if before is None:
+        del os.environ["XDG_STATE_HOME"]
+    else:
+        os.environ["XDG_STATE_HOME"] = before
+
+
+@pytest.fixture(scope="session")
+def default_demo(binaries: Binaries, own_state: Path) -> Iterator[Environment]:
+    """The default variant, kept running: examinations of it find it and use it."""
+    assert binaries
+    assert own_state
+    environment = start("default", print, detached=True)
+    yield environment
+    environment.stop()
+
+
+@pytest.fixture(scope="session")
+def default_run(default_demo: Environment, tmp_path_factory: pytest.TempPathFactory) -> Examined:
+    assert default_demo
+    return examine(tmp_path_factory.mktemp("default"), "--target", "demo")
+
+
+@pytest.fixture(scope="session")
+def denied_run(default_demo: Environment, tmp_path_factory: pytest.TempPathFactory) -> Examined:
+    assert default_demo
+    return examine(tmp_path_factory.mktemp("denied"), "--target", "demo", "--demo-identity", "denied")
+
+
+@pytest.fixture(scope="session")
+def compliant_run(own_state: Path, tmp_path_factory: pytest.TempPathFactory) -> Examined:
+    assert own_state
+    return examine(tmp_path_factory.mktemp("compliant"), "--target", "demo", "--demo-variant", "compliant")
