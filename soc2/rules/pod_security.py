@@ -142,9 +142,11 @@ def host_path_volumes(subject: PodSubject) -> Iterable[Finding]:
 
 @_control("hostPorts", "baseline")
 def host_ports(subject: PodSubject) -> Iterable[Finding]:
-    """No container takes a port of the node."""
+    """No container takes a port of the node. On the host's network every container port is one, whether said or not."""
+    on_host = subject.spec.host_network
     for where, container in subject.spec.all_containers:
-        ports = [str(port.host_port) for port in container.ports if port.host_port]
+        taken = [port.host_port or (port.container_port if on_host else 0) for port in container.ports]
+        ports = [str(port) for port in taken if port]
         if ports:
             yield container.name, f"{where}[{container.name}].ports.hostPort", ", ".join(ports)
 
