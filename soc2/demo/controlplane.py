@@ -241,18 +241,22 @@ class ControlPlane:
         self._children.append(Child("kwok", command, self.folder / "kwok.log", {"HOME": str(home)}))
 
     def _api_ready(self) -> bool:
-        context: SSLContext = create_default_context(cafile=str(self._ca))
+        # With a certificate, because an API server that authorizes everything takes no anonymous requests.
+        context = self._tls_context()
         try:
             with urllib.request.urlopen(f"{self.url}/readyz", context=context, timeout=2) as answer:  # noqa: S310
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False
 
+    def _tls_context(self) -> SSLContext:
+        context = create_default_context(cafile=str(self._ca))
+        context.load_cert_chain(self.etcd_client.certificate, self.etcd_client.key)
+        return context
+
     def etcd_value(self, key: str) -> bytes:
         """Read one key straight from etcd, with etcd's client certificate (for tests of encryption at rest)."""
-        context = create_default_context(cafile=str(self._ca))
-        if self.protections.etcd_client_certificates:
-            context.load_cert_chain(self.etcd_client.certificate, self.etcd_client.key)
+        context = self._tls_context()
         body = json.dumps({"key": base64.b64encode(key.encode()).decode()}).encode()
         request = urllib.request.Request(f"{self.etcd_url}/v3/kv/range", data=body, method="POST")  # noqa: S310
         tls = context if self.etcd_url.startswith("https") else None

@@ -137,7 +137,7 @@ def linux_spec(draw: st.DrawFn) -> Json:
         spec |= draw(record(securityContext=optional(POD_CONTEXT)))
     if draw(st.booleans()):
         restart = draw(record(restartPolicy=optional(st.just("Always"))))
-        spec["initContainers"] = [{**draw(container("init", probes=False)), **restart}]
+        spec["initContainers"] = [draw(container("init", probes=False)) | restart]
     spec |= draw(
         record(
             hostPID=optional(st.booleans()),

@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 
 import msgspec
 import urllib3
+import yaml
 from kubernetes import client, config
 from kubernetes.config import ConfigException
 
@@ -97,9 +98,11 @@ class KubeConnection:
             else:
                 path = str(self._kubeconfig) if self._kubeconfig else None
                 config.load_kube_config(config_file=path, context=self._context, client_configuration=configuration)
-        except (ConfigException, OSError, ValueError) as error:
+        except (ConfigException, OSError, ValueError, TypeError, AttributeError, yaml.YAMLError) as error:
             where = self._kubeconfig or ("the pod's service account" if self._in_cluster else "the default kubeconfig")
-            raise GatherError(Problem(Cause.UNREACHABLE, f"{where} cannot be used: {error}")) from None
+            # Only the client's own words: those of a parser may quote the file, which holds credentials.
+            why = str(error) if isinstance(error, ConfigException | OSError) else type(error).__name__
+            raise GatherError(Problem(Cause.UNREACHABLE, f"{where} cannot be used: {why}")) from None
         configuration.retries = urllib3.Retry(0, redirect=0)
         configuration.connection_pool_maxsize = 32
         return configuration
