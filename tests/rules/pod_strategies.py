@@ -77,7 +77,7 @@ def container(draw: st.DrawFn, name: str, *, probes: bool = True) -> Json:
     return made
 
 
-VOLUME = st.sampled_from(
+VOLUME: st.SearchStrategy[Json] = st.sampled_from(
     [
         {"emptyDir": {}},
         {},

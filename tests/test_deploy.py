@@ -1,0 +1,115 @@
+"""What is shipped for nightly runs is real: applied to the real control plane, with the rights it needs and no more."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+import pytest
+import yaml
+from botocore import xform_name
+
+from soc2.demo.company.cluster import _PATHS
+from soc2.demo.controlplane import ControlPlane
+from soc2.demo.process import wait_until
+from soc2.gather.aws import sources as aws_sources
+from soc2.gather.kubernetes import sources
+from soc2.gather.kubernetes.connection import KubeConnection
+from soc2.gather.kubernetes.lists import KubeList, SecretTable
+from soc2.system import load_system
+
+ROOT = Path(__file__).resolve().parents[1]
+DEPLOY = ROOT / "deploy"
+# Where the name of the permission is not that of the operation (AWS service authorization reference).
+_PERMISSIONS = {
+    "s3:ListBuckets": "s3:ListAllMyBuckets",
+    "s3:GetBucketEncryption": "s3:GetEncryptionConfiguration",
+    "s3:GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
+}
+
+
+def documents(name: str) -> list[dict[str, Any]]:
+    return list(yaml.safe_load_all((DEPLOY / "kubernetes" / name).read_text()))
+
+
+@pytest.mark.controlplane
+def test_the_nightly_run_is_accepted_and_its_identity_may_only_look(control_plane: ControlPlane) -> None:
+    admin = KubeConnection(control_plane.kubeconfig("deployer", ("system:masters",)))
+    paths = {**_PATHS, "PersistentVolumeClaim": "/api/v1/namespaces/{}/persistentvolumeclaims"}
+    applied = []
+    for item in [*documents("rbac.yaml"), *documents("nightly.yaml")]:
+        path = paths[item["kind"]].format(item["metadata"].get("namespace", ""))
+        query = {"fieldManager": "test", "force": "true"}
+        name = item["metadata"]["name"]
+        admin.request("PATCH", f"{path}/{name}", query, body=item, content_type="application/apply-patch+yaml")
+        applied.append(item["kind"])
+    assert applied.count("CronJob") == 1
+
+    def may(verb: str, group: str, resource: str) -> bool:
+        attributes = {"verb": verb, "group": group, "resource": resource}
+        user = "system:serviceaccount:soc2:soc2-auditor"
+        body = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SubjectAccessReview",
+            "spec": {"user": user, "groups": ["system:authenticated"], "resourceAttributes": attributes},
+        }
+        answer = admin.request("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", body=body)
+        return bool(json.loads(answer.body)["status"]["allowed"])
+
+    lists = [item for item in vars(sources).values() if isinstance(item, KubeList | SecretTable)]
+    assert len(lists) > 20
+    for source in lists:
+        group = source.path.split("/")[2] if source.path.startswith("/apis/") else ""
+        assert may("list", group, source.path.rpartition("/")[2]), source.name
+    for verb, group, resource in (("delete", "", "pods"), ("get", "", "secrets"), ("update", "apps", "deployments")):
+        assert not may(verb, group, resource)
+    admin.close()
+
+
+@pytest.mark.controlplane
+def test_the_pod_of_the_nightly_run_fulfils_restricted(control_plane: ControlPlane) -> None:
+    admin = KubeConnection(control_plane.kubeconfig("deployer", ("system:masters",)))
+    (cron,) = [item for item in documents("nightly.yaml") if item["kind"] == "CronJob"]
+    spec = cron["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "nightly-pod", "labels": labels}}
+    admin.request("POST", "/api/v1/namespaces", body=body)
+    spec = {**spec, "serviceAccountName": "default"}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": spec}
+
+    def answered() -> bool:
+        # Until its ServiceAccount is made, a namespace takes no pod at all.
+        return "serviceaccount" not in admin.try_create("/api/v1/namespaces/nightly-pod/pods", pod).reason
+
+    assert wait_until(answered, 20.0)
+    answer = admin.try_create("/api/v1/namespaces/nightly-pod/pods", pod)
+    assert answer.status == 201, answer.reason
+    admin.close()
+
+
+def test_its_description_is_valid(tmp_path: Path) -> None:
+    (config,) = [item for item in documents("nightly.yaml") if item["kind"] == "ConfigMap"]
+    (tmp_path / "system.toml").write_text(config["data"]["system.toml"])
+    assert load_system(tmp_path / "system.toml").target.in_cluster
+
+
+def test_the_cloud_policy_allows_what_is_asked_and_no_more() -> None:
+    (statement,) = json.loads((DEPLOY / "aws" / "policy.json").read_text())["Statement"]
+    session = botocore.session.get_session()
+    asked = {"iam:GenerateCredentialReport", "iam:GetCredentialReport"}
+    for source in vars(aws_sources).values():
+        if hasattr(source, "operation"):
+            names = session.get_service_model(source.service).operation_names
+            operation = next(name for name in names if xform_name(name) == source.operation)
+            asked.add(f"{source.service}:{operation}")
+    assert set(statement["Action"]) == {_PERMISSIONS.get(name, name) for name in asked}
+
+
+def test_the_workflows_are_yaml_and_use_the_exit_codes() -> None:
+    nightly = yaml.safe_load((DEPLOY / "github" / "nightly.yml").read_text())
+    gate = yaml.safe_load((DEPLOY / "github" / "pull-request.yml").read_text())
+    steps = "\n".join(step.get("run", "") for step in nightly["jobs"]["examine"]["steps"])
+    assert all(code in steps for code in ("0)", "1)", "10)"))
+    assert any("--criteria" in step.get("run", "") for step in gate["jobs"]["gate"]["steps"])
