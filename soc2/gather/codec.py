@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any, TypeVar
 
 import msgspec
@@ -58,7 +57,9 @@ def canonical(value: Any) -> bytes:
 
 def _encode_special(value: Any) -> Any:
     if isinstance(value, Fingerprint):
-        return dataclasses.asdict(value.features)
+        if value.encoded is None:
+            value.encoded = msgspec.json.encode(value.features, order="sorted")
+        return msgspec.Raw(value.encoded)
     if isinstance(value, Annotations):
         return dict(value)
     if isinstance(value, Volume):

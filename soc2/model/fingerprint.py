@@ -28,10 +28,12 @@ class Features:
 class Fingerprint:
     """The stand-in for a text. A class of its own, so that the decoder can never leave a plain string in its place."""
 
-    __slots__ = ("features",)
+    __slots__ = ("encoded", "features")
 
     def __init__(self, features: Features) -> None:
         self.features = features
+        self.encoded: bytes | None = None
+        """The features as JSON, kept by the encoder: one fingerprint stands in many places."""
 
     def __repr__(self) -> str:
         return f"Fingerprint({self.features.digest})"

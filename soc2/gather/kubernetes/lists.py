@@ -105,16 +105,17 @@ def _gather(gatherer: Gatherer, name: str, path: str, accept: str, decode: Any, 
     if accept == _TABLE:
         query["includeObject"] = "Metadata"
     items: list[Any] = []
+    chunks: list[bytes] = []
     progress = _Progress()
     problem = None
     with ThreadPoolExecutor(1, thread_name_prefix=f"decode {name}") as decoder:
         try:
             for restart in range(_RESTARTS + 1):
-                pages: list[Future[tuple[Any, ...]]] = []
+                pages: list[Future[tuple[tuple[Any, ...], bytes]]] = []
                 progress = _Progress()
                 try:
                     for body in _pages(connection, path, accept, query, is_list, progress):
-                        pages.append(decoder.submit(decode, gatherer.codec, body))
+                        pages.append(decoder.submit(_decode_page, decode, gatherer.codec, body))
                     break
                 except GatherError as error:
                     # 410: the continue token expired. What was read belongs to an older state, so begin anew.
@@ -125,11 +126,12 @@ def _gather(gatherer: Gatherer, name: str, path: str, accept: str, decode: Any, 
             problem = Problem(Cause.MALFORMED, f"{path}: {error}")
         for page in pages:
             try:
-                items.extend(page.result())
+                records, kept = page.result()
+                items.extend(records)
+                chunks.append(kept)
             except (msgspec.DecodeError, IndexError, ValueError) as error:
                 problem = Problem(Cause.MALFORMED, f"{path}: {error}")
-    kept = canonical(items)
-    sha256 = gatherer.evidence.keep(kept) if progress.pages else None
+    sha256 = gatherer.evidence.keep(b"[" + b",".join(filter(None, chunks)) + b"]") if progress.pages else None
     gatherer.evidence.record(
         Call(
             source=name,
@@ -148,6 +150,12 @@ def _gather(gatherer: Gatherer, name: str, path: str, accept: str, decode: Any, 
     )
     status = SourceStatus(name, f"GET {path}", progress.pages, len(items), sha256, problem)
     return Listing(tuple(items), (status,))
+
+
+def _decode_page(decode: Any, codec: Codec, body: bytes) -> tuple[tuple[Any, ...], bytes]:
+    """Return a page's records and their canonical JSON without brackets, made while the next page is fetched."""
+    records = decode(codec, body)
+    return records, canonical(records)[1:-1]
 
 
 def _pages(
