@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any, TypeVar
 
 import msgspec
@@ -11,6 +12,10 @@ from soc2.model.fingerprint import Annotations, Features, Fingerprint
 from soc2.model.kubernetes.pods import Volume
 
 T = TypeVar("T")
+
+# msgspec works a record type out when it is first used. While one thread does that for a type that two records share,
+# another must not begin to: it would take up the half-made result, and the process would crash.
+_BUILDING = threading.Lock()
 
 # Where a volume's path or the object it refers to stands, by its kind.
 _VOLUME_PATH = {"hostPath": "path"}
@@ -28,12 +33,14 @@ class Codec:
         """Decode JSON. Raises msgspec.DecodeError (a ValidationError among them) when it does not fit ``kind``."""
         decoder = self._decoders.get(kind)
         if decoder is None:
-            decoder = self._decoders.setdefault(kind, msgspec.json.Decoder(kind, dec_hook=self._decode_special))
+            with _BUILDING:
+                decoder = self._decoders.setdefault(kind, msgspec.json.Decoder(kind, dec_hook=self._decode_special))
         return decoder.decode(body)  # type: ignore[no-any-return]
 
     def convert(self, value: Any, kind: type[T]) -> T:
         """Convert what an SDK returned. Raises msgspec.ValidationError."""
-        return msgspec.convert(value, kind, dec_hook=self._decode_special, strict=False)
+        with _BUILDING:
+            return msgspec.convert(value, kind, dec_hook=self._decode_special, strict=False)
 
     def _decode_special(self, kind: type, value: Any) -> Any:
         """Decode our own types from the API's form or, on replay of evidence, from the form in which it was kept."""

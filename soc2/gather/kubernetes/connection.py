@@ -56,7 +56,7 @@ class Answer:
     def reason(self) -> str:
         """Return the message of a Kubernetes Status object, or the empty string."""
         try:
-            return msgspec.json.decode(self.body, type=_Status).message
+            return _STATUS.decode(self.body).message
         except msgspec.DecodeError:
             return ""
 
@@ -75,6 +75,11 @@ class _ReviewStatus(msgspec.Struct):
 
 class _SelfSubjectReview(msgspec.Struct):
     status: _ReviewStatus = msgspec.field(default_factory=_ReviewStatus)
+
+
+# Made on import, by one thread: several may be the first to need them.
+_STATUS = msgspec.json.Decoder(_Status)
+_SELF_REVIEW = msgspec.json.Decoder(_SelfSubjectReview)
 
 
 class KubeConnection:
@@ -128,7 +133,7 @@ class KubeConnection:
         review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
         try:
             answer = self.request("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", body=review)
-            return msgspec.json.decode(answer.body, type=_SelfSubjectReview).status.user_info.username or "unknown"
+            return _SELF_REVIEW.decode(answer.body).status.user_info.username or "unknown"
         except (GatherError, msgspec.DecodeError):
             return "unknown"
 

@@ -36,6 +36,10 @@ class _Envelope(msgspec.Struct):
     metadata: _ListMeta
 
 
+# Made on import, by one thread.
+_ENVELOPE = msgspec.json.Decoder(_Envelope)
+
+
 class _Page(msgspec.Struct, Generic[T]):
     items: tuple[T, ...] | None
 
@@ -164,7 +168,7 @@ def _pages(
     token = ""
     while True:
         body = connection.request("GET", path, {**query, **({"continue": token} if token else {})}, accept).body
-        envelope = msgspec.json.decode(body, type=_Envelope)
+        envelope = _ENVELOPE.decode(body)
         if not is_list(envelope.kind):
             raise GatherError(Problem(Cause.MALFORMED, f"{path}: expected a list, got kind {envelope.kind!r}"))
         progress.pages += 1

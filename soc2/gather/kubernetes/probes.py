@@ -226,6 +226,9 @@ class _Review(msgspec.Struct):
     status: _ReviewStatus
 
 
+_REVIEW = msgspec.json.Decoder(_Review)
+
+
 def _review(
     connection: KubeConnection, user: str, groups: tuple[str, ...], power: tuple[str, str, str], namespace: str
 ) -> AccessProbe:
@@ -239,7 +242,7 @@ def _review(
     }
     answer = connection.request("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", body=body)
     try:
-        status = msgspec.json.decode(answer.body, type=_Review).status
+        status = _REVIEW.decode(answer.body).status
     except msgspec.DecodeError:
         raise GatherError(Problem(Cause.MALFORMED, "SubjectAccessReview without a status")) from None
     if status.evaluation_error and not status.allowed:
