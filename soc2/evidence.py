@@ -7,10 +7,9 @@ import hashlib
 import threading
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
-
-from soc2.model.population import Problem
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,7 +18,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
     source: str
     operation: str
-    parameters: dict[str, str]
+    parameters: dict[str, Any]
     identity: str
     started: datetime
     finished: datetime
@@ -56,22 +55,3 @@ class EvidenceStore:
         line = msgspec.json.encode(call) + b"\n"
         with self._lock, (self._folder / "calls.jsonl").open("ab") as calls:
             calls.write(line)
-
-    def record_failure(
-        self, source: str, operation: str, identity: str, started: datetime, finished: datetime, problem: Problem
-    ) -> None:
-        """Append a call that returned nothing."""
-        self.record(
-            Call(
-                source=source,
-                operation=operation,
-                parameters={},
-                identity=identity,
-                started=started,
-                finished=finished,
-                pages=0,
-                items=0,
-                complete=False,
-                problem=str(problem),
-            )
-        )

@@ -173,7 +173,7 @@ def _record(connection: AwsConnection, name: str, query: str, one: _Wanted, got:
     return Call(
         source=name,
         operation=query,
-        parameters={"region": one.region, **{key: str(value) for key, value in one.parameters.items()}},
+        parameters={"region": one.region, **one.parameters},
         identity=connection.identity,
         started=got.started,
         finished=got.finished,
