@@ -8,5 +8,4 @@ pytest_plugins = [
     "fixtures.terminal",
     "fixtures.populations.kubernetes",
     "fixtures.populations.aws",
-    "fixtures.populations.waivers",
 ]

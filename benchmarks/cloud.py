@@ -31,7 +31,7 @@ from soc2.system import About, Aws, System
 
 # As AwsConnection, so that both sides have the same concurrency.
 _CALLS_AT_ONCE = 16
-_OF_CHECKS = tuple(item for item in vars(sources).values() if hasattr(item, "gather"))
+_OF_CHECKS = tuple(item for item in vars(sources).values() if hasattr(item, "gather") and not isinstance(item, type))
 
 
 def fill(environment: Mapping[str, str], scale: int) -> None:

@@ -5,18 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from soc2.catalog import Check
 from soc2.model.deviation import Deviation, Resource
 from soc2.model.outcome import Outcome, decide
 from soc2.model.population import Population, SourceStatus
-from soc2.rules.waivers import WaiverNotInForce
 from soc2.system import System
 from soc2.waivers import Waiver, Waivers
 
 T = TypeVar("T")
 Rule = Callable[[T], Iterable[Deviation]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WaiverNotInForce(Deviation):
+    """A waiver of the check that does not hold: it is a deviation of that very check."""
+
+    template: ClassVar[str] = "the waiver is not in force: {problem}"
+    problem: str
 
 
 @dataclass(frozen=True)

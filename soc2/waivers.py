@@ -49,9 +49,9 @@ class Waiver(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class Malformed:
-    """An entry that is not a waiver: the check it names, if it does, and what is wrong with it."""
+    """An entry that names a known check and is not a waiver: what is wrong with it, and the line it stands on."""
 
-    check: str | None
+    check: str
     resource: str
     problem: str
     line: int | None
@@ -74,7 +74,10 @@ class Waivers:
 
 
 def load_waivers(path: Path, known_checks: frozenset[str]) -> Waivers:
-    """Read ``waivers.toml``; a missing file has no waivers. Raises UsageError when the file is not TOML at all."""
+    """Read ``waivers.toml``; a missing file has no waivers.
+
+    A malformed waiver fails the check it names. Raises UsageError when the file is not TOML, or an entry names no check.
+    """
     if not path.exists():
         return Waivers(path)
     file = TomlFile.read(path)
@@ -87,16 +90,15 @@ def load_waivers(path: Path, known_checks: frozenset[str]) -> Waivers:
     lines: list[int] = []
     malformed: list[Malformed] = []
     for index, entry in enumerate(entries):
-        named = entry.get("check") if isinstance(entry, dict) else None
+        check = entry.get("check") if isinstance(entry, dict) else None
+        if not isinstance(check, str):
+            raise file.error(("waiver", index), "a waiver names its check", 'write check = "..."')
+        if check not in known_checks:
+            raise file.unknown_name(("waiver", index, "check"), "check", check, known_checks)
         try:
-            waiver = file.convert_part(("waiver", index), entry, Waiver)
-            if waiver.check not in known_checks:
-                raise file.unknown_name(("waiver", index, "check"), "check", waiver.check, known_checks)
-        except UsageError as error:
-            check = named if isinstance(named, str) and named in known_checks else None
-            where = str(entry.get("resource", "")) if isinstance(entry, dict) else ""
-            malformed.append(Malformed(check, where, f"{error.what}" + (f"; {error.mend}" * bool(error.mend)), error.line))
-        else:
-            valid.append(waiver)
+            valid.append(file.convert_part(("waiver", index), entry, Waiver))
             lines.append(file.line(("waiver", index)) or 1)
+        except UsageError as error:
+            problem = f"{error.what}; {error.mend}" if error.mend else error.what
+            malformed.append(Malformed(check, str(entry.get("resource", "")), problem, error.line))
     return Waivers(path, tuple(valid), tuple(malformed), tuple(lines))

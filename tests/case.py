@@ -27,7 +27,6 @@ from soc2.gather.source import Listing, Source
 from soc2.judge import Declarations, Rule, Verdict
 from soc2.model.population import Cause, Population, Problem, SourceStatus
 from soc2.model.probes import AccessProbe, AdmissionProbe, RequestProbe
-from soc2.model.waiver import WaiverEntry
 from soc2.system import System
 from soc2.waivers import Waivers
 
@@ -83,8 +82,6 @@ def run_check(check: Check, case: Case, denied: str | None = None) -> Verdict:
     for name in inspect.signature(function).parameters:
         if name in DECLARED:
             arguments[name] = build_population(DECLARED[name], system, get)
-        elif name == "waiver_entries":
-            arguments[name] = _waiver_entries(case, denied)
     wanted = inspect.signature(function).parameters
     function(**{name: value for name, value in arguments.items() if name in wanted})
     (verdict,) = found
@@ -157,18 +154,3 @@ def _report(rows: list[dict[str, str]]) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
-
-
-def _waiver_entries(case: Case, denied: str | None) -> Population[WaiverEntry]:
-    entries = [
-        WaiverEntry(msgspec.convert(item["resource"], _resource_type()), item.get("problem"))
-        for item in case.sources.get("waivers", [])
-    ]
-    problem = Problem(Cause.DENIED, "denied by the test") if denied == "waivers" else None
-    return Population(tuple(entries), (SourceStatus("waivers", "case", 1, len(entries), None, problem),))
-
-
-def _resource_type() -> Any:
-    from soc2.model.deviation import Resource
-
-    return Resource

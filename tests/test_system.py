@@ -79,14 +79,21 @@ def test_namespaces_out_of_scope_have_their_reason() -> None:
     assert system.in_scope("")
 
 
-def test_entries_that_are_no_waivers_do_not_stop_the_run(tmp_path: Path) -> None:
+def test_an_incomplete_waiver_is_kept_for_the_check_it_names(tmp_path: Path) -> None:
     good = (FOLDER / "waivers.toml").read_text()
     path = tmp_path / "waivers.toml"
-    path.write_text(good + '[[waiver]]\ncheck = "tier1-spread"\n[[waiver]]\ncheck = "tier1-spred"\nresource = "x"\n')
+    path.write_text(good + '[[waiver]]\ncheck = "tier1-spread"\n')
     waivers = load_waivers(path, frozenset({"tier1-spread"}))
     assert [waiver.expires for waiver in waivers.valid] == [date(2027, 3, 1)]
-    assert [entry.check for entry in waivers.malformed] == ["tier1-spread", None]
-    assert [entry.line for entry in waivers.malformed] == [len(good.splitlines()) + 1, len(good.splitlines()) + 3]
+    assert [(entry.check, entry.line) for entry in waivers.malformed] == [("tier1-spread", len(good.splitlines()) + 1)]
+
+
+def test_a_waiver_of_an_unknown_check_is_a_mistake_in_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "waivers.toml"
+    path.write_text('[[waiver]]\ncheck = "tier1-spred"\nresource = "x"\n')
+    with pytest.raises(UsageError) as error:
+        load_waivers(path, frozenset({"tier1-spread"}))
+    assert str(error.value) == f'{path}:2: unknown check "tier1-spred"; did you mean "tier1-spread"?'
 
 
 def test_an_inherited_control_names_one_thing(tmp_path: Path) -> None:

@@ -108,6 +108,13 @@ def test_what_is_absent_is_out_of_scope_and_not_passed(tmp_path: Path) -> None:
     assert (reports / "latest" / "report.html").is_file()
 
 
+def test_criteria_in_scope_come_from_the_description(tmp_path: Path) -> None:
+    text = SYSTEM.replace('owner = "test"', 'owner = "test"\ncriteria = ["CC7.3"]')
+    done = run("--target", "live", "--system", write(tmp_path, text), "--report-dir", str(tmp_path / "r"))
+    expected = sum(check.criterion == "CC7.3" for check in all_checks())
+    assert f"{expected} skipped, {len(all_checks()) - expected} deselected" in done.stdout
+
+
 def test_a_waiver_file_that_is_no_toml_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "waivers.toml").write_text("[[waiver]\n")
     done = run("--target", "live", "--system", write(tmp_path, SYSTEM))

@@ -7,7 +7,7 @@ from datetime import datetime
 import pytest
 
 from fixtures.judge import Judge
-from soc2.model.aws.compute import EksCluster
+from soc2.model.aws.compute import AccessEntry, EksCluster
 from soc2.model.aws.iam import Credentials
 from soc2.model.kubernetes.joins import Grant
 from soc2.model.kubernetes.rbac import SecretMeta
@@ -86,3 +86,17 @@ def test_access_keys_are_rotated(iam_users: Population[Credentials], judge: Judg
 def test_no_credential_is_dormant(iam_users: Population[Credentials], judge: Judge, system: System, as_of: datetime) -> None:
     """No enabled credential is unused for longer than the limit."""
     judge(iam_users, identities.not_dormant(system.thresholds.credential_unused_days, as_of))
+
+
+@pytest.mark.check(
+    "eks-access-entries-known",
+    severity="high",
+    official=["CC6.2", "CC6.3"],
+    hipaa=["164.308(a)(3)(ii)(A)", "164.308(a)(4)(ii)(B)"],
+    gdpr=["32(4)", "5(1)(f)"],
+    kind="configuration",
+    remedy="Delete the access entry, or declare the principal under [access] eks_principals",
+)
+def test_eks_access_entries_are_known(access_entries: Population[AccessEntry], judge: Judge, system: System) -> None:
+    """Only declared principals may enter an EKS cluster."""
+    judge(access_entries, identities.entry_known(system.access.eks_principals))

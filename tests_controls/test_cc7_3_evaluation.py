@@ -10,8 +10,7 @@ from fixtures.judge import Judge
 from soc2.model.aws.monitoring import Finding
 from soc2.model.kubernetes.cluster import Namespace
 from soc2.model.population import Population
-from soc2.model.waiver import WaiverEntry
-from soc2.rules import monitoring, waivers
+from soc2.rules import monitoring
 from soc2.rules import namespaces as namespace_rules
 from soc2.system import System
 
@@ -44,17 +43,3 @@ def test_findings_are_triaged(findings: Population[Finding], judge: Judge, syste
 def test_namespaces_name_their_owner(namespaces: Population[Namespace], judge: Judge, system: System) -> None:
     """Every namespace in scope names the team that its events are sent to."""
     judge(namespaces, namespace_rules.labelled(system.data.owner_tag))
-
-
-@pytest.mark.check(
-    "waivers-in-order",
-    severity="high",
-    official=["CC7.3"],
-    hipaa=["164.308(a)(6)(ii)"],
-    gdpr=["32(1)(d)"],
-    kind="configuration",
-    remedy="Complete the entry, or remove it",
-)
-def test_waivers_are_in_order(waiver_entries: Population[WaiverEntry], judge: Judge) -> None:
-    """Every entry of the waivers file is a waiver of a known check."""
-    judge(waiver_entries, waivers.in_order)

@@ -8,6 +8,7 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Any, ClassVar
 
+from soc2.model.aws.compute import AccessEntry
 from soc2.model.aws.iam import AccountSummary, Credentials
 from soc2.model.aws.joins import PrincipalPolicies
 from soc2.model.deviation import Deviation
@@ -44,6 +45,12 @@ class Dormant(Deviation):
 class FullAdmin(Deviation):
     template: ClassVar[str] = "policy {policy} allows every action on every resource"
     policy: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnknownEntry(Deviation):
+    template: ClassVar[str] = "it may enter cluster {cluster} and is not declared"
+    cluster: str
 
 
 def root_protected(summary: AccountSummary) -> Iterator[Deviation]:
@@ -98,6 +105,17 @@ def no_full_admin(declared: Iterable[str]) -> Callable[[PrincipalPolicies], Iter
         for policy, document in record.documents:
             if any(_allows_everything(statement) for statement in _as_list((document or {}).get("Statement"))):
                 yield FullAdmin(resource=record.resource, policy=policy)
+
+    return rule
+
+
+def entry_known(declared: Iterable[str]) -> Callable[[AccessEntry], Iterator[Deviation]]:
+    """Return the rule that only declared principals (patterns over ARNs) may enter a cluster."""
+    patterns = tuple(declared)
+
+    def rule(entry: AccessEntry) -> Iterator[Deviation]:
+        if not any(fnmatchcase(entry.value, pattern) for pattern in patterns):
+            yield UnknownEntry(resource=entry.resource, cluster=entry.parent_key)
 
     return rule
 

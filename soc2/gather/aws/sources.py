@@ -38,6 +38,16 @@ EKS_CLUSTERS = AwsDetail(
     lambda name: name.value,
     lambda name: {"name": name.value},
 )
+ACCESS_ENTRIES = AwsDetail(
+    "eks access entries",
+    "eks",
+    "list_access_entries",
+    "accessEntries",
+    compute.AccessEntry,
+    CLUSTER_NAMES,
+    lambda name: name.value,
+    lambda name: {"clusterName": name.value},
+)
 
 BUCKETS = AwsList("buckets", "s3", "list_buckets", "Buckets", storage.Bucket, regional=False)
 

@@ -69,13 +69,18 @@ class ForbiddenPods:
 
 @dataclass(frozen=True)
 class UnauthorizedRequests:
-    """Asks for paths that need rights, without credentials and with a token that nobody issued."""
+    """Asks for paths that need rights, without credentials and with a token that nobody issued.
+
+    A refusal tells something only of a server that answers those who have rights, so the examiner's own list of
+    namespaces belongs to the evidence.
+    """
 
     name: str = "requests without rights"
 
     def gather(self, gatherer: Gatherer) -> Listing[RequestProbe]:
-        if gatherer.system.kubernetes.absent:
-            return Listing((), (), gatherer.system.kubernetes.absent)
+        namespaces = gatherer.get(NAMESPACES)
+        if namespaces.exempt:
+            return Listing((), (), namespaces.exempt)
         connection = gatherer.kubernetes
         paths = ("/api", "/api/v1/namespaces", "/api/v1/secrets", "/apis", "/metrics", "/openapi/v3")
         callers: tuple[tuple[str, dict[str, str]], ...] = (
@@ -83,7 +88,7 @@ class UnauthorizedRequests:
             ("a token that nobody issued", {"Authorization": "Bearer soc2-controls-unissued"}),
         )
         calls = [partial(_ask, connection, caller, path, headers) for caller, headers in callers for path in paths]
-        return _probe(gatherer, self.name, "GET without credentials", calls, ())
+        return _probe(gatherer, self.name, "GET without credentials", calls, namespaces.statuses)
 
 
 _EVERYONE: tuple[tuple[str, tuple[str, ...]], ...] = (

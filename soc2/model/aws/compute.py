@@ -111,6 +111,16 @@ class ClusterName(CamelRecord, frozen=True):
     value: str = ""
 
 
+class AccessEntry(CamelRecord, frozen=True):
+    """A principal that may enter an EKS cluster: ``value`` is its ARN, ``parent_key`` the cluster."""
+
+    value: str = ""
+
+    @property
+    def resource(self) -> Resource:
+        return aws_resource("AWS::EKS::AccessEntry", self.value)
+
+
 class ClusterLogSetup(msgspec.Struct, frozen=True):
     types: tuple[str, ...] = ()
     enabled: bool = False
