@@ -141,3 +141,24 @@ def test_two_regions_may_be_named(tmp_path: Path) -> None:
     done = run(*options, "--aws-region", "eu-west-1", "--aws-region", "eu-central-1", "-k", "alarms")
     assert done.returncode == 10, done.stdout + done.stderr
     assert "2 of 2 calls" in done.stdout
+
+
+def test_a_demo_that_cannot_start_is_one_clear_error(tmp_path: Path) -> None:
+    """KUBEBUILDER_ASSETS names binaries that end at once."""
+    for name in ("soc2-controlplane", "soc2-kwok"):
+        binary = tmp_path / name
+        binary.write_text("#!/bin/sh\nexit 3\n")
+        binary.chmod(0o755)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--target", "demo", "--report-dir", str(tmp_path / "r")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env={**os.environ, "KUBEBUILDER_ASSETS": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "state")},
+    )
+    assert done.returncode == 10, done.stdout + done.stderr
+    assert "the demo environment did not start" in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert not (tmp_path / "r" / "latest").exists()

@@ -15,7 +15,7 @@ from soc2.judge import Judged, Verdict
 from soc2.model.deviation import Deviation, Resource
 from soc2.model.outcome import Outcome
 from soc2.model.population import Cause, Problem, SourceStatus
-from soc2.report.render import render_verdict
+from soc2.report.render import render_deviation, render_verdict
 from tests.test_judge import CHECK
 
 MARKUP = st.sampled_from(["<script>alert(1)</script>", "<img src=x onerror=alert(1)>", '"><svg onload=alert(1)>', "&lt;"])
@@ -52,6 +52,12 @@ def test_a_page_stays_readable_with_very_many_deviations() -> None:
     html.pytest_html_results_table_html(SimpleNamespace(soc2=(CHECK, verdict("bad", 20_000))), detail)
     assert len(detail[0]) < 60_000
     assert "and 19,800 more, all in results.json" in detail[0]
+
+
+@given(st.text(alphabet="\x00\x1b\x07\r\n\u202eab[2J"))
+def test_control_characters_do_not_reach_a_terminal(text: str) -> None:
+    deviation = Bad(resource=Resource("Pod", "p", "n"), word=text)
+    assert render_deviation(Judged(deviation)).isprintable()
 
 
 def test_a_failure_says_what_how_many_where_and_how_to_go_on() -> None:
