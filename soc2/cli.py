@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +25,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _USAGE_ERROR
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        # Whoever read the output has enough; what is left must not raise again when the interpreter flushes it.
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
+        return 0
 
 
 def _parser() -> argparse.ArgumentParser:

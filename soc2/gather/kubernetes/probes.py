@@ -35,7 +35,7 @@ _RESTRICTED_CONTEXT = {
     "runAsUser": 65532,
     "seccompProfile": {"type": "RuntimeDefault"},
 }
-_UNKNOWN_REGISTRY_IMAGE = "registry.soc2-probe.invalid/unknown@sha256:" + "0" * 64
+_UNKNOWN_IMAGE = "registry.soc2-probe.invalid/unknown@sha256:" + "0" * 64
 
 Forbidden = Literal["privileged", "unknown image"]
 
@@ -55,14 +55,13 @@ class ForbiddenPods:
         if namespaces.exempt:
             return Listing((), (), namespaces.exempt)
         wanted = [namespace.name for namespace in namespaces.items if gatherer.system.in_scope(namespace.name)]
-        images = gatherer.system.images.allowed_registries
-        body = _pod(self.tried, images[0] if images else "")
+        trial = _trial(self.tried, gatherer.system.images.allowed_registries)
         connection = gatherer.kubernetes
         return _probe(
             gatherer,
             self.name,
             "POST /api/v1/namespaces/*/pods?dryRun=All",
-            [partial(_try_pod, connection, name, self.tried, body) for name in wanted],
+            [partial(_try_pod, connection, name, self.tried, trial) for name in wanted],
             namespaces.statuses,
         )
 
@@ -164,41 +163,53 @@ def _probe(
     return Listing(tuple(found), (*before, status))
 
 
-def _pod(tried: Forbidden, allowed_registry: str) -> dict[str, Any]:
-    image = f"{allowed_registry.rstrip('/')}/soc2-probe@sha256:{'0' * 64}" if allowed_registry else _UNKNOWN_REGISTRY_IMAGE
+def _pod(image: str, *, privileged: bool) -> dict[str, Any]:
     context: dict[str, Any] = dict(_RESTRICTED_CONTEXT)
-    if tried == "privileged":
+    if privileged:
         context = {**context, "privileged": True, "allowPrivilegeEscalation": True}
-    else:
-        image = _UNKNOWN_REGISTRY_IMAGE
+    little = {"cpu": "1m", "memory": "1Mi"}
+    container = {
+        "name": "probe",
+        "image": image,
+        "securityContext": context,
+        "resources": {"requests": little, "limits": little},
+    }
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {"name": "soc2-controls-probe", "labels": {"app.kubernetes.io/name": "soc2-controls-probe"}},
-        "spec": {
-            "automountServiceAccountToken": False,
-            "containers": [
-                {
-                    "name": "probe",
-                    "image": image,
-                    "securityContext": context,
-                    "resources": {
-                        "requests": {"cpu": "1m", "memory": "1Mi"},
-                        "limits": {"cpu": "1m", "memory": "1Mi"},
-                    },
-                }
-            ],
-        },
+        "spec": {"automountServiceAccountToken": False, "containers": [container]},
     }
 
 
-def _try_pod(connection: KubeConnection, namespace: str, tried: Forbidden, body: dict[str, Any]) -> AdmissionProbe:
-    answer = connection.try_create(f"/api/v1/namespaces/{namespace}/pods", body)
+@dataclass(frozen=True)
+class _Trial:
+    """The pod that ought to be refused, and its twin that is fine in just the point that is tried."""
+
+    forbidden: dict[str, Any]
+    fine: dict[str, Any]
+    words: str
+
+
+def _trial(tried: Forbidden, allowed_registries: tuple[str, ...]) -> _Trial:
+    known = f"{allowed_registries[0].rstrip('/')}/soc2-probe@sha256:{'0' * 64}" if allowed_registries else _UNKNOWN_IMAGE
+    if tried == "privileged":
+        return _Trial(_pod(known, privileged=True), _pod(known, privileged=False), "privileged")
+    return _Trial(_pod(_UNKNOWN_IMAGE, privileged=False), _pod(known, privileged=False), "registr")
+
+
+def _try_pod(connection: KubeConnection, namespace: str, tried: Forbidden, trial: _Trial) -> AdmissionProbe:
+    path = f"/api/v1/namespaces/{namespace}/pods"
+    answer = connection.try_create(path, trial.forbidden)
     if answer.status in (200, 201):
         return AdmissionProbe(namespace, tried, True, "admitted")
-    if _refused_by_policy(answer):
-        return AdmissionProbe(namespace, tried, False, answer.reason)
-    raise GatherError(_inconclusive(namespace, answer), answer.status)
+    if not _refused_by_policy(answer):
+        raise GatherError(_inconclusive(namespace, answer), answer.status)
+    # A policy may have refused it for something else: either its twin is admitted, or the policy says why itself.
+    if connection.try_create(path, trial.fine).status not in (200, 201) and trial.words not in answer.reason:
+        why = f"{namespace}: a pod that is fine in this point is refused as well: {answer.reason}"
+        raise GatherError(Problem(Cause.INCONCLUSIVE, why))
+    return AdmissionProbe(namespace, tried, False, answer.reason)
 
 
 def _ask(connection: KubeConnection, caller: str, path: str, headers: dict[str, str]) -> RequestProbe:
