@@ -79,6 +79,8 @@ def test_a_suite_that_is_ended_leaves_nothing_running(own_state: Path, tmp_path:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
+        # A shell starts background jobs with SIGINT ignored, and that is inherited.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     started: list[Environment] = []
 

@@ -22,6 +22,7 @@ from soc2.model.population import Cause, Problem
 
 _USER_AGENT = "soc2-controls"
 _TIMEOUT = urllib3.Timeout(connect=10, read=60)
+_CONNECTIONS = 32
 _ATTEMPTS = 5
 _FIRST_WAIT_SECONDS = 0.5
 _LONGEST_WAIT_SECONDS = 30.0
@@ -109,7 +110,7 @@ class KubeConnection:
             why = str(error) if isinstance(error, ConfigException | OSError) else type(error).__name__
             raise GatherError(Problem(Cause.UNREACHABLE, f"{where} cannot be used: {why}")) from None
         configuration.retries = urllib3.Retry(0, redirect=0)
-        configuration.connection_pool_maxsize = 32
+        configuration.connection_pool_maxsize = _CONNECTIONS
         return configuration
 
     @cached_property
@@ -120,7 +121,10 @@ class KubeConnection:
     def _anonymous_pool(self) -> urllib3.PoolManager:
         configuration = self._configuration
         return urllib3.PoolManager(
-            cert_reqs="CERT_REQUIRED", ca_certs=configuration.ssl_ca_cert, ca_cert_data=configuration.ca_cert_data
+            maxsize=_CONNECTIONS,
+            cert_reqs="CERT_REQUIRED",
+            ca_certs=configuration.ssl_ca_cert,
+            ca_cert_data=configuration.ca_cert_data,
         )
 
     @property
