@@ -10,7 +10,6 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from soc2.criteria import CRITERIA
-from soc2.errors import UsageError
 from soc2.toml_file import TomlFile
 
 Days = Annotated[int, Meta(ge=1, le=3650)]
@@ -194,6 +193,3 @@ def require_checks_known(system: System, path: Path, known: frozenset[str]) -> N
     for index, unused in enumerate(system.not_used):
         if unused.check not in known:
             raise file.unknown_name(("not_used", index, "check"), "check", unused.check, known)
-
-
-__all__ = ["System", "UsageError", "load_system", "require_checks_known"]

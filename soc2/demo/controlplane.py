@@ -13,13 +13,12 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from ssl import SSLContext, create_default_context
-from types import TracebackType
 
 import yaml
 
 from soc2.demo.build import Binaries
 from soc2.demo.pki import CertificateAuthority, KeyPair, write_private
-from soc2.demo.process import Child, free_port, stop_all, wait_until
+from soc2.demo.process import Child, Servers, free_port, wait_until
 
 _READY_SECONDS = 60.0
 _AUDIT_POLICY = Path(__file__).with_name("audit-policy.yaml")
@@ -39,16 +38,14 @@ class Protections:
     etcd_client_certificates: bool = True
 
 
-class ControlPlane:
+class ControlPlane(Servers):
     """A control plane of its own in ``folder``; several can run at once. Use it as a context manager."""
 
     def __init__(self, binaries: Binaries, folder: Path, protections: Protections | None = None) -> None:
-        self.folder = folder
+        super().__init__(folder)
         self.protections = protections or Protections()
         self.audit_log = folder / "audit.log"
         self._binaries = binaries
-        self._children: list[Child] = []
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.authority = CertificateAuthority(folder / "pki")
         self._server = self.authority.server("server")
         self.etcd_client: KeyPair = self.authority.client("etcd-client")
@@ -70,27 +67,7 @@ class ControlPlane:
         """Return host and port of the OCI registry (plain HTTP)."""
         return f"127.0.0.1:{self._registry_port}"
 
-    @property
-    def pids(self) -> dict[str, int]:
-        return {child.name: child.pid for child in self._children}
-
-    @property
-    def children(self) -> tuple[Child, ...]:
-        return tuple(self._children)
-
-    def __enter__(self) -> ControlPlane:
-        try:
-            self.start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.stop()
-
     def start(self) -> None:
-        """Start everything; return when the API server is ready. Raises StartError."""
         self._port, self._etcd_port, self._registry_port = free_port(), free_port(), free_port()
         etcd = self._start("etcd", self._etcd_flags())
         self._start("registry", [f"--address={self.registry}", f"--directory={self._subfolder('registry')}"])
@@ -100,11 +77,6 @@ class ControlPlane:
         for name in ("kube-controller-manager", "kube-scheduler"):
             self._start(name, self._client_flags(name))
         self._start_kwok()
-
-    def stop(self) -> None:
-        """Stop everything, the API server before its etcd, each with a deadline."""
-        stop_all(self._children)
-        self._children.clear()
 
     def kubeconfig(self, user: str, groups: tuple[str, ...] = ()) -> Path:
         """Mint a client certificate for ``user`` and return a kubeconfig, readable by its owner only, that uses it."""
@@ -134,7 +106,7 @@ class ControlPlane:
     def _start(self, name: str, flags: list[str]) -> Child:
         command = [str(self._binaries.controlplane), name, *flags]
         child = Child(name, command, self.folder / f"{name}.log", {"GOMAXPROCS": "4"})
-        self._children.append(child)
+        self.children.append(child)
         return child
 
     def _etcd_flags(self) -> list[str]:
@@ -238,7 +210,7 @@ class ControlPlane:
         ]
         # kwok looks for further configuration in the user's home; the environment must not depend on it.
         home = self._subfolder("kwok-home")
-        self._children.append(Child("kwok", command, self.folder / "kwok.log", {"HOME": str(home)}))
+        self.children.append(Child("kwok", command, self.folder / "kwok.log", {"HOME": str(home)}))
 
     def _api_ready(self) -> bool:
         # With a certificate, because an API server that authorizes everything takes no anonymous requests.

@@ -8,8 +8,11 @@ import signal
 import socket
 import subprocess
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 _POLL_SECONDS = 0.02
 _LOG_LINES_SHOWN = 15
@@ -93,3 +96,36 @@ def stop_all(children: Sequence[Child], seconds: float = 2.0) -> None:
         child.ask_to_stop()
     for child in reversed(children):
         child.stop(seconds)
+
+
+class Servers(ABC):
+    """Servers that belong together, as a context manager: what was started is stopped, also when starting fails."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder = folder
+        self.children: list[Child] = []
+
+    @abstractmethod
+    def start(self) -> None:
+        """Start everything; return when it answers. Raises StartError."""
+
+    def stop(self) -> None:
+        """Stop everything, last started first, each with a deadline."""
+        stop_all(self.children)
+        self.children.clear()
+
+    @property
+    def pids(self) -> dict[str, int]:
+        return {child.name: child.pid for child in self.children}
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()

@@ -5,14 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import urllib3
 import yaml
 
 from soc2.demo.aws.front import DENIED_ACCESS_KEY
-from soc2.demo.process import Child, free_port, stop_all
+from soc2.demo.process import Child, Servers, free_port
 
 REGION = "eu-west-1"
 # moto takes any secret; boto3 insists on one.
@@ -20,14 +19,12 @@ _ACCESS_KEY = "AKIADEMOEXAMPLE00000"
 _READY_SECONDS = 30.0
 
 
-class AwsServers:
+class AwsServers(Servers):
     """moto and the service in front of it, on free loopback ports. Use it as a context manager."""
 
     def __init__(self, folder: Path, answers: Mapping[str, Any]) -> None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._folder = folder
+        super().__init__(folder)
         self._answers = answers
-        self._children: list[Child] = []
         self._port = 0
         self.access_log = folder / "aws-access.jsonl"
 
@@ -45,44 +42,20 @@ class AwsServers:
         """Return the environment of an identity whose every call is denied."""
         return self._environment(DENIED_ACCESS_KEY)
 
-    @property
-    def pids(self) -> dict[str, int]:
-        return {child.name: child.pid for child in self._children}
-
-    @property
-    def children(self) -> tuple[Child, ...]:
-        return tuple(self._children)
-
-    def __enter__(self) -> AwsServers:
-        try:
-            self.start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.stop()
-
     def start(self) -> None:
-        """Start both servers; return when they answer. Raises StartError."""
         upstream = free_port()
         environment = {"MOTO_EC2_LOAD_DEFAULT_AMIS": "false", "MOTO_IAM_LOAD_MANAGED_POLICIES": "true"}
         module = [sys.executable, "-m", "soc2.demo.aws.moto_server", str(upstream)]
-        moto = Child("moto", module, self._folder / "moto.log", environment)
-        self._children.append(moto)
-        answers = self._folder / "answers.yaml"
+        moto = Child("moto", module, self.folder / "moto.log", environment)
+        self.children.append(moto)
+        answers = self.folder / "answers.yaml"
         answers.write_text(yaml.safe_dump(dict(self._answers)), encoding="utf-8")
         self._port = free_port()
         arguments = [str(self._port), str(upstream), str(answers), str(self.access_log)]
-        front = Child("aws-front", [sys.executable, "-m", "soc2.demo.aws.front", *arguments], self._folder / "aws-front.log")
-        self._children.append(front)
+        front = Child("aws-front", [sys.executable, "-m", "soc2.demo.aws.front", *arguments], self.folder / "aws-front.log")
+        self.children.append(front)
         moto.wait_ready(lambda: _answers(upstream), _READY_SECONDS)
         front.wait_ready(lambda: _answers(self._port), _READY_SECONDS)
-
-    def stop(self) -> None:
-        stop_all(self._children)
-        self._children.clear()
 
     def _environment(self, access_key: str) -> dict[str, str]:
         return {
