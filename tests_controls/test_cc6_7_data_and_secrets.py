@@ -7,13 +7,14 @@ from datetime import datetime
 import pytest
 
 from fixtures.judge import Judge
+from soc2.model.aws.compute import EksCluster
 from soc2.model.aws.joins import StoredBucket
 from soc2.model.aws.storage import DbInstance, DbSnapshot, Secret
 from soc2.model.kubernetes.cluster import ConfigMap
 from soc2.model.kubernetes.network import Ingress
 from soc2.model.kubernetes.subjects import PodSubject
 from soc2.model.population import Population
-from soc2.rules import cloud_storage, literals, network
+from soc2.rules import cloud_compute, cloud_storage, literals, network
 from soc2.system import System
 
 
@@ -130,3 +131,18 @@ def test_database_snapshots_are_encrypted(db_snapshots: Population[DbSnapshot], 
 def test_secrets_in_the_store_rotate(cloud_secrets: Population[Secret], judge: Judge, system: System, as_of: datetime) -> None:
     """Secrets in Secrets Manager rotate within the limit."""
     judge(cloud_secrets, cloud_storage.secret_rotates(system.thresholds.secret_rotation_days, as_of))
+
+
+@pytest.mark.check(
+    "cluster-secrets-encrypted",
+    severity="high",
+    seed=True,
+    official=["CC6.1"],
+    hipaa=["164.312(a)(2)(iv)"],
+    gdpr=["32(1)(a)"],
+    kind="configuration",
+    remedy="Associate a KMS key of the account with the cluster for the resource secrets, and rewrite the Secrets",
+)
+def test_secrets_of_clusters_are_encrypted(eks_clusters: Population[EksCluster], judge: Judge) -> None:
+    """Every EKS cluster encrypts the Secrets in etcd with a customer managed key."""
+    judge(eks_clusters, cloud_compute.eks_secrets_encrypted)

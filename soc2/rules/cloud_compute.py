@@ -59,6 +59,11 @@ class EndpointOpen(Deviation):
 
 
 @dataclass(frozen=True, kw_only=True)
+class NoCustomerKey(Deviation):
+    template: ClassVar[str] = "Secrets in etcd are not encrypted with a customer managed key"
+
+
+@dataclass(frozen=True, kw_only=True)
 class MutableTags(Deviation):
     template: ClassVar[str] = "tags can be moved to another image ({setting})"
     setting: str
@@ -149,6 +154,15 @@ def eks_endpoint(cluster: EksCluster) -> Iterator[Deviation]:
     for cidr in cidrs if config.endpoint_public_access else ():
         if cidr in _WORLD:
             yield EndpointOpen(resource=cluster.resource, source=cidr)
+
+
+def eks_secrets_encrypted(cluster: EksCluster) -> Iterator[Deviation]:
+    """Secrets in etcd are encrypted with a key of the customer's.
+
+    EKS encrypts etcd with a key of its own since Kubernetes 1.28, so that only the customer's key proves a decision.
+    """
+    if not any("secrets" in entry.resources and entry.provider.key_arn for entry in cluster.encryption_config):
+        yield NoCustomerKey(resource=cluster.resource)
 
 
 def tags_immutable(repository: Repository) -> Iterator[Deviation]:

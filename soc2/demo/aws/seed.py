@@ -77,7 +77,7 @@ def seed(company: Company, environment: Mapping[str, str]) -> None:
     _buckets(client("s3"), company, keys)
     _databases(client("rds"), client("dynamodb"), company)
     _network(client("ec2"), company)
-    _workloads(client("eks"), client("ecr"), client("secretsmanager"), company)
+    _workloads(client("eks"), client("ecr"), client("secretsmanager"), company, keys)
     _monitoring(client, company)
     _rotate_what_aws_manages(client("kms"), company)
 
@@ -234,7 +234,7 @@ def _empty_default_group(ec2: Any, vpc: str) -> None:
             ec2.revoke_security_group_egress(GroupId=group["GroupId"], IpPermissions=group["IpPermissionsEgress"])
 
 
-def _workloads(eks: Any, ecr: Any, secretsmanager: Any, company: Company) -> None:
+def _workloads(eks: Any, ecr: Any, secretsmanager: Any, company: Company, keys: Mapping[str, str]) -> None:
     cluster = company["cluster"]
     eks.create_cluster(
         name=cluster["name"],
@@ -245,6 +245,7 @@ def _workloads(eks: Any, ecr: Any, secretsmanager: Any, company: Company) -> Non
             "endpointPrivateAccess": True,
             "publicAccessCidrs": cluster["public_cidrs"],
         },
+        encryptionConfig=[{"resources": ["secrets"], "provider": {"keyArn": keys[cluster["secrets_key"]]}}],
         logging={"clusterLogging": [{"types": cluster["logs"], "enabled": True}]},
     )
     for name, repository in company["repositories"].items():

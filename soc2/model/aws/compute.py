@@ -136,11 +136,21 @@ class VpcConfig(msgspec.Struct, frozen=True, rename="camel"):
     public_access_cidrs: tuple[str, ...] = ()
 
 
+class EncryptionProvider(msgspec.Struct, frozen=True, rename="camel"):
+    key_arn: str = ""
+
+
+class ClusterEncryption(msgspec.Struct, frozen=True, rename="camel"):
+    resources: tuple[str, ...] = ()
+    provider: EncryptionProvider = EncryptionProvider()
+
+
 class EksCluster(CamelRecord, frozen=True):
     name: str = ""
     version: str = ""
     logging: ClusterLogging = ClusterLogging()
     resources_vpc_config: VpcConfig = VpcConfig()
+    encryption_config: tuple[ClusterEncryption, ...] = ()
     created_at: datetime | None = None
 
     @property
