@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from soc2 import __version__
 from soc2.catalog import Check
@@ -36,6 +36,34 @@ class Run:
     exit_code: int
     results: tuple[CheckResult, ...]
     not_run: tuple[tuple[Check, str], ...]
+    manifests: ManifestsRead | None = None
+
+
+class ManifestsRead(Protocol):
+    """What was read of manifests: the objects judged, kinds passed over, and documents that could not be read."""
+
+    @property
+    def files(self) -> int: ...
+
+    @property
+    def objects(self) -> int: ...
+
+    @property
+    def passed_over(self) -> Mapping[str, int]: ...
+
+    @property
+    def broken(self) -> Sequence[Broken]: ...
+
+
+class Broken(Protocol):
+    @property
+    def file(self) -> str: ...
+
+    @property
+    def line(self) -> int: ...
+
+    @property
+    def what(self) -> str: ...
 
 
 def as_json(run: Run) -> dict[str, Any]:
@@ -52,6 +80,7 @@ def as_json(run: Run) -> dict[str, Any]:
             "system": run.system,
             "identities": list(run.identities),
             "exit_code": run.exit_code,
+            **({"manifests": _manifests(run.manifests)} if run.manifests else {}),
         },
         "checks": [_check(result) for result in run.results],
         "not_run": [
@@ -59,6 +88,15 @@ def as_json(run: Run) -> dict[str, Any]:
             for check, reason in run.not_run
         ],
         "totals": totals(result.verdict.outcome for result in run.results),
+    }
+
+
+def _manifests(read: ManifestsRead) -> dict[str, Any]:
+    return {
+        "files": read.files,
+        "objects": read.objects,
+        "passed_over": dict(sorted(read.passed_over.items())),
+        "broken": [{"file": entry.file, "line": entry.line, "error": entry.what} for entry in read.broken],
     }
 
 

@@ -32,7 +32,8 @@ class About(Section, frozen=True):
 class Target(Section, frozen=True):
     """What the pytest options of the same names say; the command line wins."""
 
-    kind: Literal["live", "demo"] | None = None
+    kind: Literal["live", "demo", "manifests"] | None = None
+    manifests: str | None = None
     kubeconfig: str | None = None
     kube_context: str | None = None
     in_cluster: bool = False

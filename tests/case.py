@@ -23,7 +23,7 @@ from soc2.gather.aws.credential_report import CredentialReport, parse
 from soc2.gather.codec import Codec
 from soc2.gather.kubernetes.lists import KubeList, SecretTable
 from soc2.gather.kubernetes.probes import EveryonesAccess, ForbiddenPods, UnauthorizedRequests
-from soc2.gather.source import Listing, Source
+from soc2.gather.source import RUNNING, Listing, Source
 from soc2.judge import Declarations, Rule, Verdict
 from soc2.model.population import Cause, Population, Problem, SourceStatus
 from soc2.model.probes import AccessProbe, AdmissionProbe, RequestProbe
@@ -104,6 +104,8 @@ def _with_parents(source: Source[Any]) -> Iterator[Source[Any]]:
 
 
 def _listing(source: Source[Any], case: Case, denied: str | None) -> Listing[Any]:
+    if source is RUNNING:
+        return Listing((), ())
     before: tuple[SourceStatus, ...] = ()
     if isinstance(source, AwsDetail):
         before = _listing(source.parent, case, denied).statuses

@@ -38,10 +38,10 @@ def test_nodes_span_zones(cluster_nodes: Population[ClusterNodes], judge: Judge,
     remedy="Raise the replicas and mend those that are not ready",
 )
 def test_tier1_workloads_are_replicated(
-    tier1_workloads: Population[Deployment | StatefulSet], judge: Judge, system: System
+    running_tier1_workloads: Population[Deployment | StatefulSet], judge: Judge, system: System
 ) -> None:
     """Every tier-1 workload has enough ready replicas."""
-    judge(tier1_workloads, availability.replicated(system.thresholds.tier1_replicas))
+    judge(running_tier1_workloads, availability.replicated(system.thresholds.tier1_replicas))
 
 
 @pytest.mark.check(

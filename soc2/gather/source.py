@@ -44,6 +44,20 @@ class Source(Protocol[T]):
     def gather(self, gatherer: Gatherer) -> Listing[T]: ...
 
 
+@dataclass(frozen=True)
+class Running:
+    """Nothing but that the target runs: what depends on it is out of scope for targets that do not."""
+
+    name: str = "running target"
+
+    def gather(self, gatherer: Gatherer) -> Listing[None]:
+        del gatherer
+        return Listing((), ())
+
+
+RUNNING = Running()
+
+
 @dataclass
 class _Answer:
     lock: threading.Lock = field(default_factory=threading.Lock)

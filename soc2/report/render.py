@@ -5,6 +5,7 @@ from __future__ import annotations
 from soc2.catalog import Check
 from soc2.judge import Judged, Verdict
 from soc2.model.outcome import Outcome
+from soc2.results import Run
 
 _SHOWN = 10
 
@@ -40,3 +41,13 @@ def render_population(verdict: Verdict) -> str:
         return "not listed"
     listed = [f"{s.source} ({s.items:,})" if s.complete else f"{s.source} ({s.problem})" for s in verdict.sources]
     return f"{verdict.count:,} items from {', '.join(listed)}"
+
+
+def manifest_lines(run: Run) -> list[str]:
+    """Return what was read of manifests: a line of counts, and one for each document that is broken."""
+    read = run.manifests
+    if read is None:
+        return []
+    over = ", ".join(f"{count} {kind}" for kind, count in sorted(read.passed_over.items())) or "none"
+    counts = f"manifests: {read.files} files, {read.objects} objects judged; passed over: {over}; broken: {len(read.broken)}"
+    return [counts, *(f"  {entry.file}:{entry.line}: {entry.what}" for entry in read.broken)]

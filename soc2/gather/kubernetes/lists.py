@@ -64,6 +64,7 @@ class KubeList(Generic[T]):
     name: str
     path: str
     kind: type[T]
+    namespaced: bool = True
 
     def gather(self, gatherer: Gatherer) -> Listing[T]:
         return _gather(gatherer, self.name, self.path, "application/json", self.decode, self._list_kind)

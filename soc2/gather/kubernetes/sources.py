@@ -6,8 +6,8 @@ from soc2.gather.kubernetes.lists import KubeList, SecretTable
 from soc2.model.kubernetes import admission, cluster, network, pods, rbac, workloads
 
 PODS = KubeList("pods", "/api/v1/pods", pods.Pod)
-NAMESPACES = KubeList("namespaces", "/api/v1/namespaces", cluster.Namespace)
-NODES = KubeList("nodes", "/api/v1/nodes", cluster.Node)
+NAMESPACES = KubeList("namespaces", "/api/v1/namespaces", cluster.Namespace, namespaced=False)
+NODES = KubeList("nodes", "/api/v1/nodes", cluster.Node, namespaced=False)
 CONFIG_MAPS = KubeList("configmaps", "/api/v1/configmaps", cluster.ConfigMap)
 SERVICES = KubeList("services", "/api/v1/services", network.Service)
 SERVICE_ACCOUNTS = KubeList("serviceaccounts", "/api/v1/serviceaccounts", rbac.ServiceAccount)
@@ -24,10 +24,10 @@ POD_TEMPLATES = KubeList("podtemplates", "/api/v1/podtemplates", workloads.PodTe
 DISRUPTION_BUDGETS = KubeList("poddisruptionbudgets", "/apis/policy/v1/poddisruptionbudgets", workloads.PodDisruptionBudget)
 
 ROLES = KubeList("roles", "/apis/rbac.authorization.k8s.io/v1/roles", rbac.Role)
-CLUSTER_ROLES = KubeList("clusterroles", "/apis/rbac.authorization.k8s.io/v1/clusterroles", rbac.ClusterRole)
+CLUSTER_ROLES = KubeList("clusterroles", "/apis/rbac.authorization.k8s.io/v1/clusterroles", rbac.ClusterRole, namespaced=False)
 ROLE_BINDINGS = KubeList("rolebindings", "/apis/rbac.authorization.k8s.io/v1/rolebindings", rbac.RoleBinding)
 CLUSTER_ROLE_BINDINGS = KubeList(
-    "clusterrolebindings", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", rbac.ClusterRoleBinding
+    "clusterrolebindings", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", rbac.ClusterRoleBinding, namespaced=False
 )
 
 NETWORK_POLICIES = KubeList("networkpolicies", "/apis/networking.k8s.io/v1/networkpolicies", network.NetworkPolicy)
@@ -38,14 +38,19 @@ VALIDATING_WEBHOOKS = KubeList(
     "validatingwebhookconfigurations",
     f"{_ADMISSION}/validatingwebhookconfigurations",
     admission.ValidatingWebhookConfiguration,
+    namespaced=False,
 )
 ADMISSION_POLICIES = KubeList(
-    "validatingadmissionpolicies", f"{_ADMISSION}/validatingadmissionpolicies", admission.ValidatingAdmissionPolicy
+    "validatingadmissionpolicies",
+    f"{_ADMISSION}/validatingadmissionpolicies",
+    admission.ValidatingAdmissionPolicy,
+    namespaced=False,
 )
 ADMISSION_POLICY_BINDINGS = KubeList(
     "validatingadmissionpolicybindings",
     f"{_ADMISSION}/validatingadmissionpolicybindings",
     admission.ValidatingAdmissionPolicyBinding,
+    namespaced=False,
 )
 
 POD_SOURCES = (

@@ -22,8 +22,16 @@ class OwnerReference(Record, frozen=True):
     controller: bool = False
 
 
+class Origin(Record, frozen=True):
+    """Where an object was read from, when that is a file: its path, and the line (from 1) on which it begins."""
+
+    file: str
+    line: int
+
+
 class Metadata(Record, frozen=True):
     name: str = ""
+    generate_name: str = ""
     namespace: str = ""
     uid: str = ""
     labels: dict[str, str] | None = None
@@ -32,6 +40,7 @@ class Metadata(Record, frozen=True):
     creation_timestamp: datetime | None = None
     deletion_timestamp: datetime | None = None
     generation: int = 0
+    origin: Origin | None = None
 
 
 class KubeObject(Record, frozen=True):
@@ -55,7 +64,9 @@ class KubeObject(Record, frozen=True):
 
     @property
     def resource(self) -> Resource:
-        return Resource(self.KIND, self.metadata.name, self.metadata.namespace)
+        origin = self.metadata.origin
+        place = (origin.file, origin.line) if origin else (None, None)
+        return Resource(self.KIND, self.metadata.name or self.metadata.generate_name, self.metadata.namespace, *place)
 
 
 class LabelSelectorRequirement(Record, frozen=True):

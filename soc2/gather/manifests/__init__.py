@@ -1,0 +1,1 @@
+"""Manifests: Kubernetes objects read from files, before anything is deployed."""

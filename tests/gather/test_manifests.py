@@ -1,0 +1,162 @@
+"""Manifests are read as Kubernetes reads them, each with its place, and what is broken spoils nothing else."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from soc2.evidence import EvidenceStore
+from soc2.gather.kubernetes import sources
+from soc2.gather.kubernetes.lists import KubeList
+from soc2.gather.manifests.documents import Broken, Document, read_all, read_text
+from soc2.gather.manifests.gatherer import ManifestGatherer
+from soc2.model.kubernetes.subjects import pod_subjects
+from soc2.rules.pod_security import breaches
+from soc2.system import About, System
+from tests.rules.pod_strategies import PODS
+
+POD_SOURCES: tuple[KubeList[Any], ...] = sources.POD_SOURCES
+SYSTEM = System(system=About(name="test", owner="test"))
+NAME = st.from_regex(r"[a-z]{1,8}", fullmatch=True)
+OBJECT = st.fixed_dictionaries(
+    {
+        "apiVersion": st.sampled_from(["v1", "apps/v1", "example.com/v1"]),
+        "kind": st.sampled_from(["Pod", "Deployment", "Widget"]),
+        "metadata": st.fixed_dictionaries(
+            {"name": NAME}, optional={"annotations": st.dictionaries(NAME, st.text(st.characters(codec="utf-8"), max_size=20))}
+        ),
+    }
+)
+
+
+def gathered(tmp_path: Path, text: str) -> ManifestGatherer:
+    return ManifestGatherer(SYSTEM, EvidenceStore(tmp_path / "evidence"), *read_all(None, text))
+
+
+@given(st.lists(OBJECT, min_size=1, max_size=5), st.sampled_from(["yaml", "list", "json", "json stream", "json list"]))
+def test_every_form_gives_the_same_objects_each_at_its_line(objects: list[dict[str, Any]], form: str) -> None:
+    whole = {"apiVersion": "v1", "kind": "List", "items": objects}
+    texts = {
+        "yaml": lambda: yaml.safe_dump_all(objects, explicit_start=True),
+        "list": lambda: yaml.safe_dump(whole, sort_keys=False),
+        "json": lambda: "\n---\n".join(json.dumps(item, indent=2) for item in objects),
+        "json stream": lambda: "\n".join(json.dumps(item, indent="\t") for item in objects),
+        "json list": lambda: json.dumps(whole, indent=1),
+    }
+    text = texts[form]()
+    found = list(read_text(text, "f"))
+    assert [item.content for item in found if isinstance(item, Document)] == objects
+    assert len(found) == len(objects)
+    lines = text.splitlines()
+    for item in found:
+        assert isinstance(item, Document)
+        if form == "json list":
+            assert lines[item.line - 1].strip() == "{"
+        elif "json" in form:
+            assert lines[item.line - 1] == "{"
+        else:
+            assert lines[item.line - 1].startswith("- ") == (form == "list")
+            assert lines[item.line - 1].removeprefix("- ").partition(":")[0] == next(
+                iter(sorted(item.content) if form == "yaml" else item.content)
+            )
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "what"),
+    [
+        ("apiVersion: v1\nkind: Pod\nspec: a: b", 3, "not valid YAML"),
+        ("a: {{ .Values.name }}", 1, "render templates"),
+        ("apiVersion: v1\n\n\nkind: [", 5, "not valid YAML"),
+        ("\n\nhello", 3, "expected a mapping, got str"),
+        ("kind: Pod", 1, "apiVersion is missing"),
+        ("a: &a [*a]", 1, "refers to what contains it"),
+        ("a: !!python/name:os.system x", 1, "not valid YAML"),
+        ("- " * 5000, 1, "deep"),
+        ("[" * 100_000, 1, "deep"),
+        ('{"kind": "Pod",\n oops]}', 2, "not valid YAML"),
+        ("\n".join(["a0: &a0 [x]", *(f"a{n}: &a{n} [{f'*a{n - 1},' * 10}]" for n in range(1, 12))]), 1, "aliases make more"),
+    ],
+)
+def test_a_broken_document_is_named_and_the_rest_is_read(text: str, line: int, what: str) -> None:
+    good = "apiVersion: v1\nkind: Pod\nmetadata: {name: good}\n"
+    found = list(read_text(f"{good}---\n{text}\n---\n{good}", "dir/f.yaml"))
+    broken = [item for item in found if isinstance(item, Broken)]
+    assert [item.file for item in broken] == ["dir/f.yaml"]
+    assert broken[0].line == line + 4
+    assert what in broken[0].what
+    assert [item.line for item in found if isinstance(item, Document)] == [1, len(text.splitlines()) + 6]
+
+
+def test_scalars_are_those_of_kubernetes() -> None:
+    text = "{apiVersion: v1, kind: X, a: 12:30, b: 2024-01-01, c: yes, d: 0644, e: null, f: '1', g: =, h: 1e3}"
+    (document,) = read_text("#\n" + text, "f")
+    assert isinstance(document, Document)
+    expected = {"a": "12:30", "b": "2024-01-01", "c": True, "d": 0o644, "f": "1", "g": "=", "h": 1000.0}
+    assert document.content == {"apiVersion": "v1", "kind": "X", **expected}
+
+
+_TEMPLATED = [
+    ("Deployment", "apps/v1"),
+    ("ReplicaSet", "apps/v1"),
+    ("StatefulSet", "apps/v1"),
+    ("DaemonSet", "apps/v1"),
+    ("Job", "batch/v1"),
+    ("ReplicationController", "v1"),
+]
+
+
+@settings(max_examples=30)
+@given(PODS)
+def test_a_pod_is_judged_the_same_in_every_kind(tmp_path_factory: pytest.TempPathFactory, pod: dict[str, Any]) -> None:
+    template = {"metadata": pod["metadata"], "spec": pod["spec"]}
+    objects = [
+        {"apiVersion": "v1", "kind": "Pod", **pod},
+        *({"apiVersion": version, "kind": kind, "spec": {"template": template}} for kind, version in _TEMPLATED),
+        {"apiVersion": "batch/v1", "kind": "CronJob", "spec": {"jobTemplate": {"spec": {"template": template}}}},
+        {"apiVersion": "v1", "kind": "PodTemplate", "template": template},
+    ]
+    gatherer = gathered(tmp_path_factory.mktemp("manifests"), yaml.safe_dump_all(objects, explicit_start=True))
+    assert gatherer.broken == []
+    listings = [gatherer.get(source).items for source in POD_SOURCES]
+    subjects = pod_subjects(listings[0], tuple(item for items in listings[1:] for item in items))
+    assert len(subjects) == len(objects)
+    judged = {
+        tuple((item.control, item.field, item.value) for item in breaches(subject, "restricted")) for subject in subjects
+    }
+    assert len(judged) == 1
+
+
+def test_what_does_not_fit_its_kind_leaves_other_kinds_complete(tmp_path: Path) -> None:
+    text = "apiVersion: v1\nkind: Pod\nspec: {containers: 5}\n---\napiVersion: v1\nkind: Service\nmetadata: {name: s}\n"
+    gatherer = gathered(tmp_path, text)
+    pods, services = gatherer.get(sources.PODS), gatherer.get(sources.SERVICES)
+    assert not pods.statuses[0].complete
+    assert "-:1: Pod does not fit its schema" in str(pods.statuses[0].problem)
+    assert (len(services.items), services.statuses[0].complete) == (1, True)
+    assert services.items[0].resource.line == 5
+
+
+def test_what_does_not_say_its_kind_may_be_anything(tmp_path: Path) -> None:
+    gatherer = gathered(tmp_path, "a: b\n---\napiVersion: example.com/v1\nkind: Widget\n")
+    assert all(not gatherer.get(source).statuses[0].complete for source in POD_SOURCES)
+    assert gatherer.passed_over == {"Widget.example.com": 1}
+
+
+def test_values_of_secrets_are_never_kept(tmp_path: Path) -> None:
+    text = (
+        "{apiVersion: v1, kind: Secret, metadata: {name: s}, stringData: {password: hunter2-hunter2}, data: {x: aHVudGVyMg==}}"
+    )
+    gatherer = gathered(tmp_path, "#\n" + text)
+    (secret,) = gatherer.get(sources.SECRETS).items
+    assert (secret.type, secret.keys) == ("Opaque", 2)
+    kept = b"".join(gzip.decompress(path.read_bytes()) for path in tmp_path.rglob("*.gz"))
+    assert b"hunter2" not in kept
+    assert b"aHVudGVyMg" not in kept
+    assert kept.startswith(b"[")
