@@ -59,8 +59,8 @@ def grants(
     role_bindings: Iterable[RoleBinding],
     cluster_role_bindings: Iterable[ClusterRoleBinding],
 ) -> Iterator[Grant]:
-    """Join every binding with its role. Aggregated ClusterRoles carry the rules that the controller filled in."""
-    rules = {("ClusterRole", "", role.name): role.rules or () for role in cluster_roles}
+    """Join every binding with its role; aggregated ClusterRoles have the rules of those they select."""
+    rules = {("ClusterRole", "", name): given for name, given in cluster_role_rules(cluster_roles).items()}
     rules |= {("Role", role.namespace, role.name): role.rules or () for role in roles}
     bindings: list[RoleBinding | ClusterRoleBinding] = [*role_bindings, *cluster_role_bindings]
     for binding in bindings:
@@ -74,6 +74,35 @@ def grants(
             rules.get(key, ()),
             key in rules,
         )
+
+
+def cluster_role_rules(cluster_roles: Iterable[ClusterRole]) -> dict[str, tuple[PolicyRule, ...]]:
+    """Return the rules of every ClusterRole by its name, those that it takes over by aggregation among them.
+
+    A controller fills them in on a running cluster, and nobody in a manifest; so they are worked out here, again and
+    again until nothing is added, because an aggregated role may be selected itself.
+    """
+    roles = tuple(cluster_roles)
+    rules = {role.name: tuple(role.rules or ()) for role in roles}
+    taken = {
+        role.name: [other.name for other in roles if other.name != role.name and _selected(role, other)]
+        for role in roles
+        if role.aggregation_rule
+    }
+    changed = bool(taken)
+    while changed:
+        changed = False
+        for name, others in taken.items():
+            missing = {rule: None for other in others for rule in rules[other] if rule not in rules[name]}
+            if missing:
+                rules[name] = (*rules[name], *missing)
+                changed = True
+    return rules
+
+
+def _selected(role: ClusterRole, other: ClusterRole) -> bool:
+    selectors = role.aggregation_rule.cluster_role_selectors if role.aggregation_rule else ()
+    return any(selector.matches(other.labels) for selector in selectors)
 
 
 @dataclass(frozen=True)
