@@ -84,6 +84,7 @@ class Access(Section, frozen=True):
     escalation_holders: tuple[str, ...] = ()
     secret_readers: tuple[str, ...] = ()
     exec_holders: tuple[str, ...] = ()
+    workload_creators: tuple[str, ...] = ()
     cloud_admins: tuple[str, ...] = ()
     eks_principals: tuple[str, ...] = ()
 

@@ -21,10 +21,12 @@ from soc2.catalog import Check
 from soc2.gather.aws.calls import AwsDetail, AwsList
 from soc2.gather.aws.credential_report import CredentialReport, parse
 from soc2.gather.codec import Codec
+from soc2.gather.kubernetes.facts import PRESUMED_ROLES, Version
 from soc2.gather.kubernetes.lists import KubeList, SecretTable
 from soc2.gather.kubernetes.probes import EveryonesAccess, ForbiddenPods, UnauthorizedRequests
 from soc2.gather.source import RUNNING, Listing, Source
 from soc2.judge import Declarations, Rule, Verdict
+from soc2.model.kubernetes.cluster import ServerVersion
 from soc2.model.population import Cause, Population, Problem, SourceStatus
 from soc2.model.probes import AccessProbe, AdmissionProbe, RequestProbe
 from soc2.system import System
@@ -93,7 +95,7 @@ def sources_of_check(check: Check) -> list[Source[Any]]:
     load_populations()
     function = getattr(importlib.import_module(f"tests_controls.{check.module}"), check.function)
     names = inspect.signature(function).parameters
-    asked = [source for name in names if name in DECLARED for source in DECLARED[name].sources]
+    asked = [source for name in names if name in DECLARED for source in DECLARED[name].sources if source != PRESUMED_ROLES]
     return list(dict.fromkeys(ancestor for source in asked for ancestor in _with_parents(source)))
 
 
@@ -104,7 +106,7 @@ def _with_parents(source: Source[Any]) -> Iterator[Source[Any]]:
 
 
 def _listing(source: Source[Any], case: Case, denied: str | None) -> Listing[Any]:
-    if source is RUNNING:
+    if source in (RUNNING, PRESUMED_ROLES):
         return Listing((), ())
     before: tuple[SourceStatus, ...] = ()
     if isinstance(source, AwsDetail):
@@ -125,6 +127,8 @@ def _records(source: Source[Any], raw: list[Any]) -> list[Any]:
         case AwsList() | AwsDetail():
             added = {"SourceRegion": "eu-west-1", "sourceRegion": "eu-west-1", "SourceAccount": "123456789012"}
             return [codec.convert({**added, **item}, source.kind) for item in raw]
+        case Version():
+            return [msgspec.convert(item, ServerVersion) for item in (raw or [{"minor": "36"}])]
         case CredentialReport():
             return list(parse(_report(raw)))
         case ForbiddenPods():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fixtures.judge import Judge
+from soc2.model.access.primitives import SubjectRights
 from soc2.model.aws.joins import PrincipalPolicies
 from soc2.model.kubernetes.admission import ValidatingAdmissionPolicy, ValidatingWebhookConfiguration
 from soc2.model.kubernetes.joins import Grant
@@ -52,9 +53,9 @@ def test_roles_name_their_verbs_and_resources(roles: Population[Role | ClusterRo
     kind="configuration",
     remedy="Remove the verb, or declare the subject under [access] escalation_holders",
 )
-def test_escalation_rights_are_limited(grants: Population[Grant], judge: Judge, system: System) -> None:
+def test_escalation_rights_are_limited(subjects_rights: Population[SubjectRights], judge: Judge, system: System) -> None:
     """Only declared subjects may raise their own rights or switch access control off."""
-    judge(grants, rbac.power_limited(rbac.ESCALATION_POWERS, system.access.escalation_holders))
+    judge(subjects_rights, rbac.primitives_limited("escalation", system.access.escalation_holders))
 
 
 @pytest.mark.check(
@@ -66,9 +67,9 @@ def test_escalation_rights_are_limited(grants: Population[Grant], judge: Judge, 
     kind="configuration",
     remedy="Scope the rule by resourceNames, or declare the subject under [access] secret_readers",
 )
-def test_secret_readers_are_limited(grants: Population[Grant], judge: Judge, system: System) -> None:
+def test_secret_readers_are_limited(subjects_rights: Population[SubjectRights], judge: Judge, system: System) -> None:
     """Only declared subjects may read Secrets."""
-    judge(grants, rbac.power_limited(rbac.SECRET_READING, system.access.secret_readers))
+    judge(subjects_rights, rbac.primitives_limited("secrets", system.access.secret_readers))
 
 
 @pytest.mark.check(
@@ -80,9 +81,23 @@ def test_secret_readers_are_limited(grants: Population[Grant], judge: Judge, sys
     kind="configuration",
     remedy="Remove the rule, or declare the subject under [access] exec_holders",
 )
-def test_exec_rights_are_limited(grants: Population[Grant], judge: Judge, system: System) -> None:
-    """Only declared subjects may run commands in the pods of others."""
-    judge(grants, rbac.power_limited(rbac.EXECUTION, system.access.exec_holders))
+def test_exec_rights_are_limited(subjects_rights: Population[SubjectRights], judge: Judge, system: System) -> None:
+    """Only declared subjects may run commands in the pods of others or reach their ports."""
+    judge(subjects_rights, rbac.primitives_limited("execution", system.access.exec_holders))
+
+
+@pytest.mark.check(
+    "workload-creators-limited",
+    severity="high",
+    official=["CC6.3", "CC6.1"],
+    hipaa=["164.308(a)(4)(ii)(C)", "164.312(a)(1)"],
+    gdpr=["25(2)", "32(4)"],
+    kind="configuration",
+    remedy="Remove the rule, or declare the subject under [access] workload_creators",
+)
+def test_workload_creators_are_limited(subjects_rights: Population[SubjectRights], judge: Judge, system: System) -> None:
+    """Only declared subjects may run pods, and so act as any ServiceAccount of the namespace."""
+    judge(subjects_rights, rbac.primitives_limited("workloads", system.access.workload_creators))
 
 
 @pytest.mark.check(

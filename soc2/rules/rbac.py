@@ -1,5 +1,4 @@
-"""Rules on RBAC grants. Wildcards follow the real authorizer: ``*`` for a resource covers subresources too,
-``*/name`` one subresource of all, and ``pods/*`` nothing."""
+"""Rules on who holds which rights in a cluster."""
 
 from __future__ import annotations
 
@@ -8,11 +7,11 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import ClassVar
 
+from soc2.model.access.primitives import Held, Matter, SubjectRights, is_everything
 from soc2.model.deviation import Deviation
 from soc2.model.kubernetes.joins import Grant
-from soc2.model.kubernetes.rbac import ClusterRole, PolicyRule, Role, SecretMeta, Subject
+from soc2.model.kubernetes.rbac import ClusterRole, Role, SecretMeta, Subject
 
-_RBAC = "rbac.authorization.k8s.io"
 _EVERYONE = frozenset({"system:anonymous", "system:unauthenticated", "system:authenticated", "system:serviceaccounts"})
 
 # What Kubernetes itself grants to everyone (its RBAC documentation, "Default roles and role bindings").
@@ -39,61 +38,6 @@ _DEFAULT_WILDCARD_ROLES = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class Power:
-    """Verbs on a resource (``resource`` or ``resource/subresource``) of an API group, any of which gives the power."""
-
-    group: str
-    resource: str
-    verbs: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return f"{'/'.join(self.verbs)} {self.resource}" + (f".{self.group}" if self.group else "")
-
-
-_WRITES = ("create", "update", "patch")
-
-ESCALATION_POWERS = (
-    Power(_RBAC, "roles", ("escalate",)),
-    Power(_RBAC, "clusterroles", ("escalate", "bind")),
-    Power("", "users", ("impersonate",)),
-    Power("", "groups", ("impersonate",)),
-    Power("", "serviceaccounts", ("impersonate",)),
-    Power("", "serviceaccounts/token", ("create",)),
-    Power("", "nodes/proxy", ("get", "create")),
-    Power("certificates.k8s.io", "certificatesigningrequests/approval", ("update", "patch")),
-    Power("certificates.k8s.io", "signers", ("approve", "sign")),
-    Power("admissionregistration.k8s.io", "validatingwebhookconfigurations", (*_WRITES, "delete")),
-    Power("admissionregistration.k8s.io", "mutatingwebhookconfigurations", _WRITES),
-    Power("admissionregistration.k8s.io", "validatingadmissionpolicies", ("update", "patch", "delete")),
-    Power("admissionregistration.k8s.io", "validatingadmissionpolicybindings", ("update", "patch", "delete")),
-    Power("", "namespaces", ("update", "patch")),
-    Power("", "persistentvolumes", ("create",)),
-)
-SECRET_READING = (Power("", "secrets", ("get", "list", "watch")),)
-EXECUTION = (
-    Power("", "pods/exec", ("create", "get")),
-    Power("", "pods/attach", ("create", "get")),
-    Power("", "pods/ephemeralcontainers", ("update", "patch")),
-)
-
-
-def allows(rule: PolicyRule, group: str, resource: str, verb: str) -> bool:
-    """Tell whether a rule allows a verb on all objects of a resource, as the RBAC authorizer reads it."""
-    subresource = resource.partition("/")[2]
-    resources = {resource, "*"} | ({f"*/{subresource}"} if subresource else set())
-    return (
-        bool({verb, "*"} & set(rule.verbs))
-        and bool({group, "*"} & set(rule.api_groups))
-        and bool(resources & set(rule.resources))
-    )
-
-
-def is_everything(rules: Iterable[PolicyRule]) -> bool:
-    """Tell whether rules give every verb on every resource."""
-    return any("*" in rule.verbs and "*" in rule.api_groups and "*" in rule.resources for rule in rules)
-
-
 @dataclass(frozen=True, kw_only=True)
 class UnknownAdmin(Deviation):
     template: ClassVar[str] = "{subject} has every right {where} through role {role} and is not a declared administrator"
@@ -104,10 +48,14 @@ class UnknownAdmin(Deviation):
 
 @dataclass(frozen=True, kw_only=True)
 class UndeclaredPower(Deviation):
-    template: ClassVar[str] = "{subject} may {power} {where} through role {role} and is not declared for it"
+    """``primitive`` is the id of what the rights can be turned into; ``powers`` and ``roles`` are those it needs."""
+
+    template: ClassVar[str] = "{subject} may {gives} {where} ({powers} through {roles}) and is not declared for it"
     subject: str
-    power: str
-    role: str
+    primitive: str
+    gives: str
+    powers: str
+    roles: str
     where: str
 
 
@@ -130,8 +78,8 @@ class LongLivedToken(Deviation):
     template: ClassVar[str] = "a ServiceAccount token without expiry is stored as a Secret"
 
 
-def _where(grant: Grant) -> str:
-    return f"in namespace {grant.namespace}" if grant.namespace else "in the whole cluster"
+def _where(namespace: str) -> str:
+    return f"in namespace {namespace}" if namespace else "in the whole cluster"
 
 
 def _declared(subject: Subject, patterns: Iterable[str]) -> bool:
@@ -153,39 +101,41 @@ def admins_known(declared: Iterable[str]) -> Callable[[Grant], Iterator[Deviatio
         if is_everything(grant.rules) or (grant.role == "cluster-admin" and not grant.namespace):
             for subject in grant.subjects:
                 if not _declared(subject, patterns):
-                    yield UnknownAdmin(resource=grant.resource, subject=str(subject), role=grant.role, where=_where(grant))
+                    yield UnknownAdmin(
+                        resource=grant.resource, subject=str(subject), role=grant.role, where=_where(grant.namespace)
+                    )
 
     return rule
 
 
-def power_limited(powers: Iterable[Power], declared: Iterable[str]) -> Callable[[Grant], Iterator[Deviation]]:
-    """Return the rule that only declared subjects have any of the powers.
+def primitives_limited(matter: Matter, declared: Iterable[str]) -> Callable[[SubjectRights], Iterator[Deviation]]:
+    """Return the rule that only declared subjects hold the primitives of a matter.
 
     Whoever has every right is the matter of ``admins_known`` and not repeated here.
     """
-    wanted, patterns = tuple(powers), tuple(declared)
+    patterns = tuple(declared)
 
-    def rule(grant: Grant) -> Iterator[Deviation]:
-        if is_everything(grant.rules):
+    def rule(rights: SubjectRights) -> Iterator[Deviation]:
+        if _of_the_control_plane(rights.subject) or _declared(rights.subject, patterns):
             return
-        held = [
-            power
-            for power in wanted
-            if any(allows(entry, power.group, power.resource, verb) for entry in grant.rules for verb in power.verbs)
-        ]
-        for subject in grant.subjects:
-            if _of_the_control_plane(subject) or _declared(subject, patterns):
+        for holding in rights.holdings:
+            if holding.primitive.matter != matter or {"", holding.namespace} & rights.everything_in:
                 continue
-            for power in held:
-                yield UndeclaredPower(
-                    resource=grant.resource,
-                    subject=str(subject),
-                    power=str(power),
-                    role=grant.role,
-                    where=_where(grant),
-                )
+            yield UndeclaredPower(
+                resource=holding.via[0].grant.resource,
+                subject=str(rights.subject),
+                primitive=holding.primitive.id,
+                gives=holding.primitive.gives,
+                powers=" and ".join(dict.fromkeys(_words(option) for option in holding.via)),
+                roles=", ".join(dict.fromkeys(option.grant.role for option in holding.via)),
+                where=_where(holding.namespace),
+            )
 
     return rule
+
+
+def _words(option: Held) -> str:
+    return str(option.power) + (f" named {', '.join(option.names)}" if option.names else "")
 
 
 def not_for_everyone(grant: Grant) -> Iterator[Deviation]:

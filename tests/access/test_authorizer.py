@@ -85,8 +85,22 @@ QUESTION = st.builds(
     st.sampled_from(["get", "list", "update", "create", "delete", "use", "patch"]),
     st.sampled_from(["", "", "", "apps", "coordination.k8s.io"]),
     st.sampled_from(
-        ["pods", "pods/log", "pods/exec", "pods/status", "deployments", "deployments/scale", "secrets", "configmaps"]
-        + ["nodes", "nodes/status", "serviceaccounts/token", "persistentvolumeclaims", "leases", "services"]
+        [
+            "pods",
+            "pods/log",
+            "pods/exec",
+            "pods/status",
+            "deployments",
+            "deployments/scale",
+            "secrets",
+            "configmaps",
+            "nodes",
+            "nodes/status",
+            "serviceaccounts/token",
+            "persistentvolumeclaims",
+            "leases",
+            "services",
+        ]
     ),
     st.sampled_from(["", *NAMESPACES, "kube-node-lease"]),
     st.sampled_from(["", *NAMES, "node-a", "default"]),

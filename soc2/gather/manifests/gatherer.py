@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import Future
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import msgspec
 
 from soc2.evidence import Call
 from soc2.gather.codec import Codec, canonical
 from soc2.gather.kubernetes import sources
+from soc2.gather.kubernetes.facts import PresumedRoles, Version
 from soc2.gather.kubernetes.lists import KubeList, SecretTable
 from soc2.gather.manifests.documents import Broken, Document
 from soc2.gather.source import Listing, Source
@@ -94,7 +95,9 @@ class ManifestGatherer:
         """Return what the manifests hold of a list; any other source is out of scope with the reason."""
         if isinstance(source, KubeList | SecretTable):
             return self._listings[source]
-        return source.from_manifests(self) if hasattr(source, "from_manifests") else Listing((), (), NEEDS_LIVE_TARGET)
+        if isinstance(source, Version | PresumedRoles):
+            return cast("Listing[T]", source.from_manifests())
+        return Listing((), (), NEEDS_LIVE_TARGET)
 
     def prefetch(self, wanted: Iterable[Source[Any]]) -> list[Future[Listing[Any]]]:
         """There is nothing to fetch ahead."""

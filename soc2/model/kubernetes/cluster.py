@@ -8,6 +8,18 @@ from soc2.model.fingerprint import Fingerprint
 from soc2.model.kubernetes.meta import KubeObject, Record
 
 
+class ServerVersion(Record, frozen=True):
+    """The version of an API server; ``minor`` may have a suffix (``31+``)."""
+
+    minor: str = ""
+    git_version: str = ""
+
+    @property
+    def minor_number(self) -> int | None:
+        digits = "".join(character for character in self.minor if character.isdigit())
+        return int(digits) if digits else None
+
+
 class NamespaceStatus(Record, frozen=True):
     phase: str = ""
 

@@ -1,0 +1,86 @@
+"""What is asked of an API server beside its lists: its version; and what a manifest takes for granted of one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from soc2.evidence import Call
+from soc2.gather.codec import Codec, canonical
+from soc2.gather.kubernetes.connection import GatherError, now
+from soc2.gather.source import Gatherer, Listing
+from soc2.model.kubernetes.cluster import ServerVersion
+from soc2.model.kubernetes.rbac import ClusterRole
+from soc2.model.population import Cause, Problem, SourceStatus
+
+_DEFAULT_ROLES = Path(__file__).resolve().parents[2] / "data" / "default_cluster_roles.json"
+_VERSION = msgspec.json.Decoder(ServerVersion)
+
+
+@dataclass(frozen=True)
+class Version:
+    """The server's version. Manifests have none, and are judged as for any."""
+
+    name: str = "server version"
+
+    def gather(self, gatherer: Gatherer) -> Listing[ServerVersion]:
+        exempt = gatherer.system.kubernetes.absent
+        if exempt:
+            return Listing((), (), exempt)
+        started, found, problem = now(), [], None
+        connection = gatherer.kubernetes
+        try:
+            found = [_VERSION.decode(connection.request("GET", "/version").body)]
+        except GatherError as error:
+            problem = error.problem
+        except msgspec.DecodeError as error:
+            problem = Problem(Cause.MALFORMED, f"/version: {error}")
+        sha256 = gatherer.evidence.keep(canonical(found)) if found else None
+        gatherer.evidence.record(
+            Call(
+                source=self.name,
+                operation="GET /version",
+                parameters={},
+                identity=connection.identity if found else "unknown",
+                started=started,
+                finished=now(),
+                pages=1,
+                items=len(found),
+                complete=problem is None,
+                problem=str(problem) if problem else None,
+                sha256=sha256,
+            )
+        )
+        return Listing(tuple(found), (SourceStatus(self.name, "GET /version", 1, len(found), sha256, problem),))
+
+    def from_manifests(self) -> Listing[ServerVersion]:
+        return Listing((), ())
+
+
+@dataclass(frozen=True)
+class PresumedRoles:
+    """The ClusterRoles that every cluster has from its start: a live one lists its own, manifests may refer to them."""
+
+    name: str = "default cluster roles"
+
+    def gather(self, gatherer: Gatherer) -> Listing[ClusterRole]:
+        del gatherer
+        return Listing((), ())
+
+    def from_manifests(self) -> Listing[ClusterRole]:
+        return Listing(default_cluster_roles(), ())
+
+
+@cache
+def default_cluster_roles() -> tuple[ClusterRole, ...]:
+    """Return the default ClusterRoles of Kubernetes 1.36."""
+    raw: list[Any] = msgspec.json.decode(_DEFAULT_ROLES.read_bytes())
+    return tuple(Codec().convert(item, ClusterRole) for item in raw)
+
+
+SERVER_VERSION = Version()
+PRESUMED_ROLES = PresumedRoles()
