@@ -127,6 +127,15 @@ class Thresholds(Section, frozen=True):
     tier1_replicas: Annotated[int, Meta(ge=1, le=100)] = 2
 
 
+class Search(Section, frozen=True):
+    """Bounds, for each namespace, of the search for a pod that is admitted and should not be. Without a ``seed`` every
+    run begins at another one; a run is repeated with the seed that its evidence shows."""
+
+    examples: Annotated[int, Meta(ge=1, le=10_000)] = 100
+    seconds: Annotated[float, Meta(gt=0, le=600)] = 5.0
+    seed: Annotated[int, Meta(ge=0)] | None = None
+
+
 class Inherited(Section, frozen=True):
     """A check (or a whole criterion) that a subservice organisation answers for in its own report."""
 
@@ -156,6 +165,7 @@ class System(Section, frozen=True):
     agents: Agents = Agents()
     availability: Availability = Availability()
     thresholds: Thresholds = Thresholds()
+    search: Search = Search()
     inherited: tuple[Inherited, ...] = ()
     not_used: tuple[NotUsed, ...] = ()
 

@@ -23,12 +23,13 @@ from soc2.gather.aws.credential_report import CredentialReport, parse
 from soc2.gather.codec import Codec
 from soc2.gather.kubernetes.facts import PRESUMED_ROLES, Version
 from soc2.gather.kubernetes.lists import KubeList, SecretTable
+from soc2.gather.kubernetes.pod_search import PodSearch
 from soc2.gather.kubernetes.probes import EveryonesAccess, ForbiddenPods, UnauthorizedRequests
 from soc2.gather.source import RUNNING, Listing, Source
 from soc2.judge import Declarations, Rule, Verdict
 from soc2.model.kubernetes.cluster import ServerVersion
 from soc2.model.population import Cause, Population, Problem, SourceStatus
-from soc2.model.probes import AccessProbe, AdmissionProbe, RequestProbe
+from soc2.model.probes import AccessProbe, AdmissionProbe, RequestProbe, SearchProbe
 from soc2.system import System
 from soc2.waivers import Waivers
 
@@ -131,6 +132,8 @@ def _records(source: Source[Any], raw: list[Any]) -> list[Any]:
             return [msgspec.convert(item, ServerVersion) for item in (raw or [{"minor": "36"}])]
         case CredentialReport():
             return list(parse(_report(raw)))
+        case PodSearch():
+            return [SearchProbe(**{**item, "controls": tuple(item["controls"])}) for item in raw]
         case ForbiddenPods():
             return [AdmissionProbe(**item) for item in raw]
         case UnauthorizedRequests():

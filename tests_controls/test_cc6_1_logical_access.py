@@ -12,7 +12,7 @@ from soc2.model.aws.storage import DbInstance
 from soc2.model.kubernetes.cluster import Namespace
 from soc2.model.kubernetes.subjects import PodSubject
 from soc2.model.population import Population
-from soc2.model.probes import AccessProbe, AdmissionProbe, RequestProbe
+from soc2.model.probes import AccessProbe, AdmissionProbe, RequestProbe, SearchProbe
 from soc2.rules import cloud_compute, cloud_storage, identities, pod_security, probes
 from soc2.rules import namespaces as namespace_rules
 from soc2.system import System
@@ -331,6 +331,21 @@ def test_namespaces_enforce_a_pod_security_level(namespaces: Population[Namespac
 def test_a_privileged_pod_is_refused(privileged_pod_probes: Population[AdmissionProbe], judge: Judge) -> None:
     """A privileged pod is really refused in every namespace in scope."""
     judge(privileged_pod_probes, probes.refused)
+
+
+@pytest.mark.check(
+    "no-pod-gets-past-its-level",
+    severity="critical",
+    seed=True,
+    official=["CC6.1"],
+    hipaa=["164.312(a)(1)", "164.312(d)"],
+    gdpr=["25(2)", "32(1)(b)"],
+    kind="probe",
+    remedy="Set enforce-version to latest, and remove exemptions of users, runtime classes and namespaces from Pod Security",
+)
+def test_no_pod_gets_past_the_level_of_its_namespace(pod_searches: Population[SearchProbe], judge: Judge) -> None:
+    """A search finds no pod that breaks the level a namespace claims and is admitted."""
+    judge(pod_searches, probes.nothing_gets_past)
 
 
 @pytest.mark.check(

@@ -50,3 +50,19 @@ class AccessProbe:
     @property
     def resource(self) -> Resource:
         return Resource("User", self.user)
+
+
+@dataclass(frozen=True)
+class SearchProbe:
+    """A search for a pod that breaks the level that a namespace claims and is admitted: how many were tried, and the
+    smallest one found (YAML; empty when there is none) with the controls that it breaks."""
+
+    namespace: str
+    level: str
+    tried: int
+    controls: tuple[str, ...]
+    manifest: str
+
+    @property
+    def resource(self) -> Resource:
+        return Resource("Namespace", self.namespace)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from soc2.model.deviation import Deviation
-from soc2.model.probes import AccessProbe, AdmissionProbe, RequestProbe
+from soc2.model.probes import AccessProbe, AdmissionProbe, RequestProbe, SearchProbe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +29,22 @@ class AllowedToStranger(Deviation):
     verb: str
     what: str
     where: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class GotPast(Deviation):
+    """``manifest`` is the smallest pod found, as YAML that ``kubectl create --dry-run=server -f -`` takes."""
+
+    template: ClassVar[str] = "it claims to enforce {level} and admits a pod that breaks it ({controls})"
+    level: str
+    controls: str
+    manifest: str
+
+
+def nothing_gets_past(probe: SearchProbe) -> Iterator[Deviation]:
+    """The search found no pod that gets past the level."""
+    if probe.manifest:
+        yield GotPast(resource=probe.resource, level=probe.level, controls=", ".join(probe.controls), manifest=probe.manifest)
 
 
 def refused(probe: AdmissionProbe) -> Iterator[Deviation]:

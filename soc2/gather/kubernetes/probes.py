@@ -5,10 +5,11 @@ Nothing is persisted: pods are sent with ``dryRun=All``, which the API server ta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
 import msgspec
@@ -57,7 +58,7 @@ class ForbiddenPods:
         wanted = [namespace.name for namespace in namespaces.items if gatherer.system.in_scope(namespace.name)]
         trial = _trial(self.tried, gatherer.system.images.allowed_registries)
         connection = gatherer.kubernetes
-        return _probe(
+        return probe_all(
             gatherer,
             self.name,
             "POST /api/v1/namespaces/*/pods?dryRun=All",
@@ -87,7 +88,7 @@ class UnauthorizedRequests:
             ("a token that nobody issued", {"Authorization": "Bearer soc2-controls-unissued"}),
         )
         calls = [partial(_ask, connection, caller, path, headers) for caller, headers in callers for path in paths]
-        return _probe(gatherer, self.name, "GET without credentials", calls, namespaces.statuses)
+        return probe_all(gatherer, self.name, "GET without credentials", calls, namespaces.statuses)
 
 
 _EVERYONE: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -127,16 +128,23 @@ class EveryonesAccess:
             for power in _POWERS
             for place in (places if power[2] not in ("nodes/proxy", "namespaces") and not power[1] else [""])
         ]
-        return _probe(gatherer, self.name, "SubjectAccessReview", calls, namespaces.statuses)
+        return probe_all(gatherer, self.name, "SubjectAccessReview", calls, namespaces.statuses)
 
 
-def _probe(
-    gatherer: Gatherer, name: str, query: str, calls: Sequence[Callable[[], T]], before: tuple[SourceStatus, ...]
+def probe_all(
+    gatherer: Gatherer,
+    name: str,
+    query: str,
+    calls: Sequence[Callable[[], T]],
+    before: tuple[SourceStatus, ...],
+    parameters: Mapping[str, Any] = MappingProxyType({}),
+    at_once: int = _AT_ONCE,
 ) -> Listing[T]:
+    """Make all the calls and keep what they returned as evidence; those that raise GatherError make it incomplete."""
     started = now()
     found: list[T] = []
     problems: list[Problem] = []
-    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix=name) as pool:
+    with ThreadPoolExecutor(at_once, thread_name_prefix=name) as pool:
         for answer in [pool.submit(call) for call in calls]:
             try:
                 found.append(answer.result())
@@ -148,7 +156,7 @@ def _probe(
         Call(
             source=name,
             operation=query,
-            parameters={},
+            parameters=dict(parameters),
             identity=gatherer.kubernetes.identity,
             started=started,
             finished=now(),
@@ -191,8 +199,17 @@ class _Trial:
     words: str
 
 
+def _known_image(allowed_registries: tuple[str, ...]) -> str:
+    return f"{allowed_registries[0].rstrip('/')}/soc2-probe@sha256:{'0' * 64}" if allowed_registries else _UNKNOWN_IMAGE
+
+
+def probe_pod(allowed_registries: tuple[str, ...]) -> dict[str, Any]:
+    """Return a pod that no policy should have anything against."""
+    return _pod(_known_image(allowed_registries), privileged=False)
+
+
 def _trial(tried: Forbidden, allowed_registries: tuple[str, ...]) -> _Trial:
-    known = f"{allowed_registries[0].rstrip('/')}/soc2-probe@sha256:{'0' * 64}" if allowed_registries else _UNKNOWN_IMAGE
+    known = _known_image(allowed_registries)
     if tried == "privileged":
         return _Trial(_pod(known, privileged=True), _pod(known, privileged=False), "privileged")
     return _Trial(_pod(_UNKNOWN_IMAGE, privileged=False), _pod(known, privileged=False), "registr")
