@@ -76,6 +76,36 @@ class Data(Section, frozen=True):
     restricted: tuple[str, ...] = ("confidential", "customer")
 
 
+class MatrixEntry(Section, frozen=True):
+    """A line of the access matrix: what a subject may do (or, with ``allowed = false``, must not).
+
+    ``resources`` read ``resource.group`` (``pods``, ``pods/exec``, ``deployments.apps``); ``namespaces`` are patterns
+    over those in scope, and empty for the whole cluster. What no line allows a subject that is named here must be
+    denied to it.
+    """
+
+    subject: Annotated[str, Meta(pattern=r"^(User|Group)/.+$|^ServiceAccount/[^/]+/[^/]+$")]
+    verbs: Annotated[tuple[str, ...], Meta(min_length=1)]
+    resources: Annotated[tuple[str, ...], Meta(min_length=1)]
+    namespaces: tuple[str, ...] = ()
+    allowed: bool = True
+
+    def places(self, in_scope: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the namespaces that the line is about; the empty name stands for the whole cluster."""
+        if not self.namespaces:
+            return ("",)
+        return tuple(name for name in in_scope if any(fnmatchcase(name, pattern) for pattern in self.namespaces))
+
+    def covers(self, subject: str, verb: str, resource: str, namespace: str) -> bool:
+        """Tell whether the line speaks of this, whatever it says of it."""
+        return (
+            subject == self.subject
+            and any(fnmatchcase(verb, pattern) for pattern in self.verbs)
+            and any(fnmatchcase(resource, pattern) for pattern in self.resources)
+            and (not self.namespaces or any(fnmatchcase(namespace, pattern) for pattern in self.namespaces))
+        )
+
+
 class Access(Section, frozen=True):
     """Who may hold powers. Kubernetes subjects read ``Kind/name`` or ``ServiceAccount/namespace/name``; all entries
     are patterns (``*``, ``?``)."""
@@ -85,6 +115,7 @@ class Access(Section, frozen=True):
     secret_readers: tuple[str, ...] = ()
     exec_holders: tuple[str, ...] = ()
     workload_creators: tuple[str, ...] = ()
+    matrix: tuple[MatrixEntry, ...] = ()
     cloud_admins: tuple[str, ...] = ()
     eks_principals: tuple[str, ...] = ()
 
@@ -128,10 +159,12 @@ class Thresholds(Section, frozen=True):
 
 
 class Search(Section, frozen=True):
-    """Bounds, for each namespace, of the search for a pod that is admitted and should not be. Without a ``seed`` every
+    """Bounds of searches: ``examples`` pods for each namespace (is one admitted that should not be?), ``questions`` for
+    each subject of the access matrix (may it do more?), and ``seconds`` for each of them. Without a ``seed`` every
     run begins at another one; a run is repeated with the seed that its evidence shows."""
 
     examples: Annotated[int, Meta(ge=1, le=10_000)] = 100
+    questions: Annotated[int, Meta(ge=1, le=100_000)] = 300
     seconds: Annotated[float, Meta(gt=0, le=600)] = 5.0
     seed: Annotated[int, Meta(ge=0)] | None = None
 

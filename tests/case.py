@@ -21,6 +21,7 @@ from soc2.catalog import Check
 from soc2.gather.aws.calls import AwsDetail, AwsList
 from soc2.gather.aws.credential_report import CredentialReport, parse
 from soc2.gather.codec import Codec
+from soc2.gather.kubernetes.access_matrix import AccessMatrix
 from soc2.gather.kubernetes.facts import PRESUMED_ROLES, Version
 from soc2.gather.kubernetes.lists import KubeList, SecretTable
 from soc2.gather.kubernetes.pod_search import PodSearch
@@ -29,7 +30,7 @@ from soc2.gather.source import RUNNING, Listing, Source
 from soc2.judge import Declarations, Rule, Verdict
 from soc2.model.kubernetes.cluster import ServerVersion
 from soc2.model.population import Cause, Population, Problem, SourceStatus
-from soc2.model.probes import AccessProbe, AdmissionProbe, RequestProbe, SearchProbe
+from soc2.model.probes import AccessProbe, AdmissionProbe, MatrixProbe, RequestProbe, SearchProbe
 from soc2.system import System
 from soc2.waivers import Waivers
 
@@ -132,6 +133,8 @@ def _records(source: Source[Any], raw: list[Any]) -> list[Any]:
             return [msgspec.convert(item, ServerVersion) for item in (raw or [{"minor": "36"}])]
         case CredentialReport():
             return list(parse(_report(raw)))
+        case AccessMatrix():
+            return [MatrixProbe(**item) for item in raw]
         case PodSearch():
             return [SearchProbe(**{**item, "controls": tuple(item["controls"])}) for item in raw]
         case ForbiddenPods():

@@ -11,7 +11,8 @@ from soc2.model.kubernetes.admission import ValidatingAdmissionPolicy, Validatin
 from soc2.model.kubernetes.joins import Grant
 from soc2.model.kubernetes.rbac import ClusterRole, Role
 from soc2.model.population import Population
-from soc2.rules import admission, identities, rbac
+from soc2.model.probes import MatrixProbe
+from soc2.rules import admission, identities, probes, rbac
 from soc2.system import System
 
 
@@ -98,6 +99,20 @@ def test_exec_rights_are_limited(subjects_rights: Population[SubjectRights], jud
 def test_workload_creators_are_limited(subjects_rights: Population[SubjectRights], judge: Judge, system: System) -> None:
     """Only declared subjects may run pods, and so act as any ServiceAccount of the namespace."""
     judge(subjects_rights, rbac.primitives_limited("workloads", system.access.workload_creators))
+
+
+@pytest.mark.check(
+    "access-matrix-holds",
+    severity="high",
+    official=["CC6.3"],
+    hipaa=["164.308(a)(4)(ii)(C)", "164.312(a)(1)"],
+    gdpr=["25(2)", "32(4)"],
+    kind="probe",
+    remedy="Correct the binding, or the line under [[access.matrix]]",
+)
+def test_the_access_matrix_holds(access_matrix: Population[MatrixProbe], judge: Judge) -> None:
+    """Whoever the access matrix names may do what it says, and nothing else."""
+    judge(access_matrix, probes.as_declared)
 
 
 @pytest.mark.check(

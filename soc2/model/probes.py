@@ -66,3 +66,22 @@ class SearchProbe:
     @property
     def resource(self) -> Resource:
         return Resource("Namespace", self.namespace)
+
+
+@dataclass(frozen=True)
+class MatrixProbe:
+    """A question of the access matrix: may ``subject`` do ``verb`` on ``resource_name`` (``resource.group``), should it
+    be allowed, and what the authorizer said."""
+
+    subject: str
+    verb: str
+    resource_name: str
+    namespace: str
+    expected: bool
+    allowed: bool
+
+    @property
+    def resource(self) -> Resource:
+        kind, _, rest = self.subject.partition("/")
+        namespace, _, name = rest.rpartition("/") if kind == "ServiceAccount" else ("", "", rest)
+        return Resource(kind, name, namespace)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from soc2.model.deviation import Deviation
-from soc2.model.probes import AccessProbe, AdmissionProbe, RequestProbe, SearchProbe
+from soc2.model.probes import AccessProbe, AdmissionProbe, MatrixProbe, RequestProbe, SearchProbe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,3 +64,24 @@ def stranger_refused(probe: AccessProbe) -> Iterator[Deviation]:
     if probe.allowed:
         where = f"in namespace {probe.namespace}" if probe.namespace else "in the whole cluster"
         yield AllowedToStranger(resource=probe.resource, verb=probe.verb, what=probe.resource_name, where=where)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotAsDeclared(Deviation):
+    template: ClassVar[str] = "it {answer} {verb} {what} {where}, and the access matrix says otherwise"
+    answer: str
+    verb: str
+    what: str
+    where: str
+
+
+def as_declared(probe: MatrixProbe) -> Iterator[Deviation]:
+    """The authorizer answers as the access matrix says."""
+    if probe.allowed != probe.expected:
+        yield NotAsDeclared(
+            resource=probe.resource,
+            answer="may" if probe.allowed else "may not",
+            verb=probe.verb,
+            what=probe.resource_name,
+            where=f"in namespace {probe.namespace}" if probe.namespace else "in the whole cluster",
+        )

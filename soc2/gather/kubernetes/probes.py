@@ -123,7 +123,7 @@ class EveryonesAccess:
         # The empty name asks for all namespaces at once; rights in one namespace only show when that one is asked for.
         places = ["", *(item.name for item in namespaces.items if gatherer.system.in_scope(item.name))]
         calls = [
-            partial(_review, connection, user, groups, power, place)
+            partial(review, connection, user, groups, power, place)
             for user, groups in _EVERYONE
             for power in _POWERS
             for place in (places if power[2] not in ("nodes/proxy", "namespaces") and not power[1] else [""])
@@ -262,9 +262,10 @@ class _Review(msgspec.Struct):
 _REVIEW = msgspec.json.Decoder(_Review)
 
 
-def _review(
+def review(
     connection: KubeConnection, user: str, groups: tuple[str, ...], power: tuple[str, str, str], namespace: str
 ) -> AccessProbe:
+    """Ask the authorizer what a user of groups may do: ``power`` is verb, API group and resource."""
     verb, group, resource = power
     name, _, subresource = resource.partition("/")
     attributes = {"verb": verb, "group": group, "resource": name, "subresource": subresource, "namespace": namespace}
