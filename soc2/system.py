@@ -108,13 +108,15 @@ class MatrixEntry(Section, frozen=True):
 
 class Access(Section, frozen=True):
     """Who may hold powers. Kubernetes subjects read ``Kind/name`` or ``ServiceAccount/namespace/name``; all entries
-    are patterns (``*``, ``?``)."""
+    are patterns (``*``, ``?``). ``accepted_paths`` are subjects whose way to more rights is cut by what RBAC does not
+    show, such as an admission policy."""
 
     cluster_admins: tuple[str, ...] = ()
     escalation_holders: tuple[str, ...] = ()
     secret_readers: tuple[str, ...] = ()
     exec_holders: tuple[str, ...] = ()
     workload_creators: tuple[str, ...] = ()
+    accepted_paths: tuple[str, ...] = ()
     matrix: tuple[MatrixEntry, ...] = ()
     cloud_admins: tuple[str, ...] = ()
     eks_principals: tuple[str, ...] = ()

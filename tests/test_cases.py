@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -56,4 +57,5 @@ def test_no_case_is_left_over() -> None:
 
 
 def _only(found: dict[str, Any], expected: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in found.items() if key in expected}
+    plain: dict[str, Any] = json.loads(json.dumps(found))
+    return {key: value for key, value in plain.items() if key in expected}

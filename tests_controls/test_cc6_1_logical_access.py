@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fixtures.judge import Judge
+from soc2.model.access.reach import Reach
 from soc2.model.aws.compute import Instance, Volume
 from soc2.model.aws.iam import AccountSummary, Credentials
 from soc2.model.aws.joins import CustomerKey, StoredBucket
@@ -13,7 +14,7 @@ from soc2.model.kubernetes.cluster import Namespace
 from soc2.model.kubernetes.subjects import PodSubject
 from soc2.model.population import Population
 from soc2.model.probes import AccessProbe, AdmissionProbe, RequestProbe, SearchProbe
-from soc2.rules import cloud_compute, cloud_storage, identities, pod_security, probes
+from soc2.rules import cloud_compute, cloud_storage, identities, paths, pod_security, probes
 from soc2.rules import namespaces as namespace_rules
 from soc2.system import System
 
@@ -331,6 +332,61 @@ def test_namespaces_enforce_a_pod_security_level(namespaces: Population[Namespac
 def test_a_privileged_pod_is_refused(privileged_pod_probes: Population[AdmissionProbe], judge: Judge) -> None:
     """A privileged pod is really refused in every namespace in scope."""
     judge(privileged_pod_probes, probes.refused)
+
+
+@pytest.mark.check(
+    "no-path-to-cluster-admin",
+    severity="critical",
+    seed=True,
+    official=["CC6.1", "CC6.3"],
+    hipaa=["164.308(a)(4)(ii)(C)", "164.312(a)(1)"],
+    gdpr=["25(2)", "32(1)(b)"],
+    kind="configuration",
+    remedy="Remove the right in one of the hops, or declare the subject under [access] cluster_admins",
+)
+def test_no_path_leads_to_cluster_admin(cluster_reach: Population[Reach], judge: Judge, system: System) -> None:
+    """No workload and nobody undeclared can come to have every right in the cluster, by whatever hops."""
+    judge(cluster_reach, paths.none_to_cluster_admin((*system.access.cluster_admins, *system.access.accepted_paths)))
+
+
+@pytest.mark.check(
+    "no-path-to-admission-control",
+    severity="critical",
+    seed=True,
+    official=["CC6.1", "CC6.3"],
+    hipaa=["164.308(a)(4)(ii)(C)", "164.312(a)(1)"],
+    gdpr=["25(2)", "32(1)(b)"],
+    kind="configuration",
+    remedy="Remove the right in one of the hops, or declare the subject under [access] escalation_holders",
+)
+def test_no_path_leads_to_admission_control(cluster_reach: Population[Reach], judge: Judge, system: System) -> None:
+    """No workload and nobody undeclared can come to weaken or switch off admission control."""
+    judge(
+        cluster_reach,
+        paths.none_to_admission_control(
+            (*system.access.cluster_admins, *system.access.escalation_holders, *system.access.accepted_paths)
+        ),
+    )
+
+
+@pytest.mark.check(
+    "no-path-to-foreign-secrets",
+    severity="high",
+    seed=True,
+    official=["CC6.1", "CC6.3"],
+    hipaa=["164.308(a)(4)(ii)(C)", "164.312(a)(1)"],
+    gdpr=["25(2)", "32(1)(b)"],
+    kind="configuration",
+    remedy="Remove the right in one of the hops, or declare the subject under [access] secret_readers",
+)
+def test_no_path_leads_to_secrets_of_others(cluster_reach: Population[Reach], judge: Judge, system: System) -> None:
+    """No workload can come to read the Secrets of another namespace."""
+    judge(
+        cluster_reach,
+        paths.none_to_foreign_secrets(
+            (*system.access.cluster_admins, *system.access.secret_readers, *system.access.accepted_paths)
+        ),
+    )
 
 
 @pytest.mark.check(

@@ -1,0 +1,54 @@
+"""Shortest paths, against a search as a textbook has it."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from soc2.model.access.graph import AccessGraph
+
+NODE = st.sampled_from("abcdefgh")
+
+
+def distance(edges: set[tuple[str, str]], start: str, target: str) -> int | None:
+    """Breadth-first search as a textbook has it."""
+    seen, queue = {start}, deque([(start, 0)])
+    while queue:
+        node, steps = queue.popleft()
+        if node == target:
+            return steps
+        for source, following in edges:
+            if source == node and following not in seen:
+                seen.add(following)
+                queue.append((following, steps + 1))
+    return None
+
+
+@given(st.sets(st.tuples(NODE, NODE), max_size=30), NODE)
+def test_paths_are_real_and_shortest(edges: set[tuple[str, str]], target: str) -> None:
+    graph = AccessGraph()
+    for source, following in sorted(edges):
+        graph.add(source, following, f"{source} to {following}")
+    known = {node for edge in edges for node in edge}
+    found = dict(graph.paths_to(target, sorted(known)))
+    for start in known:
+        expected = distance(edges, start, target) if target in known else None
+        assert (start in found) == (expected is not None)
+        if start in found:
+            steps = found[start]
+            assert len(steps) == expected
+            assert all((step.source, step.target) in edges for step in steps)
+            places = [start, *(step.target for step in steps)]
+            assert places[-1] == target
+            assert [step.source for step in steps] == places[:-1]
+
+
+def test_the_first_way_between_two_nodes_is_told() -> None:
+    graph = AccessGraph()
+    graph.add("a", "b", "first")
+    graph.add("a", "b", "second")
+    ((_, steps),) = graph.paths_to("b", ["a"])
+    assert [step.how for step in steps] == ["first"]
+    assert graph.size == (2, 1)
