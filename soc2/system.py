@@ -109,7 +109,8 @@ class MatrixEntry(Section, frozen=True):
 class Access(Section, frozen=True):
     """Who may hold powers. Kubernetes subjects read ``Kind/name`` or ``ServiceAccount/namespace/name``; all entries
     are patterns (``*``, ``?``). ``accepted_paths`` are subjects whose way to more rights is cut by what RBAC does not
-    show, such as an admission policy."""
+    show, such as an admission policy; ``data_readers`` read ``subject -> store``, for example
+    ``ServiceAccount/notes/api -> AWS::S3::Bucket/attachments``."""
 
     cluster_admins: tuple[str, ...] = ()
     escalation_holders: tuple[str, ...] = ()
@@ -117,6 +118,7 @@ class Access(Section, frozen=True):
     exec_holders: tuple[str, ...] = ()
     workload_creators: tuple[str, ...] = ()
     accepted_paths: tuple[str, ...] = ()
+    data_readers: tuple[Annotated[str, Meta(pattern=r"^[^>]+ -> [^>]+$")], ...] = ()
     matrix: tuple[MatrixEntry, ...] = ()
     cloud_admins: tuple[str, ...] = ()
     eks_principals: tuple[str, ...] = ()

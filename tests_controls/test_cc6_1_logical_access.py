@@ -390,6 +390,20 @@ def test_no_path_leads_to_secrets_of_others(cluster_reach: Population[Reach], ju
 
 
 @pytest.mark.check(
+    "no-path-to-restricted-data",
+    severity="critical",
+    official=["CC6.1", "CC6.3"],
+    hipaa=["164.308(a)(4)(ii)(C)", "164.312(a)(1)"],
+    gdpr=["25(2)", "32(1)(b)"],
+    kind="configuration",
+    remedy="Remove the right or narrow the trust in one of the hops, or declare the reader under [access] data_readers",
+)
+def test_no_path_leads_to_restricted_data(data_reach: Population[Reach], judge: Judge, system: System) -> None:
+    """Only declared workloads and people can come to read restricted data, through the cluster and IAM alike."""
+    judge(data_reach, paths.none_to_data(system.access.data_readers))
+
+
+@pytest.mark.check(
     "no-pod-gets-past-its-level",
     severity="critical",
     seed=True,

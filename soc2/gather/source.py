@@ -36,7 +36,10 @@ class Listing(Generic[T]):
 
 
 class Source(Protocol[T]):
-    """A question that can be asked. Implementations are frozen and hashable: equal sources are asked once."""
+    """A question that can be asked. Implementations are frozen and hashable: equal sources are asked once.
+
+    One with a class attribute ``alone`` that is true is not asked ahead, but only when the check that needs it waits.
+    """
 
     @property
     def name(self) -> str: ...
@@ -125,8 +128,9 @@ class Gatherer:
         return tuple(connection.identity for _, connection in sorted(self._connections.items()))
 
     def prefetch(self, sources: Iterable[Source[Any]]) -> list[Future[Listing[Any]]]:
-        """Start asking all of them in the background."""
-        return [self._pool.submit(self.get, source) for source in dict.fromkeys(sources)]
+        """Start asking all of them in the background, but for those that must have the process to themselves."""
+        wanted = (source for source in dict.fromkeys(sources) if not getattr(source, "alone", False))
+        return [self._pool.submit(self.get, source) for source in wanted]
 
     def close(self) -> None:
         """Drop what was not begun and let go of the connections."""

@@ -19,6 +19,7 @@ from soc2.demo.company.weaknesses import merge_patch, weaknesses
 Company = dict[str, Any]
 
 _ACCOUNT = "123456789012"
+_ISSUER = "oidc.eks.eu-west-1.amazonaws.com/id/NNSTAGING"
 _IMAGE = "ami-12345678"
 _REPORT_COLUMNS = [
     "user",
@@ -96,11 +97,24 @@ def _identities(iam: Any, company: Company) -> None:
         for group in user.get("groups", []):
             iam.add_user_to_group(UserName=name, GroupName=group)
     for name, role in company["roles"].items():
-        trust = {"Effect": "Allow", "Principal": {"Service": role["service"]}, "Action": "sts:AssumeRole"}
-        document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+        document = json.dumps({"Version": "2012-10-17", "Statement": [_trust(role)]})
         iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)
         for policy in role["managed"]:
             iam.attach_role_policy(RoleName=name, PolicyArn=arns[policy])
+
+
+def _trust(role: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the trust in a service, or in a ServiceAccount of the cluster by its identity provider."""
+    if "account" not in role:
+        return {"Effect": "Allow", "Principal": {"Service": role["service"]}, "Action": "sts:AssumeRole"}
+    namespace, _, name = role["account"].partition("/")
+    condition = {
+        "StringLike": {f"{_ISSUER}:sub": f"system:serviceaccount:{namespace}:{name}"},
+        "StringEquals": {f"{_ISSUER}:aud": "sts.amazonaws.com"},
+    }
+    provider = {"Federated": f"arn:aws:iam::{_ACCOUNT}:oidc-provider/{_ISSUER}"}
+    action = "sts:AssumeRoleWithWebIdentity"
+    return {"Effect": "Allow", "Principal": provider, "Action": action, "Condition": condition}
 
 
 def _keys(kms: Any, company: Company) -> dict[str, str]:

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 from hypothesis import HealthCheck, Phase, Verbosity, find, settings
 from hypothesis import strategies as st
@@ -64,6 +65,9 @@ _CLUSTER = (
 class AccessMatrix:
     """The questions of the matrix. Nothing is asked when none is declared."""
 
+    # hypothesis and pytest both parse Python; on two threads at once, CPython 3.11 fails ("AST constructor recursion
+    # depth mismatch").
+    alone: ClassVar[bool] = True
     name: str = "access matrix"
 
     def gather(self, gatherer: Gatherer) -> Listing[MatrixProbe]:

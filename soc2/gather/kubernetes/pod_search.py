@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 from hypothesis import HealthCheck, Phase, Verbosity, find, settings
@@ -80,6 +80,9 @@ class PodSearch:
     """Searches each in-scope namespace that claims a level; ``breaks`` judges pods, so that nothing is judged here."""
 
     breaks: Breaks
+    # hypothesis and pytest both parse Python; on two threads at once, CPython 3.11 fails ("AST constructor recursion
+    # depth mismatch").
+    alone: ClassVar[bool] = True
     name: str = "search for a pod that is admitted and should not be"
 
     def gather(self, gatherer: Gatherer) -> Listing[SearchProbe]:

@@ -145,6 +145,9 @@ def add_cluster(
 
 
 def _add_hubs(graph: AccessGraph, namespaces: Iterable[str], accounts: Mapping[tuple[str, str], ServiceAccount]) -> None:
+    for hub in (_EVERY_NAMESPACE, _EVERY_ACCOUNT, _EVERY_SECRET, _ANY_NODE):
+        graph.add(CLUSTER_ADMIN, hub, "do anything")
+    graph.add(CLUSTER_ADMIN, ADMISSION_CONTROL, "do anything")
     for namespace in sorted(namespaces):
         graph.add(_EVERY_NAMESPACE, _admin_of(namespace), "choose one")
         graph.add(_EVERY_ACCOUNT, _accounts_of(namespace), "choose one")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from soc2.model.access.graph import AccessGraph, AccessPath
 from soc2.model.access.kubernetes import ADMISSION_CONTROL, CLUSTER_ADMIN, Start, secrets_of
 from soc2.model.access.primitives import SubjectRights
+from soc2.model.aws.joins import PrincipalPolicies
 from soc2.model.deviation import Resource
 from soc2.model.kubernetes.rbac import Subject
 
@@ -35,13 +36,15 @@ def reaches(
     rights: Iterable[SubjectRights],
     namespaces: Collection[str],
     data: Collection[str] = (),
+    users: Iterable[PrincipalPolicies] = (),
 ) -> Iterator[Reach]:
-    """Yield what workloads and human subjects reach. ``namespaces`` are those whose Secrets count, ``data`` the names
-    of the stores with restricted data."""
+    """Yield what workloads and human subjects reach, and ``users`` of the AWS account. ``namespaces`` are those whose
+    Secrets count, ``data`` the names of the stores with restricted data."""
     begin: dict[str, tuple[Resource, str, str]] = {
         str(start.resource): (start.resource, start.account, start.namespace) for start in starts
     }
     begin |= {str(item.subject): (item.resource, str(item.subject), "") for item in rights if is_human(item.subject)}
+    begin |= {item.principal.arn: (item.resource, str(item.resource), "") for item in users}
 
     def paths(target: str) -> dict[str, AccessPath]:
         return {name: AccessPath(begin[name][0], target, steps) for name, steps in graph.paths_to(target, begin)}

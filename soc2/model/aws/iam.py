@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from soc2.model.aws.base import PascalRecord, aws_resource
+from soc2.model.aws.base import PascalRecord, Tag, aws_resource
 from soc2.model.deviation import Resource
 
 
@@ -56,6 +56,10 @@ class AttachedPolicy(msgspec.Struct, frozen=True, rename="pascal"):
     policy_arn: str = ""
 
 
+class PermissionsBoundary(msgspec.Struct, frozen=True, rename="pascal"):
+    permissions_boundary_arn: str = ""
+
+
 class Principal(msgspec.Struct, frozen=True, rename="pascal"):
     """A user, role or group of GetAccountAuthorizationDetails."""
 
@@ -69,6 +73,9 @@ class Principal(msgspec.Struct, frozen=True, rename="pascal"):
     role_policy_list: tuple[InlinePolicy, ...] = ()
     group_policy_list: tuple[InlinePolicy, ...] = ()
     attached_managed_policies: tuple[AttachedPolicy, ...] = ()
+    assume_role_policy_document: Any = None
+    permissions_boundary: PermissionsBoundary | None = None
+    tags: tuple[Tag, ...] = ()
 
     @property
     def inline_policies(self) -> tuple[InlinePolicy, ...]:

@@ -24,13 +24,22 @@ from soc2.model.aws.storage import (
 )
 from soc2.model.deviation import Resource
 
+# What a boundary that the answer does not hold may allow: nobody can tell, and so says this condition.
+_UNLISTED = {
+    "Statement": [
+        {"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {"StringEquals": {"soc2:boundary": "not listed"}}}
+    ]
+}
+
 
 @dataclass(frozen=True)
 class PrincipalPolicies:
-    """A user or role with every policy document that applies to it: inline, attached, and of its groups."""
+    """A user or role with every policy document that applies to it: inline, attached, and of its groups; and the
+    document of its permissions boundary, None when it has none."""
 
     principal: Principal
     documents: tuple[tuple[str, Any], ...]
+    boundary: Any = None
 
     @property
     def resource(self) -> Resource:
@@ -54,7 +63,9 @@ def principal_policies(pages: Iterable[AuthorizationDetails]) -> Iterator[Princi
 
     for page in every:
         for principal in (*page.user_detail_list, *page.role_detail_list):
-            yield PrincipalPolicies(principal, tuple(documents(principal)))
+            boundary = principal.permissions_boundary
+            limit = managed.get(boundary.permissions_boundary_arn, _UNLISTED) if boundary else None
+            yield PrincipalPolicies(principal, tuple(documents(principal)), limit)
 
 
 @dataclass(frozen=True)

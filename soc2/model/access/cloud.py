@@ -1,0 +1,247 @@
+"""The edges that an AWS account gives to the graph of access: who can become which principal, and who reaches which data.
+
+Which combinations of actions escalate privileges is the data of cloudsplaining; what they act on is judged here, resource by
+resource, so that a boundary, a service control policy and an explicit deny cut a path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from cloudsplaining.shared.constants import PRIVILEGE_ESCALATION_METHODS
+
+from soc2.model.access.graph import AccessGraph
+from soc2.model.access.iam import Decision, Document, Policies, Request, evaluate, names_principal, statements, trusts
+from soc2.model.access.kubernetes import Start, account
+from soc2.model.aws.joins import PrincipalPolicies
+from soc2.model.deviation import Resource
+from soc2.model.kubernetes.rbac import ServiceAccount
+
+ACCOUNT_ADMIN = "every action in the account"
+_ROLE_ANNOTATION = "eks.amazonaws.com/role-arn"
+_WEB_IDENTITY = "sts:AssumeRoleWithWebIdentity"
+
+# The service that runs with a passed role, by the prefix of the action that starts it.
+_RUNS_AS = {
+    "ec2": "ec2.amazonaws.com",
+    "lambda": "lambda.amazonaws.com",
+    "glue": "glue.amazonaws.com",
+    "cloudformation": "cloudformation.amazonaws.com",
+    "datapipeline": "datapipeline.amazonaws.com",
+    "codebuild": "codebuild.amazonaws.com",
+    "sagemaker": "sagemaker.amazonaws.com",
+    "ecs": "ecs-tasks.amazonaws.com",
+    "apprunner": "tasks.apprunner.amazonaws.com",
+    "bedrock-agentcore": "bedrock-agentcore.amazonaws.com",
+}
+# Actions by which a user's credentials are had, and by which a principal widens its own policies.
+_TAKES_USER = ("iam:CreateAccessKey", "iam:CreateLoginProfile", "iam:UpdateLoginProfile")
+_WIDENS_USER = ("iam:AttachUserPolicy", "iam:PutUserPolicy")
+_WIDENS_ROLE = ("iam:AttachRolePolicy", "iam:PutRolePolicy")
+_WIDENS_POLICY = ("iam:CreatePolicyVersion", "iam:SetDefaultPolicyVersion")
+_WIDENS_GROUP = ("iam:AttachGroupPolicy", "iam:PutGroupPolicy")
+# What shows that somebody may do everything.
+_EVERYTHING = (
+    "iam:CreateUser",
+    "s3:DeleteBucket",
+    "kms:ScheduleKeyDeletion",
+    "ec2:TerminateInstances",
+    "organizations:LeaveOrganization",
+)
+
+
+@dataclass(frozen=True)
+class Store:
+    """A store of data: its resource, and what to ask of IAM to know who reads it."""
+
+    resource: Resource
+    reads: tuple[tuple[str, str], ...]
+
+    @property
+    def node(self) -> str:
+        return str(self.resource)
+
+
+def store_of(resource: Resource, region: str, account_id: str) -> Store:
+    """Return the store with the actions (and the ARNs they act on) that yield its data."""
+    name = resource.name
+    match resource.kind:
+        case "AWS::S3::Bucket":
+            return Store(resource, (("s3:GetObject", f"arn:aws:s3:::{name}/object"),))
+        case "AWS::DynamoDB::Table":
+            arn = f"arn:aws:dynamodb:{region}:{account_id}:table/{name}"
+            return Store(resource, tuple((f"dynamodb:{verb}", arn) for verb in ("GetItem", "Query", "Scan")))
+        case _:
+            arn = f"arn:aws:rds:{region}:{account_id}:db:{name}"
+            return Store(resource, (("rds:CreateDBSnapshot", arn), ("rds:CreateDBInstanceReadReplica", arn)))
+
+
+def add_account(
+    graph: AccessGraph,
+    principals: Iterable[PrincipalPolicies],
+    stores: Iterable[Store],
+    service_control: tuple[tuple[Document, ...], ...] = (),
+) -> None:
+    """Add what the principals of an account can do to each other and to its data."""
+    every = tuple(principals)
+    stores = tuple(stores)
+    for one in every:
+        asker = _Asker(one, service_control)
+        me = one.principal.arn
+        graph.add(ACCOUNT_ADMIN, me, "become any principal")
+        for target, how in (*_to_everything(asker), *_to_principals(asker, every), *_to_data(asker, stores)):
+            graph.add(me, target, how)
+    for store in stores:
+        graph.add(ACCOUNT_ADMIN, store.node, "read it")
+
+
+class _Asker:
+    def __init__(self, one: PrincipalPolicies, service_control: tuple[tuple[Document, ...], ...]) -> None:
+        self.one = one
+        self.arn = one.principal.arn
+        documents = tuple(document for _, document in one.documents if isinstance(document, Mapping))
+        self.policies = Policies(documents, one.boundary, None, service_control)
+        tags = {f"aws:principaltag/{tag.key}".lower(): tag.value for tag in one.principal.tags}
+        self._context = {"aws:principalarn": self.arn, "aws:username": one.principal.user_name or None, **tags}
+        self._patterns = [
+            str(pattern).lower()
+            for document in documents
+            for statement in statements(document)
+            for pattern in (
+                [statement["Action"]] if isinstance(statement.get("Action"), str) else statement.get("Action") or ["*"]
+            )
+        ]
+
+    def may(self, action: str, resource: str) -> str | None:
+        """Return in words that it may, or None. What cannot be decided is said to be so."""
+        if not self.speaks_of(action):
+            return None
+        decision = evaluate(self.policies, Request(action, resource, self._context))
+        if decision is Decision.ALLOW:
+            return action
+        return f"{action} (if its conditions hold)" if decision is Decision.UNDECIDABLE else None
+
+    def speaks_of(self, action: str) -> bool:
+        """Tell, fast, whether any statement could be about an action."""
+        service = action.partition(":")[0].lower()
+        return any(pattern.startswith(("*", service)) or "*" in pattern.partition(":")[0] for pattern in self._patterns)
+
+
+def _to_everything(asker: _Asker) -> Iterator[tuple[str, str]]:
+    if all(asker.may(action, "*") == action for action in _EVERYTHING):
+        yield ACCOUNT_ADMIN, "do everything"
+        return
+    if asker.policies.boundary is not None:
+        # Whatever it attaches to itself, the boundary stays.
+        return
+    principal = asker.one.principal
+    own: list[tuple[tuple[str, ...], str]] = [(_WIDENS_USER if principal.user_name else _WIDENS_ROLE, principal.arn)]
+    own += [(_WIDENS_POLICY, attached.policy_arn) for attached in principal.attached_managed_policies]
+    account_id = principal.arn.split(":")[4] if principal.arn.count(":") >= 5 else ""
+    own += [(_WIDENS_GROUP, f"arn:aws:iam::{account_id}:group/{group}") for group in principal.group_list]
+    for actions, resource in own:
+        for action in actions:
+            words = asker.may(action, resource)
+            if words and ":aws:policy/" not in resource:
+                yield ACCOUNT_ADMIN, f"{words} on itself"
+
+
+def _to_principals(asker: _Asker, every: Iterable[PrincipalPolicies]) -> Iterator[tuple[str, str]]:
+    passes = [services for services in _passing() if all(asker.may(action, "*") for action in services[1])]
+    for other in every:
+        principal = other.principal
+        if principal.arn == asker.arn:
+            continue
+        if principal.user_name:
+            for action in _TAKES_USER:
+                if words := asker.may(action, principal.arn):
+                    yield principal.arn, words
+            continue
+        if words := asker.may("iam:UpdateAssumeRolePolicy", principal.arn):
+            yield principal.arn, words
+        if words := _assumes(asker, principal.arn, principal.assume_role_policy_document):
+            yield principal.arn, words
+        passed = asker.may("iam:PassRole", principal.arn) if passes else None
+        if passed:
+            for service, actions in passes:
+                trusted = trusts(principal.assume_role_policy_document, service, Request("sts:AssumeRole", "*"))
+                if trusted in (Decision.ALLOW, Decision.UNDECIDABLE):
+                    yield principal.arn, f"{passed} with {' and '.join(actions)}"
+
+
+def _assumes(asker: _Asker, role: str, trust: Document | None) -> str | None:
+    decision = trusts(trust, asker.arn, Request("sts:AssumeRole", role))
+    if decision not in (Decision.ALLOW, Decision.UNDECIDABLE):
+        return None
+    named = any(statement.get("Effect") == "Allow" and asker.arn in _named(statement) for statement in statements(trust))
+    # A role that trusts the whole account leaves it to the identity's own policies.
+    words = "sts:AssumeRole" if named else asker.may("sts:AssumeRole", role)
+    return f"{words} (if the trust's conditions hold)" if words and decision is Decision.UNDECIDABLE else words
+
+
+def _named(statement: Mapping[str, Any]) -> list[str]:
+    given = statement.get("Principal")
+    values = given.get("AWS", []) if isinstance(given, Mapping) else []
+    return values if isinstance(values, list) else [values]
+
+
+def _to_data(asker: _Asker, stores: Iterable[Store]) -> Iterator[tuple[str, str]]:
+    for store in stores:
+        for action, arn in store.reads:
+            if words := asker.may(action, arn):
+                yield store.node, words
+
+
+@cache
+def _passing() -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return, for every way to pass a role, the service that then runs with it and the other actions it takes."""
+    found: dict[tuple[str, tuple[str, ...]], None] = {}
+    for actions in PRIVILEGE_ESCALATION_METHODS.values():
+        others = tuple(action for action in actions if action != "iam:passrole")
+        service = _RUNS_AS.get(others[0].partition(":")[0]) if others and len(others) < len(actions) else None
+        if service:
+            found[(service, others)] = None
+    return tuple(found)
+
+
+def add_identities(
+    graph: AccessGraph, starts: Iterable[Start], accounts: Iterable[ServiceAccount], principals: Iterable[PrincipalPolicies]
+) -> None:
+    """Add which ServiceAccounts may assume which roles by the tokens that their pods can have for AWS."""
+    known = tuple(accounts)
+    annotated = {(item.namespace, item.name) for item in known if item.metadata.annotations.text(_ROLE_ANNOTATION)}
+    for start in starts:
+        if (start.namespace, start.spec.service_account_name or "default") in annotated:
+            graph.add(str(start.resource), _web_identity(start.account), "use the token for AWS that is mounted in it")
+    roles = [item.principal for item in principals if item.principal.role_name]
+    trusting = [(role.arn, role.assume_role_policy_document, _providers(role.assume_role_policy_document)) for role in roles]
+    for item in known:
+        name = account(item.namespace, item.name)
+        graph.add(name, _web_identity(name), "run a pod with a token for AWS")
+        for arn, trust, providers in trusting:
+            for provider in providers:
+                issuer = provider.partition("oidc-provider/")[2].lower()
+                context = {
+                    f"{issuer}:sub": f"system:serviceaccount:{item.namespace}:{item.name}",
+                    f"{issuer}:aud": "sts.amazonaws.com",
+                }
+                if trusts(trust, provider, Request(_WEB_IDENTITY, "*", context)) is Decision.ALLOW:
+                    graph.add(_web_identity(name), arn, _WEB_IDENTITY)
+
+
+def _web_identity(name: str) -> str:
+    return f"AWS identity of {name}"
+
+
+def _providers(trust: Document | None) -> tuple[str, ...]:
+    found: dict[str, None] = {}
+    for statement in statements(trust):
+        given = statement.get("Principal")
+        federated = given.get("Federated", []) if isinstance(given, Mapping) else []
+        for provider in federated if isinstance(federated, list) else [federated]:
+            if "oidc-provider/" in str(provider) and names_principal(statement, str(provider)):
+                found[str(provider)] = None
+    return tuple(found)
