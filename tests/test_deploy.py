@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import json
 from pathlib import Path
 from typing import Any
 
-import botocore.session
 import pytest
 import yaml
-from botocore import xform_name
 
+from fixtures.population import DECLARED
+from fixtures.rights import cloud_permissions, cloud_policy, cluster_role, declared_sources, kubernetes_rights
+from soc2.catalog import Check, all_checks
 from soc2.demo.company.cluster import _PATHS
 from soc2.demo.controlplane import ControlPlane
 from soc2.demo.process import wait_until
@@ -22,12 +25,6 @@ from soc2.system import load_system
 
 ROOT = Path(__file__).resolve().parents[1]
 DEPLOY = ROOT / "deploy"
-# Where the name of the permission is not that of the operation (AWS service authorization reference).
-_PERMISSIONS = {
-    "s3:ListBuckets": "s3:ListAllMyBuckets",
-    "s3:GetBucketEncryption": "s3:GetEncryptionConfiguration",
-    "s3:GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
-}
 
 
 def documents(name: str) -> list[dict[str, Any]]:
@@ -39,7 +36,7 @@ def test_the_nightly_run_is_accepted_and_its_identity_may_only_look(control_plan
     admin = KubeConnection(control_plane.kubeconfig("deployer", ("system:masters",)))
     paths = {**_PATHS, "PersistentVolumeClaim": "/api/v1/namespaces/{}/persistentvolumeclaims"}
     applied = []
-    for item in [*documents("rbac.yaml"), *documents("nightly.yaml")]:
+    for item in [*documents("clusterrole.yaml"), *documents("nightly.yaml")]:
         path = paths[item["kind"]].format(item["metadata"].get("namespace", ""))
         query = {"fieldManager": "test", "force": "true"}
         name = item["metadata"]["name"]
@@ -96,15 +93,28 @@ def test_its_description_is_valid(tmp_path: Path) -> None:
 
 
 def test_the_cloud_policy_allows_what_is_asked_and_no_more() -> None:
-    (statement,) = json.loads((DEPLOY / "aws" / "policy.json").read_text())["Statement"]
-    session = botocore.session.get_session()
-    asked = {"iam:GenerateCredentialReport", "iam:GetCredentialReport"}
-    for source in vars(aws_sources).values():
-        if hasattr(source, "operation"):
-            names = session.get_service_model(source.service).operation_names
-            operation = next(name for name in names if xform_name(name) == source.operation)
-            asked.add(f"{source.service}:{operation}")
-    assert set(statement["Action"]) == {_PERMISSIONS.get(name, name) for name in asked}
+    policy = json.loads((DEPLOY / "aws" / "policy.json").read_text())
+    assert policy == cloud_policy(cloud_permissions(declared_sources()))
+
+
+def test_the_cluster_role_allows_what_is_asked_and_no_more() -> None:
+    (role,) = [item for item in documents("clusterrole.yaml") if item["kind"] == "ClusterRole"]
+    assert role == cluster_role(kubernetes_rights(declared_sources()))
+    resources = {resource for rule in role["rules"] for resource in rule["resources"]}
+    assert not resources & {"nodes/proxy", "pods/exec", "*"}
+    assert {rule["verbs"][0] for rule in role["rules"]} == {"list", "create"}
+
+
+def test_every_source_belongs_to_a_check() -> None:
+    declared = set(declared_sources())
+    every = {item for module in (sources, aws_sources) for item in vars(module).values() if hasattr(item, "gather")}
+    used = {name for name in DECLARED if any(name in inspect.signature(_function(check)).parameters for check in all_checks())}
+    assert {item.name for item in every if not isinstance(item, type)} <= {item.name for item in declared}
+    assert used == set(DECLARED)
+
+
+def _function(check: Check) -> Any:
+    return getattr(importlib.import_module(f"tests_controls.{check.module}"), check.function)
 
 
 def test_the_workflows_are_yaml_and_use_the_exit_codes() -> None:

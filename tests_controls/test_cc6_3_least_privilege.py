@@ -8,7 +8,7 @@ from fixtures.judge import Judge
 from soc2.model.access.primitives import SubjectRights
 from soc2.model.aws.joins import PrincipalPolicies
 from soc2.model.kubernetes.admission import ValidatingAdmissionPolicy, ValidatingWebhookConfiguration
-from soc2.model.kubernetes.joins import Grant
+from soc2.model.kubernetes.joins import BoundPolicy, Grant
 from soc2.model.kubernetes.rbac import ClusterRole, Role
 from soc2.model.population import Population
 from soc2.model.probes import MatrixProbe
@@ -130,6 +130,21 @@ def test_admission_fails_closed(
 ) -> None:
     """Validating webhooks and admission policies refuse when they cannot decide."""
     judge(admission_controls, admission.fails_closed)
+
+
+@pytest.mark.check(
+    "admission-policies-enforced",
+    severity="high",
+    seed=True,
+    official=["CC6.3", "CC6.8"],
+    hipaa=["164.308(a)(4)(ii)(C)", "164.312(a)(1)"],
+    gdpr=["25(2)", "32(4)"],
+    kind="configuration",
+    remedy="Bind the policy with validationActions: [Deny]",
+)
+def test_admission_policies_are_enforced(bound_policies: Population[BoundPolicy], judge: Judge) -> None:
+    """Every admission policy is bound, and by a binding that denies."""
+    judge(bound_policies, admission.enforced)
 
 
 @pytest.mark.check(

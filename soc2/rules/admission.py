@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from soc2.model.deviation import Deviation
 from soc2.model.kubernetes.admission import ValidatingAdmissionPolicy, ValidatingWebhookConfiguration
+from soc2.model.kubernetes.joins import BoundPolicy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,3 +26,18 @@ def fails_closed(item: ValidatingWebhookConfiguration | ValidatingAdmissionPolic
                 yield FailsOpen(resource=item.resource, what=f"webhook {webhook.name}", policy=webhook.failure_policy)
     elif item.spec.failure_policy != "Fail":
         yield FailsOpen(resource=item.resource, what="the policy", policy=item.spec.failure_policy)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotEnforced(Deviation):
+    template: ClassVar[str] = "the policy refuses nothing: {problem}"
+    problem: str
+
+
+def enforced(record: BoundPolicy) -> Iterator[Deviation]:
+    """A policy has a binding, and one that denies."""
+    if not record.bindings:
+        yield NotEnforced(resource=record.resource, problem="no binding names it")
+    elif not any("Deny" in binding.spec.validation_actions for binding in record.bindings):
+        actions = ", ".join(sorted({action for binding in record.bindings for action in binding.spec.validation_actions}))
+        yield NotEnforced(resource=record.resource, problem=f"its bindings only {actions or 'do nothing'}")

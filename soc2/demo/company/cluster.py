@@ -17,7 +17,7 @@ from soc2.demo.company.weaknesses import merge_patch, weaknesses
 from soc2.demo.process import StartError, wait_until
 from soc2.gather.kubernetes.connection import GatherError, KubeConnection
 
-_RIGHTS = Path(__file__).resolve().parents[3] / "deploy" / "kubernetes" / "rbac.yaml"
+_RIGHTS = Path(__file__).resolve().parents[3] / "deploy" / "kubernetes" / "clusterrole.yaml"
 _READY_SECONDS = 60.0
 _GENERATE = "northwind.example/generate"
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from soc2.model.deviation import Resource
+from soc2.model.kubernetes.admission import ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding
 from soc2.model.kubernetes.cluster import Namespace, Node
 from soc2.model.kubernetes.network import NetworkPolicy
 from soc2.model.kubernetes.pods import Pod
@@ -103,6 +104,28 @@ def cluster_role_rules(cluster_roles: Iterable[ClusterRole]) -> dict[str, tuple[
 def _selected(role: ClusterRole, other: ClusterRole) -> bool:
     selectors = role.aggregation_rule.cluster_role_selectors if role.aggregation_rule else ()
     return any(selector.matches(other.labels) for selector in selectors)
+
+
+@dataclass(frozen=True)
+class BoundPolicy:
+    """An admission policy with its bindings: without one it does nothing."""
+
+    policy: ValidatingAdmissionPolicy
+    bindings: tuple[ValidatingAdmissionPolicyBinding, ...]
+
+    @property
+    def resource(self) -> Resource:
+        return self.policy.resource
+
+
+def bound_policies(
+    policies: Iterable[ValidatingAdmissionPolicy], bindings: Iterable[ValidatingAdmissionPolicyBinding]
+) -> Iterator[BoundPolicy]:
+    by_policy: dict[str, list[ValidatingAdmissionPolicyBinding]] = {}
+    for binding in bindings:
+        by_policy.setdefault(binding.spec.policy_name, []).append(binding)
+    for policy in policies:
+        yield BoundPolicy(policy, tuple(by_policy.get(policy.name, ())))
 
 
 @dataclass(frozen=True)
