@@ -108,9 +108,13 @@ class MatrixEntry(Section, frozen=True):
 
 class Access(Section, frozen=True):
     """Who may hold powers. Kubernetes subjects read ``Kind/name`` or ``ServiceAccount/namespace/name``; all entries
-    are patterns (``*``, ``?``). ``accepted_paths`` are subjects whose way to more rights is cut by what RBAC does not
-    show, such as an admission policy; ``data_readers`` read ``subject -> store``, for example
-    ``ServiceAccount/notes/api -> AWS::S3::Bucket/attachments``."""
+    are patterns (``*``, ``?``).
+
+    ``control_owners`` (in the cluster) and ``security_principals`` (names of IAM users and roles) may stop or weaken
+    controls, as administrators may. ``accepted_paths`` are subjects whose way to more rights is cut by what RBAC does
+    not show, such as an admission policy; ``data_readers`` read ``subject -> store``, for example
+    ``ServiceAccount/notes/api -> AWS::S3::Bucket/attachments``.
+    """
 
     cluster_admins: tuple[str, ...] = ()
     escalation_holders: tuple[str, ...] = ()
@@ -120,7 +124,9 @@ class Access(Section, frozen=True):
     accepted_paths: tuple[str, ...] = ()
     data_readers: tuple[Annotated[str, Meta(pattern=r"^[^>]+ -> [^>]+$")], ...] = ()
     matrix: tuple[MatrixEntry, ...] = ()
+    control_owners: tuple[str, ...] = ()
     cloud_admins: tuple[str, ...] = ()
+    security_principals: tuple[str, ...] = ()
     eks_principals: tuple[str, ...] = ()
 
 

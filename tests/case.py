@@ -20,14 +20,19 @@ from soc2 import judge as judging
 from soc2.catalog import Check
 from soc2.gather.aws.calls import AwsDetail, AwsList
 from soc2.gather.aws.credential_report import CredentialReport, parse
+from soc2.gather.aws.service_control import ServiceControl
 from soc2.gather.codec import Codec
 from soc2.gather.kubernetes.access_matrix import AccessMatrix
 from soc2.gather.kubernetes.facts import PRESUMED_ROLES, Version
 from soc2.gather.kubernetes.lists import KubeList, SecretTable
 from soc2.gather.kubernetes.pod_search import PodSearch
 from soc2.gather.kubernetes.probes import EveryonesAccess, ForbiddenPods, UnauthorizedRequests
+from soc2.gather.kubernetes.tampering import ControlTampering
 from soc2.gather.source import RUNNING, Listing, Source
 from soc2.judge import Declarations, Rule, Verdict
+from soc2.model.access.controls import ControlPower
+from soc2.model.aws.iam import ControlLevel
+from soc2.model.deviation import Resource
 from soc2.model.kubernetes.cluster import ServerVersion
 from soc2.model.population import Cause, Population, Problem, SourceStatus
 from soc2.model.probes import AccessProbe, AdmissionProbe, MatrixProbe, RequestProbe, SearchProbe
@@ -135,6 +140,10 @@ def _records(source: Source[Any], raw: list[Any]) -> list[Any]:
             return list(parse(_report(raw)))
         case AccessMatrix():
             return [MatrixProbe(**item) for item in raw]
+        case ServiceControl():
+            return [ControlLevel(item["target"], tuple(item["documents"])) for item in raw]
+        case ControlTampering():
+            return [ControlPower(Resource(*item["resource"]), item["name"], tuple(map(tuple, item["ways"]))) for item in raw]
         case PodSearch():
             return [SearchProbe(**{**item, "controls": tuple(item["controls"])}) for item in raw]
         case ForbiddenPods():

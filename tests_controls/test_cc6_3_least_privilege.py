@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fixtures.judge import Judge
+from soc2.model.access.controls import ControlPower
 from soc2.model.access.primitives import SubjectRights
 from soc2.model.aws.joins import PrincipalPolicies
 from soc2.model.kubernetes.admission import ValidatingAdmissionPolicy, ValidatingWebhookConfiguration
@@ -12,7 +13,7 @@ from soc2.model.kubernetes.joins import BoundPolicy, Grant
 from soc2.model.kubernetes.rbac import ClusterRole, Role
 from soc2.model.population import Population
 from soc2.model.probes import MatrixProbe
-from soc2.rules import admission, identities, probes, rbac
+from soc2.rules import admission, controls, identities, probes, rbac
 from soc2.system import System
 
 
@@ -145,6 +146,40 @@ def test_admission_fails_closed(
 def test_admission_policies_are_enforced(bound_policies: Population[BoundPolicy], judge: Judge) -> None:
     """Every admission policy is bound, and by a binding that denies."""
     judge(bound_policies, admission.enforced)
+
+
+@pytest.mark.check(
+    "cluster-controls-kept",
+    severity="critical",
+    seed=True,
+    official=["CC6.3"],
+    hipaa=["164.312(b)", "164.308(a)(4)(ii)(C)"],
+    gdpr=["32(1)(b)"],
+    kind="probe",
+    remedy="Remove the right, or declare the subject under [access] control_owners",
+)
+def test_only_owners_may_weaken_cluster_controls(
+    cluster_control_powers: Population[ControlPower], judge: Judge, system: System
+) -> None:
+    """Only declared owners may weaken admission control, RBAC, network policies, Pod Security or the agents."""
+    judge(cluster_control_powers, controls.kept((*system.access.cluster_admins, *system.access.control_owners)))
+
+
+@pytest.mark.check(
+    "cloud-controls-kept",
+    severity="critical",
+    seed=True,
+    official=["CC6.3"],
+    hipaa=["164.312(b)", "164.308(a)(4)(ii)(C)"],
+    gdpr=["32(1)(b)"],
+    kind="configuration",
+    remedy="Deny the actions by a service control policy, or declare the principal under [access] security_principals",
+)
+def test_only_security_may_weaken_cloud_controls(
+    cloud_control_powers: Population[ControlPower], judge: Judge, system: System
+) -> None:
+    """Only declared principals may stop or weaken CloudTrail, GuardDuty, Config, flow logs, keys and stored logs."""
+    judge(cloud_control_powers, controls.kept((*system.access.cloud_admins, *system.access.security_principals)))
 
 
 @pytest.mark.check(

@@ -6,6 +6,7 @@ from typing import Any
 
 from soc2.gather.aws.calls import AwsDetail, AwsList
 from soc2.gather.aws.credential_report import CredentialReport
+from soc2.gather.aws.service_control import ServiceControl
 from soc2.model.aws import compute, iam, monitoring, storage
 
 ACCOUNT_SUMMARY = AwsList("account summary", "iam", "get_account_summary", "", iam.AccountSummary, regional=False)
@@ -19,6 +20,7 @@ AUTHORIZATION_DETAILS = AwsList(
     parameters={"Filter": ["User", "Role", "Group", "LocalManagedPolicy", "AWSManagedPolicy"]},
 )
 CREDENTIAL_REPORT = CredentialReport()
+SERVICE_CONTROL = ServiceControl()
 
 INSTANCES = AwsList("instances", "ec2", "describe_instances", "Reservations.Instances", compute.Instance)
 VOLUMES = AwsList("volumes", "ec2", "describe_volumes", "Volumes", compute.Volume)

@@ -263,12 +263,18 @@ _REVIEW = msgspec.json.Decoder(_Review)
 
 
 def review(
-    connection: KubeConnection, user: str, groups: tuple[str, ...], power: tuple[str, str, str], namespace: str
+    connection: KubeConnection,
+    user: str,
+    groups: tuple[str, ...],
+    power: tuple[str, str, str],
+    namespace: str,
+    object_name: str = "",
 ) -> AccessProbe:
     """Ask the authorizer what a user of groups may do: ``power`` is verb, API group and resource."""
     verb, group, resource = power
     name, _, subresource = resource.partition("/")
     attributes = {"verb": verb, "group": group, "resource": name, "subresource": subresource, "namespace": namespace}
+    attributes |= {"name": object_name} if object_name else {}
     body = {
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SubjectAccessReview",

@@ -89,7 +89,7 @@ def add_account(
     every = tuple(principals)
     stores = tuple(stores)
     for one in every:
-        asker = _Asker(one, service_control)
+        asker = Asker(one, service_control)
         me = one.principal.arn
         graph.add(ACCOUNT_ADMIN, me, "become any principal")
         for target, how in (*_to_everything(asker), *_to_principals(asker, every), *_to_data(asker, stores)):
@@ -98,7 +98,9 @@ def add_account(
         graph.add(ACCOUNT_ADMIN, store.node, "read it")
 
 
-class _Asker:
+class Asker:
+    """Asks IAM, as far as the policies tell, what one user or role may do."""
+
     def __init__(self, one: PrincipalPolicies, service_control: tuple[tuple[Document, ...], ...]) -> None:
         self.one = one
         self.arn = one.principal.arn
@@ -130,7 +132,7 @@ class _Asker:
         return any(pattern.startswith(("*", service)) or "*" in pattern.partition(":")[0] for pattern in self._patterns)
 
 
-def _to_everything(asker: _Asker) -> Iterator[tuple[str, str]]:
+def _to_everything(asker: Asker) -> Iterator[tuple[str, str]]:
     if all(asker.may(action, "*") == action for action in _EVERYTHING):
         yield ACCOUNT_ADMIN, "do everything"
         return
@@ -149,7 +151,7 @@ def _to_everything(asker: _Asker) -> Iterator[tuple[str, str]]:
                 yield ACCOUNT_ADMIN, f"{words} on itself"
 
 
-def _to_principals(asker: _Asker, every: Iterable[PrincipalPolicies]) -> Iterator[tuple[str, str]]:
+def _to_principals(asker: Asker, every: Iterable[PrincipalPolicies]) -> Iterator[tuple[str, str]]:
     passes = [services for services in _passing() if all(asker.may(action, "*") for action in services[1])]
     for other in every:
         principal = other.principal
@@ -172,7 +174,7 @@ def _to_principals(asker: _Asker, every: Iterable[PrincipalPolicies]) -> Iterato
                     yield principal.arn, f"{passed} with {' and '.join(actions)}"
 
 
-def _assumes(asker: _Asker, role: str, trust: Document | None) -> str | None:
+def _assumes(asker: Asker, role: str, trust: Document | None) -> str | None:
     decision = trusts(trust, asker.arn, Request("sts:AssumeRole", role))
     if decision not in (Decision.ALLOW, Decision.UNDECIDABLE):
         return None
@@ -188,7 +190,7 @@ def _named(statement: Mapping[str, Any]) -> list[str]:
     return values if isinstance(values, list) else [values]
 
 
-def _to_data(asker: _Asker, stores: Iterable[Store]) -> Iterator[tuple[str, str]]:
+def _to_data(asker: Asker, stores: Iterable[Store]) -> Iterator[tuple[str, str]]:
     for store in stores:
         for action, arn in store.reads:
             if words := asker.may(action, arn):

@@ -113,3 +113,10 @@ class AuthorizationDetails(PascalRecord, frozen=True):
     role_detail_list: tuple[Principal, ...] = ()
     group_detail_list: tuple[Principal, ...] = ()
     policies: tuple[ManagedPolicy, ...] = ()
+
+
+class ControlLevel(msgspec.Struct, frozen=True):
+    """The service control policies attached to one level: the account, an organizational unit or the root."""
+
+    target: str
+    documents: tuple[Any, ...] = ()

@@ -1,0 +1,31 @@
+"""The rule that only security roles may stop or weaken a control."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import ClassVar
+
+from soc2.model.access.controls import ControlPower
+from soc2.model.deviation import Deviation
+
+
+@dataclass(frozen=True, kw_only=True)
+class MayWeaken(Deviation):
+    template: ClassVar[str] = "it could stop or weaken {control} ({ways}) and is not declared for it"
+    control: str
+    ways: str
+
+
+def kept(declared: Iterable[str]) -> Callable[[ControlPower], Iterator[Deviation]]:
+    """Return the rule that only declared subjects or principals could stop or weaken a control."""
+    patterns = tuple(declared)
+
+    def rule(power: ControlPower) -> Iterator[Deviation]:
+        if any(fnmatchcase(power.name, pattern) for pattern in patterns):
+            return
+        for control, ways in power.ways:
+            yield MayWeaken(resource=power.resource, control=control, ways=ways)
+
+    return rule
