@@ -52,3 +52,18 @@ def test_the_first_way_between_two_nodes_is_told() -> None:
     ((_, steps),) = graph.paths_to("b", ["a"])
     assert [step.how for step in steps] == ["first"]
     assert graph.size == (2, 1)
+
+
+@given(st.sets(st.tuples(NODE, NODE), max_size=30), st.sets(NODE, min_size=2, max_size=4))
+def test_the_two_nearest_targets_are_found(edges: set[tuple[str, str]], targets: set[str]) -> None:
+    graph = AccessGraph()
+    for source, following in sorted(edges):
+        graph.add(source, following, "go")
+    known = {node for edge in edges for node in edge}
+    for start in sorted(known):
+        found = [(target, len(steps)) for _, target, steps in graph.nearest(sorted(targets), [start], most=2)]
+        distances = {target: distance(edges, start, target) for target in targets & known}
+        possible = sorted(steps for steps in distances.values() if steps is not None)
+        assert [steps for _, steps in found] == possible[:2]
+        assert all(distances[target] == steps for target, steps in found)
+        assert len({target for target, _ in found}) == len(found)

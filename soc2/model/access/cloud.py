@@ -152,17 +152,20 @@ def _to_everything(asker: Asker) -> Iterator[tuple[str, str]]:
 
 
 def _to_principals(asker: Asker, every: Iterable[PrincipalPolicies]) -> Iterator[tuple[str, str]]:
-    passes = [services for services in _passing() if all(asker.may(action, "*") for action in services[1])]
+    passes = [way for way in _passing() if all(asker.may(action, "*") for action in way[1])]
+    if not asker.speaks_of("iam:PassRole"):
+        passes = []
+    takes, rewrites = (asker.speaks_of(action) for action in ("iam:CreateAccessKey", "iam:UpdateAssumeRolePolicy"))
     for other in every:
         principal = other.principal
         if principal.arn == asker.arn:
             continue
         if principal.user_name:
-            for action in _TAKES_USER:
+            for action in _TAKES_USER if takes else ():
                 if words := asker.may(action, principal.arn):
                     yield principal.arn, words
             continue
-        if words := asker.may("iam:UpdateAssumeRolePolicy", principal.arn):
+        if rewrites and (words := asker.may("iam:UpdateAssumeRolePolicy", principal.arn)):
             yield principal.arn, words
         if words := _assumes(asker, principal.arn, principal.assume_role_policy_document):
             yield principal.arn, words
@@ -175,6 +178,8 @@ def _to_principals(asker: Asker, every: Iterable[PrincipalPolicies]) -> Iterator
 
 
 def _assumes(asker: Asker, role: str, trust: Document | None) -> str | None:
+    if not any("AWS" in (given := statement.get("Principal") or "AWS") or given == "*" for statement in statements(trust)):
+        return None
     decision = trusts(trust, asker.arn, Request("sts:AssumeRole", role))
     if decision not in (Decision.ALLOW, Decision.UNDECIDABLE):
         return None
@@ -218,20 +223,37 @@ def add_identities(
     for start in starts:
         if (start.namespace, start.spec.service_account_name or "default") in annotated:
             graph.add(str(start.resource), _web_identity(start.account), "use the token for AWS that is mounted in it")
-    roles = [item.principal for item in principals if item.principal.role_name]
-    trusting = [(role.arn, role.assume_role_policy_document, _providers(role.assume_role_policy_document)) for role in roles]
     for item in known:
         name = account(item.namespace, item.name)
         graph.add(name, _web_identity(name), "run a pod with a token for AWS")
-        for arn, trust, providers in trusting:
-            for provider in providers:
-                issuer = provider.partition("oidc-provider/")[2].lower()
-                context = {
-                    f"{issuer}:sub": f"system:serviceaccount:{item.namespace}:{item.name}",
-                    f"{issuer}:aud": "sts.amazonaws.com",
-                }
-                if trusts(trust, provider, Request(_WEB_IDENTITY, "*", context)) is Decision.ALLOW:
-                    graph.add(_web_identity(name), arn, _WEB_IDENTITY)
+    by_user = {f"system:serviceaccount:{item.namespace}:{item.name}": item for item in known}
+    for role in (item.principal for item in principals if item.principal.role_name):
+        trust = role.assume_role_policy_document
+        for provider in _providers(trust):
+            issuer = provider.partition("oidc-provider/")[2].lower()
+            for user in _named_subjects(trust, issuer) or by_user:
+                context = {f"{issuer}:sub": user, f"{issuer}:aud": "sts.amazonaws.com"}
+                if user in by_user and trusts(trust, provider, Request(_WEB_IDENTITY, "*", context)) is Decision.ALLOW:
+                    who = account(by_user[user].namespace, by_user[user].name)
+                    graph.add(_web_identity(who), role.arn, _WEB_IDENTITY)
+
+
+def _named_subjects(trust: Document | None, issuer: str) -> tuple[str, ...]:
+    """Return the only tokens that a trust can be about, when every statement of it names them without wildcards."""
+    found: dict[str, None] = {}
+    for statement in statements(trust):
+        named = [
+            str(value)
+            for operator, keys in (statement.get("Condition") or {}).items()
+            if operator in ("StringEquals", "StringLike")
+            for key, values in keys.items()
+            if key.lower() == f"{issuer}:sub"
+            for value in (values if isinstance(values, list) else [values])
+        ]
+        if not named or any("*" in name or "?" in name for name in named):
+            return ()
+        found.update(dict.fromkeys(named))
+    return tuple(found)
 
 
 def _web_identity(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -65,28 +66,32 @@ class AccessGraph:
 
     def paths_to(self, target: str, starts: Iterable[str]) -> Iterator[tuple[str, tuple[Step, ...]]]:
         """Yield (start, steps) of a shortest path to the target for every start that has one."""
-        if target not in self._index:
-            return
-        towards = self._next_hops(self._index[target])
-        for start in starts:
-            at = self._index.get(start)
-            if at is None or at not in towards:
-                continue
-            steps = []
-            while (following := towards[at]) is not None:
-                steps.append(Step(self._graph[at], self._graph[following], self._graph.get_edge_data(at, following)))
-                at = following
-            yield start, tuple(steps)
+        for start, _, steps in self.nearest((target,), starts):
+            yield start, steps
 
-    def _next_hops(self, target: int) -> dict[int, int | None]:
-        """Return, for every node that reaches the target, the node after it on a shortest path."""
-        self._graph.reverse()
-        try:
-            found: dict[int, int | None] = {target: None}
-            for node, successors in rx.bfs_successors(self._graph, target):
-                for successor in successors:
-                    # The children of a node may have been reached before: the first time is on a shortest path.
-                    found.setdefault(self._index[successor], self._index[node])
-        finally:
-            self._graph.reverse()
+    def nearest(
+        self, targets: Iterable[str], starts: Iterable[str], most: int = 1
+    ) -> Iterator[tuple[str, str, tuple[Step, ...]]]:
+        """Yield (start, target, steps) for up to ``most`` of the targets nearest to each start, the nearest first."""
+        known = [self._index[target] for target in targets if target in self._index]
+        towards = self._towards(known, most)
+        for start in starts:
+            for target in towards.get(self._index.get(start, -1), ()):
+                at, steps = self._index[start], []
+                while (following := towards[at][target]) is not None:
+                    steps.append(Step(self._graph[at], self._graph[following], self._graph.get_edge_data(at, following)))
+                    at = following
+                yield start, self._graph[target], tuple(steps)
+
+    def _towards(self, targets: Iterable[int], most: int) -> dict[int, dict[int, int | None]]:
+        """Return, by node and by target, the node after it on a shortest path; breadth first from all targets at once."""
+        found: dict[int, dict[int, int | None]] = {target: {target: None} for target in targets}
+        queue = deque((target, target) for target in found)
+        while queue:
+            node, target = queue.popleft()
+            for before in sorted(self._graph.predecessor_indices(node)):
+                reached = found.setdefault(before, {})
+                if target not in reached and len(reached) < most:
+                    reached[target] = node
+                    queue.append((before, target))
         return found

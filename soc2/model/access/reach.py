@@ -51,22 +51,16 @@ def reaches(
 
     admin, admission = paths(CLUSTER_ADMIN), paths(ADMISSION_CONTROL)
     foreign: dict[str, AccessPath] = {}
-    for namespace in sorted(namespaces):
-        for name, path in paths(secrets_of(namespace)).items():
-            # People belong to no namespace; what they may read is judged by who may read Secrets.
-            if (
-                begin[name][2]
-                and begin[name][2] != namespace
-                and (name not in foreign or _length(path) < _length(foreign[name]))
-            ):
-                foreign[name] = path
+    # Its own namespace is one of the targets, so the two nearest hold the nearest of another.
+    places = {secrets_of(namespace): namespace for namespace in sorted(namespaces)}
+    inside = [name for name, (_, _, namespace) in begin.items() if namespace]
+    for name, target, steps in graph.nearest(places, inside, most=2):
+        # People belong to no namespace; what they may read is judged by who may read Secrets.
+        if places[target] != begin[name][2] and name not in foreign:
+            foreign[name] = AccessPath(begin[name][0], target, steps)
     stores: dict[str, list[AccessPath]] = {}
     for store in sorted(data):
         for name, path in paths(store).items():
             stores.setdefault(name, []).append(path)
     for name, (resource, acts_as, _) in begin.items():
         yield Reach(resource, acts_as, admin.get(name), admission.get(name), foreign.get(name), tuple(stores.get(name, ())))
-
-
-def _length(path: AccessPath) -> int:
-    return len(path.steps)
