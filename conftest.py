@@ -8,4 +8,5 @@ pytest_plugins = [
     "fixtures.terminal",
     "fixtures.populations.kubernetes",
     "fixtures.populations.aws",
+    "fixtures.populations.people",
 ]

@@ -75,6 +75,8 @@ def judge(check: Check, population: Population[T], rule: Rule[T], declared: Decl
     """Apply a rule to every item and return the verdict, waivers applied to each deviation."""
     if population.exempt:
         return Verdict(Outcome.NOT_APPLICABLE, f"out of scope: {population.exempt}")
+    if population.manual:
+        return Verdict(Outcome.MANUAL, population.manual)
     crash = ""
     found: list[Deviation] = []
     for item in population.items:

@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta, Struct
 
 from soc2.criteria import CRITERIA
@@ -121,6 +122,7 @@ class Access(Section, frozen=True):
     secret_readers: tuple[str, ...] = ()
     exec_holders: tuple[str, ...] = ()
     workload_creators: tuple[str, ...] = ()
+    duty_conflicts: tuple[tuple[str, str], ...] = ()
     accepted_paths: tuple[str, ...] = ()
     data_readers: tuple[Annotated[str, Meta(pattern=r"^[^>]+ -> [^>]+$")], ...] = ()
     matrix: tuple[MatrixEntry, ...] = ()
@@ -153,8 +155,9 @@ class Availability(Section, frozen=True):
 
 
 class Thresholds(Section, frozen=True):
-    """Limits, in days unless the name says otherwise. Defaults: CIS AWS Foundations Benchmark for credentials (90),
-    the catalogue's floor of 90 days for logs, three zones for surviving the loss of one with a quorum left."""
+    """Limits, in days unless the name says otherwise. Defaults: CIS AWS Foundations Benchmark for credentials (90), the
+    catalogue's floor of 90 days for logs and for access reviews, three zones for surviving the loss of one with a
+    quorum left."""
 
     access_key_max_age_days: Days = 90
     credential_unused_days: Days = 90
@@ -164,6 +167,8 @@ class Thresholds(Section, frozen=True):
     backup_retention_days: Annotated[int, Meta(ge=1, le=35)] = 7
     key_deletion_days: Days = 30
     waiver_max_days: Days = 365
+    leaver_days: Days = 1
+    access_review_days: Days = 90
     node_zones: Annotated[int, Meta(ge=1, le=10)] = 3
     tier1_replicas: Annotated[int, Meta(ge=1, le=100)] = 2
 
@@ -177,6 +182,17 @@ class Search(Section, frozen=True):
     questions: Annotated[int, Meta(ge=1, le=100_000)] = 300
     seconds: Annotated[float, Meta(gt=0, le=600)] = 5.0
     seed: Annotated[int, Meta(ge=0)] | None = None
+
+
+class Feed(Section, frozen=True):
+    """A list that no API knows, exported to a file (CSV, JSON or YAML; relative to system.toml): who answers for it, of
+    which day it is, and how old it may be."""
+
+    kind: Literal["roster", "leavers", "access-review", "duties"]
+    path: str
+    owner: Annotated[str, Meta(min_length=1)]
+    date: date
+    max_age_days: Days = 90
 
 
 class Inherited(Section, frozen=True):
@@ -209,6 +225,7 @@ class System(Section, frozen=True):
     availability: Availability = Availability()
     thresholds: Thresholds = Thresholds()
     search: Search = Search()
+    feeds: tuple[Feed, ...] = ()
     inherited: tuple[Inherited, ...] = ()
     not_used: tuple[NotUsed, ...] = ()
 
@@ -236,7 +253,8 @@ def load_system(path: Path) -> System:
             raise file.error(("inherited", index), "an inherited control names either check or criterion")
         if entry.criterion is not None and entry.criterion not in CRITERIA:
             raise file.unknown_name(("inherited", index, "criterion"), "criterion", entry.criterion, CRITERIA)
-    return system
+    feeds = tuple(msgspec.structs.replace(feed, path=str(path.parent / feed.path)) for feed in system.feeds)
+    return msgspec.structs.replace(system, feeds=feeds)
 
 
 def require_checks_known(system: System, path: Path, known: frozenset[str]) -> None:

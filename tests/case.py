@@ -22,6 +22,7 @@ from soc2.gather.aws.calls import AwsDetail, AwsList
 from soc2.gather.aws.credential_report import CredentialReport, parse
 from soc2.gather.aws.service_control import ServiceControl
 from soc2.gather.codec import Codec
+from soc2.gather.feeds import FeedSource
 from soc2.gather.kubernetes.access_matrix import AccessMatrix
 from soc2.gather.kubernetes.facts import PRESUMED_ROLES, Version
 from soc2.gather.kubernetes.lists import KubeList, SecretTable
@@ -64,7 +65,7 @@ def read_case(check: str, name: str) -> Case:
 
 
 def load_populations() -> None:
-    for module in ("kubernetes", "aws"):
+    for module in ("kubernetes", "aws", "people"):
         importlib.import_module(f"fixtures.populations.{module}")
 
 
@@ -140,6 +141,8 @@ def _records(source: Source[Any], raw: list[Any]) -> list[Any]:
             return list(parse(_report(raw)))
         case AccessMatrix():
             return [MatrixProbe(**item) for item in raw]
+        case FeedSource():
+            return [msgspec.convert(item, source.kind, strict=False) for item in raw]
         case ServiceControl():
             return [ControlLevel(item["target"], tuple(item["documents"])) for item in raw]
         case ControlTampering():

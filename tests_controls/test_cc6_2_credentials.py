@@ -9,10 +9,11 @@ import pytest
 from fixtures.judge import Judge
 from soc2.model.aws.compute import AccessEntry, EksCluster
 from soc2.model.aws.iam import Credentials
+from soc2.model.feeds import LiveIdentity
 from soc2.model.kubernetes.joins import Grant
 from soc2.model.kubernetes.rbac import SecretMeta
 from soc2.model.population import Population
-from soc2.rules import cloud_compute, identities, rbac
+from soc2.rules import accounts, cloud_compute, identities, rbac
 from soc2.system import System
 
 
@@ -100,3 +101,49 @@ def test_no_credential_is_dormant(iam_users: Population[Credentials], judge: Jud
 def test_eks_access_entries_are_known(access_entries: Population[AccessEntry], judge: Judge, system: System) -> None:
     """Only declared principals may enter an EKS cluster."""
     judge(access_entries, identities.entry_known(system.access.eks_principals))
+
+
+@pytest.mark.check(
+    "identities-on-roster",
+    severity="high",
+    official=["CC6.2"],
+    hipaa=["164.308(a)(3)(ii)(A)", "164.308(a)(4)(ii)(B)"],
+    gdpr=["32(4)", "5(1)(f)"],
+    kind="configuration",
+    remedy="Remove the binding or the user, or have it entered on the roster",
+)
+def test_every_identity_is_on_the_roster(rostered_identities: Population[LiveIdentity], judge: Judge) -> None:
+    """Every user and group with access is on the roster."""
+    judge(rostered_identities, accounts.on_roster)
+
+
+@pytest.mark.check(
+    "leavers-have-no-access",
+    severity="critical",
+    official=["CC6.2"],
+    hipaa=["164.308(a)(3)(ii)(C)"],
+    gdpr=["32(4)", "5(1)(f)"],
+    kind="configuration",
+    remedy="Remove the binding, or disable the user and its keys",
+)
+def test_leavers_have_no_access(
+    leaving_identities: Population[LiveIdentity], judge: Judge, system: System, as_of: datetime
+) -> None:
+    """Nobody has access after leaving."""
+    judge(leaving_identities, accounts.left_without_access(system.thresholds.leaver_days, as_of))
+
+
+@pytest.mark.check(
+    "access-reviewed",
+    severity="high",
+    official=["CC6.2"],
+    hipaa=["164.308(a)(4)(ii)(C)"],
+    gdpr=["32(1)(d)"],
+    kind="configuration",
+    remedy="Review the access, and remove what the review decided to remove",
+)
+def test_access_is_reviewed(
+    reviewed_identities: Population[LiveIdentity], judge: Judge, system: System, as_of: datetime
+) -> None:
+    """Access was reviewed in time, by somebody else, and removed where so decided."""
+    judge(reviewed_identities, accounts.reviewed(system.thresholds.access_review_days, as_of))

@@ -8,12 +8,13 @@ from fixtures.judge import Judge
 from soc2.model.access.controls import ControlPower
 from soc2.model.access.primitives import SubjectRights
 from soc2.model.aws.joins import PrincipalPolicies
+from soc2.model.feeds import Person
 from soc2.model.kubernetes.admission import ValidatingAdmissionPolicy, ValidatingWebhookConfiguration
 from soc2.model.kubernetes.joins import BoundPolicy, Grant
 from soc2.model.kubernetes.rbac import ClusterRole, Role
 from soc2.model.population import Population
 from soc2.model.probes import MatrixProbe
-from soc2.rules import admission, controls, identities, probes, rbac
+from soc2.rules import accounts, admission, controls, identities, probes, rbac
 from soc2.system import System
 
 
@@ -196,3 +197,17 @@ def test_only_declared_principals_are_cloud_admins(
 ) -> None:
     """Only declared users and roles may do everything in the account."""
     judge(principals, identities.no_full_admin(system.access.cloud_admins))
+
+
+@pytest.mark.check(
+    "duties-separated",
+    severity="high",
+    official=["CC6.3"],
+    hipaa=["164.308(a)(3)(i)"],
+    gdpr=["32(4)"],
+    kind="configuration",
+    remedy="Move one of the duties to somebody else",
+)
+def test_duties_are_separated(duty_holders: Population[Person], judge: Judge, system: System) -> None:
+    """Nobody has two duties that are to be separate."""
+    judge(duty_holders, accounts.separated(system.access.duty_conflicts))

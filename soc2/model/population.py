@@ -56,11 +56,13 @@ class SourceStatus:
 
 @dataclass(frozen=True)
 class Population(Generic[T]):
-    """The items of a check. ``exempt`` gives the owner's reason when the system has no such part in scope."""
+    """The items of a check. ``exempt`` gives the owner's reason when the system has no such part in scope; ``manual``
+    says what a person has to provide."""
 
     items: tuple[T, ...]
     sources: tuple[SourceStatus, ...]
     exempt: str | None = None
+    manual: str | None = None
 
     @property
     def complete(self) -> bool:
