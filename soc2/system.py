@@ -111,6 +111,9 @@ class Access(Section, frozen=True):
     """Who may hold powers. Kubernetes subjects read ``Kind/name`` or ``ServiceAccount/namespace/name``; all entries
     are patterns (``*``, ``?``).
 
+    ``duty_conflicts`` are pairs of duties that nobody may have together: those of the feed of duties, and those that
+    rights are by themselves (``soc2/model/access/duties.py`` names them).
+
     ``control_owners`` (in the cluster) and ``security_principals`` (names of IAM users and roles) may stop or weaken
     controls, as administrators may. ``accepted_paths`` are subjects whose way to more rights is cut by what RBAC does
     not show, such as an admission policy; ``data_readers`` read ``subject -> store``, for example
@@ -186,13 +189,14 @@ class Search(Section, frozen=True):
 
 class Feed(Section, frozen=True):
     """A list that no API knows, exported to a file (CSV, JSON or YAML; relative to system.toml): who answers for it, of
-    which day it is, and how old it may be."""
+    which day it is, how old it may be and, when the owner gives it, the SHA-256 of the file."""
 
     kind: Literal["roster", "leavers", "access-review", "duties"]
     path: str
     owner: Annotated[str, Meta(min_length=1)]
     date: date
     max_age_days: Days = 90
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")] | None = None
 
 
 class Inherited(Section, frozen=True):
@@ -228,6 +232,10 @@ class System(Section, frozen=True):
     feeds: tuple[Feed, ...] = ()
     inherited: tuple[Inherited, ...] = ()
     not_used: tuple[NotUsed, ...] = ()
+
+    def feeds_of(self, kind: str) -> tuple[Feed, ...]:
+        """Return the feeds of a kind that the owner declared."""
+        return tuple(feed for feed in self.feeds if feed.kind == kind)
 
     def scope_reason(self, namespace: str) -> str | None:
         """Return why a namespace is out of scope, or None when it is in scope."""

@@ -49,6 +49,10 @@ _SYSTEM: dict[str, Any] = {
     "aws": {"accounts": ["123456789012"], "regions": ["eu-west-1"]},
     "images": {"allowed_registries": ["registry.example/team"]},
     "agents": {"log": ["agents/log"], "runtime": ["agents/sensor"]},
+    "feeds": [
+        {"kind": kind, "path": f"{kind}.csv", "owner": "people", "date": date(2026, 6, 1)}
+        for kind in ("roster", "leavers", "access-review", "duties")
+    ],
 }
 
 
@@ -70,7 +74,9 @@ def load_populations() -> None:
 
 
 def system_of(case: Case) -> System:
-    merged = {key: {**_SYSTEM.get(key, {}), **case.system.get(key, {})} for key in {*_SYSTEM, *case.system}}
+    merged = {**_SYSTEM, **case.system}
+    for key in _SYSTEM.keys() & case.system.keys() - {"feeds"}:
+        merged[key] = {**_SYSTEM[key], **case.system[key]}
     return msgspec.convert(merged, System)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 import yaml
@@ -18,29 +19,25 @@ from soc2.gather.source import Gatherer, Listing
 from soc2.model import feeds
 from soc2.model.population import Cause, Problem, SourceStatus
 
+if TYPE_CHECKING:
+    from soc2.system import Feed
+
 T = TypeVar("T", bound=feeds.FeedRow)
 
 
 @dataclass(frozen=True)
 class FeedSource(Generic[T]):
-    """All rows of one kind of feed. Where none is declared, a person has to provide the evidence."""
+    """All rows of one kind of feed; none when the owner declared no such feed."""
 
     name: str
     kind: type[T]
 
     def gather(self, gatherer: Gatherer) -> Listing[T]:
-        declared = [feed for feed in gatherer.system.feeds if feed.kind == self.name]
-        if not declared:
-            why = f'declare a [[feeds]] entry of kind "{self.name}", or show the auditor the list itself'
-            return Listing((), (), manual=why)
         rows: list[T] = []
         statuses = []
-        for feed in declared:
+        for feed in gatherer.system.feeds_of(self.name):
             started = datetime.now(UTC)
-            found, problem = _read(Path(feed.path), self.kind)
-            age = (started.date() - feed.date).days
-            if problem is None and age > feed.max_age_days:
-                problem = Problem(Cause.STALE, f"{feed.path} is of {feed.date}, more than {feed.max_age_days} days ago")
+            found, problem = _read(feed, self.kind, started.date())
             rows += found
             sha256 = gatherer.evidence.keep(canonical(found))
             name = f"feed: {self.name}"
@@ -64,15 +61,19 @@ class FeedSource(Generic[T]):
         return Listing(tuple(rows), tuple(statuses))
 
 
-def _read(path: Path, kind: type[T]) -> tuple[list[T], Problem | None]:
-    """Return the rows that fit, and the first that does not: file, place and mend."""
+def _read(feed: Feed, kind: type[T], today: date) -> tuple[list[T], Problem | None]:
+    """Return the rows that fit, and the first thing that is wrong: file, place and mend."""
+    path = Path(feed.path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        raw = _raw_rows(path, text)
+        content = path.read_bytes()
+        raw = _raw_rows(path, content.decode("utf-8-sig"))
+    except yaml.MarkedYAMLError as error:
+        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        return [], Problem(Cause.MALFORMED, f"{path}: {line}{error.problem}")
     except (OSError, UnicodeDecodeError, yaml.YAMLError, msgspec.DecodeError, csv.Error, ValueError) as error:
         return [], Problem(Cause.MALFORMED, f"{path}: {str(error).splitlines()[0]}")
     rows: list[T] = []
-    problem = None
+    problem = _declaration_problem(feed, content, today)
     for place, row in raw:
         try:
             rows.append(msgspec.convert(row, kind, strict=False))
@@ -82,14 +83,31 @@ def _read(path: Path, kind: type[T]) -> tuple[list[T], Problem | None]:
     return rows, problem
 
 
+def _declaration_problem(feed: Feed, content: bytes, today: date) -> Problem | None:
+    """Return why a file is not the one that was declared, or is of a day that does not count."""
+    if feed.sha256 is not None and hashlib.sha256(content).hexdigest() != feed.sha256:
+        return Problem(Cause.MALFORMED, f"{feed.path} is not the file whose sha256 is declared for it")
+    if feed.date > today:
+        return Problem(Cause.MALFORMED, f"{feed.path} is declared to be of {feed.date}, which is yet to come")
+    if (today - feed.date).days > feed.max_age_days:
+        return Problem(Cause.STALE, f"{feed.path} is of {feed.date}, more than {feed.max_age_days} days ago")
+    return None
+
+
 def _raw_rows(path: Path, text: str) -> list[tuple[str, Any]]:
     if path.suffix == ".csv":
         reader = csv.DictReader(io.StringIO(text), strict=True)
-        return [(f"line {reader.line_num}", row) for row in reader]
+        return [(f"line {reader.line_num}", _cells(row)) for row in reader]
     content = msgspec.json.decode(text) if path.suffix == ".json" else yaml.safe_load(text)
     if not isinstance(content, list):
         raise ValueError("expected a list of rows; name the file .csv, .json or .yaml")
     return [(f"row {number}", row) for number, row in enumerate(content, 1)]
+
+
+def _cells(row: dict[str | Any, Any]) -> dict[str, Any]:
+    """Name what stands beyond the last column, and leave out what is empty or not there at all."""
+    beyond = {"a cell beyond the last column": row.pop(None)} if None in row else {}
+    return {key: value for key, value in row.items() if value} | beyond
 
 
 ROSTER = FeedSource("roster", feeds.RosterEntry)

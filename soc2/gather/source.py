@@ -28,13 +28,11 @@ class Listing(Generic[T]):
     """What a source gave: its items, and how each of the queries behind them went.
 
     ``exempt`` is the owner's reason when that half of the system is out of scope; there are no items then.
-    ``manual`` says what a person has to provide when no source can give it.
     """
 
     items: tuple[T, ...]
     statuses: tuple[SourceStatus, ...]
     exempt: str | None = None
-    manual: str | None = None
 
 
 class Source(Protocol[T]):

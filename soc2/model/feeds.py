@@ -1,15 +1,18 @@
 """Records of the feeds that the owner declares: lists that no system API knows, exported from where they are kept.
 
-Identities read as the suite names them: ``User/name`` and ``Group/name`` in a cluster, ``AWS::IAM::User/name`` in an account.
+Identities read as the suite names them: ``User/name`` and ``Group/name`` in a cluster, ``AWS::IAM::User/name`` and
+``AWS::IAM::Role/name`` in an account. A person, by whatever name the owner's lists call people, may have several.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from soc2.model.deviation import Resource
 
@@ -17,17 +20,18 @@ from soc2.model.deviation import Resource
 class FeedRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A row of any feed; ``identity`` is the one that it is about."""
 
-    identity: str
+    identity: Annotated[str, Meta(min_length=1)]
 
 
 class RosterEntry(FeedRow, frozen=True, forbid_unknown_fields=True):
-    """An identity that may exist, and who answers for it."""
+    """An identity that may exist, who answers for it, and whose it is when it is one person's."""
 
     owner: str
+    person: str = ""
 
 
 class Leaver(FeedRow, frozen=True, forbid_unknown_fields=True):
-    """An identity of somebody who left, and the day."""
+    """Somebody who left, by an identity or as the person that the roster names, and the day."""
 
     left: date
 
@@ -41,7 +45,7 @@ class ReviewDecision(FeedRow, frozen=True, forbid_unknown_fields=True):
 
 
 class Duty(FeedRow, frozen=True, forbid_unknown_fields=True):
-    """A duty that an identity has."""
+    """A duty that an identity or a person has."""
 
     duty: str
 
@@ -53,14 +57,40 @@ class LiveIdentity:
     resource: Resource
     rows: tuple[FeedRow, ...]
 
-    @property
-    def identity(self) -> str:
-        return str(self.resource)
+
+def with_rows(
+    identities: Iterable[Resource], rows: Iterable[FeedRow], roster: Iterable[RosterEntry] = ()
+) -> Iterator[LiveIdentity]:
+    """Join identities with the rows about them, or about the person whose they are by the roster."""
+    by_name: dict[str, list[FeedRow]] = {}
+    for row in rows:
+        by_name.setdefault(row.identity, []).append(row)
+    person = persons(roster)
+    for resource in dict.fromkeys(identities):
+        name = str(resource)
+        of_person = by_name.get(person[name], ()) if name in person else ()
+        yield LiveIdentity(resource, (*by_name.get(name, ()), *of_person))
+
+
+def persons(roster: Iterable[RosterEntry]) -> dict[str, str]:
+    """Return, by identity, the person whose it is."""
+    return {entry.identity: entry.person for entry in roster if entry.person}
 
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody with all the duties that the feed gives."""
+    """Somebody with all duties: those that the feed gives, and those that the rights of the person's identities are."""
 
     resource: Resource
     duties: frozenset[str]
+
+
+def people(declared: Iterable[Duty], live: Iterable[tuple[Resource, str]], roster: Iterable[RosterEntry]) -> Iterator[Person]:
+    """Gather the duties of every person; an identity that the roster gives to nobody stands for itself."""
+    person = persons(roster)
+    duties: dict[str, set[str]] = {}
+    for name, duty in (*((row.identity, row.duty) for row in declared), *((str(who), duty) for who, duty in live)):
+        duties.setdefault(person.get(name, name), set()).add(duty)
+    for name, held in duties.items():
+        kind, slash, rest = name.partition("/")
+        yield Person(Resource(kind, rest) if slash else Resource("Person", name), frozenset(held))

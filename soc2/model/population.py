@@ -80,3 +80,8 @@ class EvidenceGap(Exception):
     def __init__(self, source: str, problem: Problem) -> None:
         super().__init__(str(problem))
         self.status = SourceStatus(source, "joined from what was listed", 0, 0, None, problem)
+
+
+class ManualEvidence(Exception):
+    """What the check needs can only be shown by a person, or be declared by the owner; the text says what. Raised while
+    joining."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,14 +15,22 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from soc2.catalog import all_checks
 from soc2.evidence import EvidenceStore
-from soc2.gather.feeds import LEAVERS, ROSTER, _read
+from soc2.gather.feeds import ROSTER, _read
 from soc2.gather.source import Gatherer
 from soc2.model.feeds import Leaver, RosterEntry
-from soc2.model.population import Cause
+from soc2.model.outcome import Outcome
+from soc2.model.population import Cause, Problem
 from soc2.system import About, Feed, System
+from tests.case import read_case, run_check
 
 TEXT = st.from_regex(r"[A-Za-z:/ -]{1,20}", fullmatch=True).map(str.strip).filter(bool)
+
+
+def read(path: Path, kind: type[Any]) -> tuple[list[Any], Problem | None]:
+    day = date(2026, 1, 1)
+    return _read(Feed(kind="roster", path=str(path), owner="people", date=day), kind, day)
 
 
 @given(st.lists(st.tuples(TEXT, st.dates(date(2000, 1, 1), date(2030, 1, 1))), max_size=5))
@@ -33,7 +43,7 @@ def test_every_form_gives_the_same_rows(tmp_path_factory: pytest.TempPathFactory
     (folder / "a.csv").write_text("\n".join(lines))
     expected = [Leaver(identity, left) for identity, left in rows]
     for name in ("a.json", "a.yaml", "a.csv"):
-        assert _read(folder / name, Leaver) == (expected, None)
+        assert read(folder / name, Leaver) == (expected, None)
 
 
 @pytest.mark.parametrize(
@@ -44,12 +54,15 @@ def test_every_form_gives_the_same_rows(tmp_path_factory: pytest.TempPathFactory
         ("f.json", '[{"identity": "User/a"}]', "row 1: Object missing required field `left`"),
         ("f.json", "{", "f.json"),
         ("f.yaml", "a: b", "expected a list of rows"),
-        ("f.yaml", "- [", "f.yaml"),
+        ("f.yaml", "- identity: a\n- [", "line 2"),
+        ("f.csv", "identity,left\n,2026-01-01\n", "line 2: Object missing required field `identity`"),
+        ("f.csv", "identity,left\nUser/a,2026-01-01,x\n", "line 2: Object contains unknown field"),
+        ("f.csv", "identity,left\nUser/a\n", "line 2: Object missing required field `left`"),
     ],
 )
 def test_a_mistake_is_named_with_its_place(tmp_path: Path, name: str, text: str, said: str) -> None:
     (tmp_path / name).write_text(text)
-    rows, problem = _read(tmp_path / name, Leaver)
+    rows, problem = read(tmp_path / name, Leaver)
     assert problem is not None
     assert problem.cause is Cause.MALFORMED
     assert name in problem.detail
@@ -71,11 +84,36 @@ def test_an_old_feed_is_no_evidence(tmp_path: Path) -> None:
     assert (listing.items, listing.statuses[0].complete) == ((RosterEntry("User/a", "team"),), True)
     old = Feed(kind="roster", path=str(path), owner="people", date=today - timedelta(days=91))
     assert gathered(tmp_path, old).statuses[0].problem.cause is Cause.STALE
+    coming = Feed(kind="roster", path=str(path), owner="people", date=today + timedelta(days=1))
+    assert "yet to come" in gathered(tmp_path, coming).statuses[0].problem.detail
 
 
-def test_without_a_feed_a_person_has_to_show_it(tmp_path: Path) -> None:
-    assert "roster" in (gathered(tmp_path).manual or "")
-    assert (
-        gathered(tmp_path, Feed(kind="roster", path="missing", owner="p", date=date.today())).statuses[0].problem is not None
-    )
-    assert LEAVERS.name == "leavers"
+def test_only_the_declared_file_counts(tmp_path: Path) -> None:
+    path = tmp_path / "roster.csv"
+    path.write_text("identity,owner\nUser/a,team\n")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    declared = Feed(kind="roster", path=str(path), owner="people", date=date.today(), sha256=digest)
+    assert gathered(tmp_path, declared).statuses[0].complete
+    path.write_text("identity,owner\nUser/a,team\nUser/b,team\n")
+    assert "sha256" in gathered(tmp_path, declared).statuses[0].problem.detail
+
+
+def test_a_feed_that_is_not_there_is_no_evidence(tmp_path: Path) -> None:
+    missing = Feed(kind="roster", path="missing", owner="p", date=date.today())
+    assert gathered(tmp_path, missing).statuses[0].problem is not None
+
+
+@pytest.mark.parametrize(
+    ("check", "said"),
+    [
+        ("identities-on-roster", "roster"),
+        ("leavers-have-no-access", "leavers"),
+        ("access-reviewed", "access-review"),
+        ("duties-separated", "duty_conflicts"),
+    ],
+)
+def test_without_a_feed_a_person_has_to_show_it(check: str, said: str) -> None:
+    found = next(item for item in all_checks() if item.id == check)
+    verdict = run_check(found, replace(read_case(check, "compliant"), system={"feeds": []}))
+    assert verdict.outcome is Outcome.MANUAL
+    assert said in verdict.reason

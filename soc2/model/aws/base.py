@@ -44,6 +44,12 @@ def tag(tags: Iterable[Tag], name: str) -> str | None:
     return next((entry.value for entry in tags if entry.key == name), None)
 
 
+def principal_resource(arn: str) -> Resource:
+    """Return the role or user of an ARN such as ``arn:aws:iam::123456789012:role/team/deploy``, its path left out."""
+    kind, _, path = arn.rpartition(":")[2].partition("/")
+    return Resource(f"AWS::IAM::{kind.capitalize()}", path.rpartition("/")[2] or arn)
+
+
 def aws_resource(kind: str, name: str) -> Resource:
     """Return the resource of a CloudFormation type, for example ``AWS::S3::Bucket``."""
     return Resource(kind, name)

@@ -7,7 +7,7 @@ from datetime import datetime
 import msgspec
 from msgspec import field
 
-from soc2.model.aws.base import CamelRecord, PascalRecord, Tag, aws_resource
+from soc2.model.aws.base import CamelRecord, PascalRecord, Tag, aws_resource, principal_resource
 from soc2.model.deviation import Resource
 
 
@@ -119,6 +119,11 @@ class AccessEntry(CamelRecord, frozen=True):
     @property
     def resource(self) -> Resource:
         return aws_resource("AWS::EKS::AccessEntry", self.value)
+
+    @property
+    def principal(self) -> Resource:
+        """Return the role or user that may enter, as IAM's own records name it."""
+        return principal_resource(self.value)
 
 
 class ClusterLogSetup(msgspec.Struct, frozen=True):
