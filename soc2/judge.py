@@ -60,7 +60,7 @@ class Declarations:
 
 
 def exempted(check: Check, declared: Declarations) -> Verdict | None:
-    """Return the verdict on a check that the owner declared inherited or not used, or None."""
+    """Return the verdict on a check that the owner declared inherited, not used or not to be tried, or None."""
     for entry in declared.system.inherited:
         if check.id == entry.check or check.criterion == entry.criterion:
             reason = f"inherited from {entry.provider}: {entry.report}, reviewed {entry.reviewed}"
@@ -68,6 +68,8 @@ def exempted(check: Check, declared: Declarations) -> Verdict | None:
     for unused in declared.system.not_used:
         if check.id == unused.check:
             return Verdict(Outcome.NOT_APPLICABLE, f"declared not used: {unused.reason}")
+    if check.kind == "writing_probe" and not declared.system.probes.writing:
+        return Verdict(Outcome.PROBE_DISABLED, "writing probes are off; --writing-probes switches them on")
     return None
 
 

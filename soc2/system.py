@@ -126,6 +126,7 @@ class Access(Section, frozen=True):
     exec_holders: tuple[str, ...] = ()
     workload_creators: tuple[str, ...] = ()
     duty_conflicts: tuple[tuple[str, str], ...] = ()
+    certificate_users: tuple[str, ...] = ()
     accepted_paths: tuple[str, ...] = ()
     data_readers: tuple[Annotated[str, Meta(pattern=r"^[^>]+ -> [^>]+$")], ...] = ()
     matrix: tuple[MatrixEntry, ...] = ()
@@ -158,9 +159,10 @@ class Availability(Section, frozen=True):
 
 
 class Thresholds(Section, frozen=True):
-    """Limits, in days unless the name says otherwise. Defaults: CIS AWS Foundations Benchmark for credentials (90), the
-    catalogue's floor of 90 days for logs and for access reviews, three zones for surviving the loss of one with a
-    quorum left."""
+    """Limits, in days unless the name says otherwise. Defaults: CIS AWS Foundations Benchmark for credentials (90) and,
+    likewise, for roles and client certificates, the catalogue's floor of 90 days for logs and for access reviews, three
+    zones for surviving the loss of one with a quorum left, a minute for a token to be refused (the API server remembers
+    a token for ten seconds)."""
 
     access_key_max_age_days: Days = 90
     credential_unused_days: Days = 90
@@ -171,6 +173,10 @@ class Thresholds(Section, frozen=True):
     key_deletion_days: Days = 30
     waiver_max_days: Days = 365
     leaver_days: Days = 1
+    client_certificate_days: Days = 90
+    role_unused_days: Days = 90
+    unused_access_days: Days = 30
+    token_revocation_seconds: Annotated[int, Meta(ge=1, le=300)] = 60
     access_review_days: Days = 90
     node_zones: Annotated[int, Meta(ge=1, le=10)] = 3
     tier1_replicas: Annotated[int, Meta(ge=1, le=100)] = 2
@@ -185,6 +191,13 @@ class Search(Section, frozen=True):
     questions: Annotated[int, Meta(ge=1, le=100_000)] = 300
     seconds: Annotated[float, Meta(gt=0, le=600)] = 5.0
     seed: Annotated[int, Meta(ge=0)] | None = None
+
+
+class Probes(Section, frozen=True):
+    """Writing probes create objects, and delete them again, in a namespace that holds nothing else; off by default."""
+
+    writing: bool = False
+    namespace: Annotated[str, Meta(min_length=1)] = "soc2-canary"
 
 
 class Feed(Section, frozen=True):
@@ -229,6 +242,7 @@ class System(Section, frozen=True):
     availability: Availability = Availability()
     thresholds: Thresholds = Thresholds()
     search: Search = Search()
+    probes: Probes = Probes()
     feeds: tuple[Feed, ...] = ()
     inherited: tuple[Inherited, ...] = ()
     not_used: tuple[NotUsed, ...] = ()

@@ -29,6 +29,7 @@ from soc2.gather.kubernetes.lists import KubeList, SecretTable
 from soc2.gather.kubernetes.pod_search import PodSearch
 from soc2.gather.kubernetes.probes import EveryonesAccess, ForbiddenPods, UnauthorizedRequests
 from soc2.gather.kubernetes.tampering import ControlTampering
+from soc2.gather.kubernetes.token_revocation import TokenRevocation
 from soc2.gather.source import RUNNING, Listing, Source
 from soc2.judge import Declarations, Rule, Verdict
 from soc2.model.access.controls import ControlPower
@@ -36,7 +37,7 @@ from soc2.model.aws.iam import ControlLevel
 from soc2.model.deviation import Resource
 from soc2.model.kubernetes.cluster import ServerVersion
 from soc2.model.population import Cause, Population, Problem, SourceStatus
-from soc2.model.probes import AccessProbe, AdmissionProbe, MatrixProbe, RequestProbe, SearchProbe
+from soc2.model.probes import AccessProbe, AdmissionProbe, MatrixProbe, RequestProbe, RevocationProbe, SearchProbe
 from soc2.system import System
 from soc2.waivers import Waivers
 
@@ -157,6 +158,8 @@ def _records(source: Source[Any], raw: list[Any]) -> list[Any]:
             return [SearchProbe(**{**item, "controls": tuple(item["controls"])}) for item in raw]
         case ForbiddenPods():
             return [AdmissionProbe(**item) for item in raw]
+        case TokenRevocation():
+            return [RevocationProbe(**item) for item in raw]
         case UnauthorizedRequests():
             return [RequestProbe(**item) for item in raw]
         case EveryonesAccess():

@@ -10,10 +10,12 @@ from fixtures.judge import Judge
 from soc2.model.aws.compute import AccessEntry, EksCluster
 from soc2.model.aws.iam import Credentials
 from soc2.model.feeds import LiveIdentity
-from soc2.model.kubernetes.joins import Grant
+from soc2.model.kubernetes.certificates import ClientCertificate
+from soc2.model.kubernetes.joins import BoundAccounts, Grant
 from soc2.model.kubernetes.rbac import SecretMeta
 from soc2.model.population import Population
-from soc2.rules import accounts, cloud_compute, identities, rbac
+from soc2.model.probes import RevocationProbe
+from soc2.rules import accounts, certificates, cloud_compute, identities, probes, rbac
 from soc2.system import System
 
 
@@ -147,3 +149,49 @@ def test_access_is_reviewed(
 ) -> None:
     """Access was reviewed in time, by somebody else, and removed where so decided."""
     judge(reviewed_identities, accounts.reviewed(system.thresholds.access_review_days, as_of))
+
+
+@pytest.mark.check(
+    "no-orphan-bindings",
+    severity="medium",
+    official=["CC6.2", "CC6.3"],
+    hipaa=["164.308(a)(3)(ii)(A)", "164.308(a)(4)(ii)(B)"],
+    gdpr=["32(4)", "5(1)(f)"],
+    kind="configuration",
+    remedy="Remove the binding, or the subject from it",
+)
+def test_bindings_name_what_exists(binding_targets: Population[BoundAccounts], judge: Judge) -> None:
+    """Every ServiceAccount and role that a binding names exists."""
+    judge(binding_targets, rbac.no_orphans)
+
+
+@pytest.mark.check(
+    "client-certificates-known",
+    severity="medium",
+    event=True,
+    official=["CC6.2"],
+    hipaa=["164.312(d)"],
+    gdpr=["32(4)", "5(1)(f)"],
+    kind="configuration",
+    remedy="Issue no such certificates; else declare the user under [access] certificate_users and shorten the validity",
+)
+def test_client_certificates_are_known(
+    issued_certificates: Population[ClientCertificate], judge: Judge, system: System
+) -> None:
+    """Client certificates are approved for declared users only, and for a short time, as they cannot be revoked."""
+    limit = system.thresholds.client_certificate_days
+    judge(issued_certificates, certificates.known_and_short_lived(system.access.certificate_users, limit))
+
+
+@pytest.mark.check(
+    "revoked-token-refused",
+    severity="high",
+    official=["CC6.2"],
+    hipaa=["164.312(d)"],
+    gdpr=["32(4)", "5(1)(f)"],
+    kind="writing_probe",
+    remedy="Shorten the lifetime of tokens, and how long the authenticator in front of the API server remembers them",
+)
+def test_a_revoked_token_is_refused(token_revocations: Population[RevocationProbe], judge: Judge, system: System) -> None:
+    """A token of a ServiceAccount is really refused soon after the ServiceAccount is deleted."""
+    judge(token_revocations, probes.token_refused(system.thresholds.token_revocation_seconds))

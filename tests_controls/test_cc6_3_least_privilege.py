@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 
 from fixtures.judge import Judge
 from soc2.model.access.controls import ControlPower
 from soc2.model.access.primitives import SubjectRights
+from soc2.model.aws.iam import AccessFinding, Principal
 from soc2.model.aws.joins import PrincipalPolicies
 from soc2.model.feeds import Person
 from soc2.model.kubernetes.admission import ValidatingAdmissionPolicy, ValidatingWebhookConfiguration
@@ -211,3 +214,34 @@ def test_only_declared_principals_are_cloud_admins(
 def test_duties_are_separated(duty_holders: Population[Person], judge: Judge, system: System) -> None:
     """Nobody has two duties that are to be separate."""
     judge(duty_holders, accounts.separated(system.access.duty_conflicts))
+
+
+@pytest.mark.check(
+    "roles-in-use",
+    severity="medium",
+    official=["CC6.3"],
+    hipaa=["164.308(a)(1)(ii)(D)"],
+    gdpr=["32(1)(d)"],
+    kind="configuration",
+    remedy="Delete the role, or its policies until somebody needs it",
+)
+def test_roles_are_in_use(roles_by_use: Population[Principal], judge: Judge, system: System, as_of: datetime) -> None:
+    """Every IAM role was used within the limit."""
+    judge(roles_by_use, identities.role_used(system.thresholds.role_unused_days, as_of))
+
+
+@pytest.mark.check(
+    "unused-access-resolved",
+    severity="medium",
+    event=True,
+    official=["CC6.3"],
+    hipaa=["164.308(a)(1)(ii)(D)"],
+    gdpr=["32(1)(d)"],
+    kind="log",
+    remedy="Take the unused permissions, roles, keys or passwords away, or archive the finding with the reason",
+)
+def test_unused_access_is_resolved(
+    unused_access: Population[AccessFinding], judge: Judge, system: System, as_of: datetime
+) -> None:
+    """Every finding of unused access is resolved within the limit."""
+    judge(unused_access, identities.unused_access_resolved(system.thresholds.unused_access_days, as_of))

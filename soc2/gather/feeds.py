@@ -47,7 +47,7 @@ class FeedSource(Generic[T]):
                     source=name,
                     operation=query,
                     parameters={},
-                    identity=feed.owner,
+                    identity="the caller",
                     started=started,
                     finished=datetime.now(UTC),
                     pages=1,

@@ -85,3 +85,17 @@ class MatrixProbe:
         kind, _, rest = self.subject.partition("/")
         namespace, _, name = rest.rpartition("/") if kind == "ServiceAccount" else ("", "", rest)
         return Resource(kind, name, namespace)
+
+
+@dataclass(frozen=True)
+class RevocationProbe:
+    """A token of a ServiceAccount that was made, used, and used again after the ServiceAccount was deleted: for how many
+    seconds it was still accepted, and whether it was refused at all before the probe gave up."""
+
+    cluster: str
+    seconds: float
+    refused: bool
+
+    @property
+    def resource(self) -> Resource:
+        return Resource("APIServer", self.cluster)

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Any, ClassVar
 
 from soc2.model.aws.compute import AccessEntry
-from soc2.model.aws.iam import AccountSummary, Credentials
+from soc2.model.aws.iam import AccessFinding, AccountSummary, Credentials, Principal
 from soc2.model.aws.joins import PrincipalPolicies
 from soc2.model.deviation import Deviation
 
@@ -53,6 +53,22 @@ class UnknownEntry(Deviation):
     cluster: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class UnusedRole(Deviation):
+    template: ClassVar[str] = "nobody used the role for {unused_days} days, the limit is {limit_days}"
+    unused_days: int
+    limit_days: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnusedAccess(Deviation):
+    template: ClassVar[str] = "{finding_type} (finding {finding}) is open for {age_days} days, the limit is {limit_days}"
+    finding: str
+    finding_type: str
+    age_days: int
+    limit_days: int
+
+
 def root_protected(summary: AccountSummary) -> Iterator[Deviation]:
     """The root user has a second factor and no access keys."""
     if summary.summary_map.get("AccountMFAEnabled") != 1:
@@ -91,6 +107,35 @@ def not_dormant(limit_days: int, as_of: datetime) -> Callable[[Credentials], Ite
             unused = (as_of - used).days if used else 0
             if unused > limit_days:
                 yield Dormant(resource=user.resource, credential=credential, unused_days=unused, limit_days=limit_days)
+
+    return rule
+
+
+def role_used(limit_days: int, as_of: datetime) -> Callable[[Principal], Iterator[Deviation]]:
+    """Return the rule that roles were used, or made, within the limit. IAM remembers the last use for 400 days."""
+
+    def rule(role: Principal) -> Iterator[Deviation]:
+        last = role.role_last_used.last_used_date or role.create_date
+        unused = (as_of - last).days if last else 0
+        if unused > limit_days:
+            yield UnusedRole(resource=role.resource, unused_days=unused, limit_days=limit_days)
+
+    return rule
+
+
+def unused_access_resolved(limit_days: int, as_of: datetime) -> Callable[[AccessFinding], Iterator[Deviation]]:
+    """Return the rule that findings of unused access are resolved or archived within the limit."""
+
+    def rule(finding: AccessFinding) -> Iterator[Deviation]:
+        age = (as_of - (finding.created_at or as_of)).days
+        if age > limit_days:
+            yield UnusedAccess(
+                resource=finding.resource,
+                finding=finding.id,
+                finding_type=finding.finding_type,
+                age_days=age,
+                limit_days=limit_days,
+            )
 
     return rule
 

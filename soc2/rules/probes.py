@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
 from soc2.model.deviation import Deviation
-from soc2.model.probes import AccessProbe, AdmissionProbe, MatrixProbe, RequestProbe, SearchProbe
+from soc2.model.probes import AccessProbe, AdmissionProbe, MatrixProbe, RequestProbe, RevocationProbe, SearchProbe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,3 +85,22 @@ def as_declared(probe: MatrixProbe) -> Iterator[Deviation]:
             what=probe.resource_name,
             where=f"in namespace {probe.namespace}" if probe.namespace else "in the whole cluster",
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenStillAccepted(Deviation):
+    template: ClassVar[str] = (
+        "a token was still accepted {seconds} s after its ServiceAccount was deleted, the limit is {limit} s"
+    )
+    seconds: float
+    limit: int
+
+
+def token_refused(limit_seconds: int) -> Callable[[RevocationProbe], Iterator[Deviation]]:
+    """Return the rule that the token of a deleted ServiceAccount is refused within the limit."""
+
+    def rule(probe: RevocationProbe) -> Iterator[Deviation]:
+        if not probe.refused or probe.seconds > limit_seconds:
+            yield TokenStillAccepted(resource=probe.resource, seconds=probe.seconds, limit=limit_seconds)
+
+    return rule

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from soc2.model.access.primitives import Held, Matter, SubjectRights, is_everything
 from soc2.model.deviation import Deviation
-from soc2.model.kubernetes.joins import Grant
+from soc2.model.kubernetes.joins import BoundAccounts, Grant
 from soc2.model.kubernetes.rbac import ClusterRole, Role, SecretMeta, Subject
 
 _EVERYONE = frozenset({"system:anonymous", "system:unauthenticated", "system:authenticated", "system:serviceaccounts"})
@@ -76,6 +76,12 @@ class Wildcard(Deviation):
 @dataclass(frozen=True, kw_only=True)
 class LongLivedToken(Deviation):
     template: ClassVar[str] = "a ServiceAccount token without expiry is stored as a Secret"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrphanBinding(Deviation):
+    template: ClassVar[str] = "it names {missing}, which does not exist: whoever makes it takes part in the binding"
+    missing: str
 
 
 def _where(namespace: str) -> str:
@@ -161,3 +167,11 @@ def no_long_lived_token(secret: SecretMeta) -> Iterator[Deviation]:
     """ServiceAccounts use bound tokens that expire."""
     if secret.type == "kubernetes.io/service-account-token":
         yield LongLivedToken(resource=secret.resource)
+
+
+def no_orphans(record: BoundAccounts) -> Iterator[Deviation]:
+    """Everything that a binding names exists: its role, and its ServiceAccounts."""
+    if not record.grant.role_exists:
+        yield OrphanBinding(resource=record.resource, missing=f"role {record.grant.role}")
+    for subject in record.missing:
+        yield OrphanBinding(resource=record.resource, missing=str(subject))

@@ -13,12 +13,13 @@ from xml.etree import ElementTree
 
 import jsonschema
 import pytest
+import yaml
 
 from soc2.catalog import all_checks
 from soc2.demo.company.weaknesses import all_weaknesses
 from soc2.demo.environment import Environment
 from soc2.demo.run import compare
-from tests.conftest import Examined, examine
+from tests.conftest import ROOT, Examined, examine
 
 pytestmark = pytest.mark.controlplane
 
@@ -30,19 +31,19 @@ def test_the_default_company_shows_exactly_what_was_planted(default_run: Examine
     expected = [entry for weakness in all_weaknesses() for entry in weakness.expected]
     assert compare(default_run.results, expected) == []
     assert default_run.exit_code == 10
-    wanted = {"pass", "fail", "waived", "not_applicable", "evidence_missing"}
+    wanted = {"pass", "fail", "waived", "not_applicable", "evidence_missing", "probe_disabled"}
     assert default_run.outcomes == wanted
 
 
 def test_the_compliant_company_has_no_failure_and_no_error(compliant_run: Examined) -> None:
     assert compare(compliant_run.results, []) == []
     assert compliant_run.exit_code == 0
-    assert compliant_run.outcomes == {"pass", "not_applicable"}
+    assert compliant_run.outcomes == {"pass", "not_applicable", "not_occurred", "probe_disabled"}
 
 
 def test_without_rights_nothing_passes(denied_run: Examined) -> None:
     assert denied_run.exit_code == 10
-    assert denied_run.outcomes == {"evidence_missing"}
+    assert denied_run.outcomes == {"evidence_missing", "probe_disabled"}
     assert all(not item["deviations"] for item in denied_run.results["checks"])
 
 
@@ -64,7 +65,11 @@ def test_evidence_is_what_its_digest_says(default_run: Examined) -> None:
         content = gzip.decompress((default_run.folder / path).read_bytes())
         assert hashlib.sha256(content).hexdigest() == digest
     calls = [json.loads(line) for line in (default_run.folder / "evidence" / "calls.jsonl").read_text().splitlines()]
-    assert {call["identity"] for call in calls} == {"soc2-auditor", "arn:aws:sts::123456789012:user/moto"}
+    assert {call["identity"] for call in calls} == {
+        "soc2-auditor",
+        "arn:aws:sts::123456789012:user/moto",
+        "the caller",
+    }
     assert all(call["started"] <= call["finished"] for call in calls)
 
 
@@ -100,6 +105,27 @@ def test_the_examiner_only_reads_reviews_and_tries(default_run: Examined, defaul
     assert len(tried) >= 14
 
 
+def test_every_shipped_right_in_the_cluster_is_used(default_run: Examined, default_demo: Environment) -> None:
+    """The default run has no denied source (it reports what was planted and nothing else), so the rights are enough."""
+    assert default_run.results
+    events = [json.loads(line) for line in default_demo.audit_log.read_text().splitlines()]
+    references = [
+        (event["objectRef"], event["verb"])
+        for event in events
+        if event["user"].get("username") == "soc2-auditor" and "objectRef" in event
+    ]
+    used = {(item.get("apiGroup", ""), item["resource"], verb) for item, verb in references}
+    role = next(yaml.safe_load_all((ROOT / "deploy" / "kubernetes" / "clusterrole.yaml").read_text()))
+    granted = {
+        (group, resource, verb)
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+    assert granted == used - {("authentication.k8s.io", "selfsubjectreviews", "create")}
+
+
 def test_the_examiner_only_reads_the_account(default_run: Examined, default_demo: Environment) -> None:
     assert default_run.results
     requests = [json.loads(line) for line in default_demo.aws_access_log.read_text().splitlines()]
@@ -123,7 +149,7 @@ def test_junit_agrees_with_the_results(default_run: Examined) -> None:
     totals = default_run.results["totals"]
     assert int(suite.get("failures", "0")) == totals["fail"]
     assert int(suite.get("errors", "0")) == totals["evidence_missing"] + totals["tool_error"]
-    assert int(suite.get("skipped", "0")) == totals["not_applicable"] + totals["waived"]
+    assert int(suite.get("skipped", "0")) == sum(totals[name] for name in ("not_applicable", "waived", "probe_disabled"))
 
 
 class _Blob(HTMLParser):

@@ -20,6 +20,7 @@ from soc2.gather.kubernetes.connection import GatherError, KubeConnection
 _RIGHTS = Path(__file__).resolve().parents[3] / "deploy" / "kubernetes" / "clusterrole.yaml"
 _READY_SECONDS = 60.0
 _GENERATE = "northwind.example/generate"
+_APPROVE = "northwind.example/approve"
 
 # What others need comes first; what is not named here comes last.
 _ORDER = (
@@ -54,6 +55,8 @@ _PATHS = {
     "RoleBinding": "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/rolebindings",
     "ClusterRole": "/apis/rbac.authorization.k8s.io/v1/clusterroles",
     "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+    "CertificateSigningRequest": "/apis/certificates.k8s.io/v1/certificatesigningrequests",
+    "ResourceQuota": "/api/v1/namespaces/{}/resourcequotas",
     "ValidatingAdmissionPolicy": "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies",
     "ValidatingAdmissionPolicyBinding": "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings",
     "ValidatingWebhookConfiguration": "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations",
@@ -174,8 +177,16 @@ def _apply(connection: KubeConnection, item: Object) -> None:
         if "status" in item:
             path = f"{base}/{metadata['name']}/status"
             _server_side_apply(connection, path, {**body, "status": item["status"]})
+        if _APPROVE in metadata.get("annotations", {}):
+            _approve(connection, f"{base}/{metadata['name']}/approval")
     except GatherError as error:
         raise CompanyError(f"{item['kind']} {metadata['name']}: {error}") from None
+
+
+def _approve(connection: KubeConnection, path: str) -> None:
+    condition = {"type": "Approved", "status": "True", "reason": "OnCall", "message": "approved during the outage"}
+    patch = {"status": {"conditions": [condition]}}
+    connection.request("PATCH", path, body=patch, content_type="application/merge-patch+json")
 
 
 def _server_side_apply(connection: KubeConnection, path: str, body: Object) -> None:

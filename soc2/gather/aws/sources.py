@@ -51,6 +51,20 @@ ACCESS_ENTRIES = AwsDetail(
     lambda name: {"clusterName": name.value},
 )
 
+ANALYZERS = AwsList("access analyzers", "accessanalyzer", "list_analyzers", "analyzers", iam.Analyzer)
+UNUSED_ACCESS = AwsDetail(
+    "unused access findings",
+    "accessanalyzer",
+    "list_findings_v2",
+    "findings",
+    iam.AccessFinding,
+    ANALYZERS,
+    lambda analyzer: analyzer.arn,
+    lambda analyzer: (
+        {"analyzerArn": analyzer.arn, "filter": {"status": {"eq": ["ACTIVE"]}}} if analyzer.finds_unused_access else None
+    ),
+)
+
 BUCKETS = AwsList("buckets", "s3", "list_buckets", "Buckets", storage.Bucket, regional=False)
 
 

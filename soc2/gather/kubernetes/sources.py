@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from soc2.gather.kubernetes.lists import KubeList, SecretTable
-from soc2.model.kubernetes import admission, cluster, network, pods, rbac, workloads
+from soc2.model.kubernetes import admission, certificates, cluster, network, pods, rbac, workloads
 
 PODS = KubeList("pods", "/api/v1/pods", pods.Pod)
 NAMESPACES = KubeList("namespaces", "/api/v1/namespaces", cluster.Namespace, namespaced=False)
@@ -32,6 +32,13 @@ CLUSTER_ROLE_BINDINGS = KubeList(
 
 NETWORK_POLICIES = KubeList("networkpolicies", "/apis/networking.k8s.io/v1/networkpolicies", network.NetworkPolicy)
 INGRESSES = KubeList("ingresses", "/apis/networking.k8s.io/v1/ingresses", network.Ingress)
+
+CERTIFICATE_REQUESTS = KubeList(
+    "certificatesigningrequests",
+    "/apis/certificates.k8s.io/v1/certificatesigningrequests",
+    certificates.CertificateSigningRequest,
+    namespaced=False,
+)
 
 _ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 VALIDATING_WEBHOOKS = KubeList(

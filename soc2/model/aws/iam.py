@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from soc2.model.aws.base import PascalRecord, Tag, aws_resource
+from soc2.model.aws.base import CamelRecord, PascalRecord, Tag, aws_resource, principal_resource
 from soc2.model.deviation import Resource
 
 
@@ -60,6 +60,10 @@ class PermissionsBoundary(msgspec.Struct, frozen=True, rename="pascal"):
     permissions_boundary_arn: str = ""
 
 
+class RoleLastUsed(msgspec.Struct, frozen=True, rename="pascal"):
+    last_used_date: datetime | None = None
+
+
 class Principal(msgspec.Struct, frozen=True, rename="pascal"):
     """A user, role or group of GetAccountAuthorizationDetails."""
 
@@ -76,6 +80,8 @@ class Principal(msgspec.Struct, frozen=True, rename="pascal"):
     assume_role_policy_document: Any = None
     permissions_boundary: PermissionsBoundary | None = None
     tags: tuple[Tag, ...] = ()
+    create_date: datetime | None = None
+    role_last_used: RoleLastUsed = RoleLastUsed()
 
     @property
     def inline_policies(self) -> tuple[InlinePolicy, ...]:
@@ -120,3 +126,29 @@ class ControlLevel(msgspec.Struct, frozen=True):
 
     target: str
     documents: tuple[Any, ...] = ()
+
+
+class Analyzer(CamelRecord, frozen=True):
+    """An analyzer of IAM Access Analyzer."""
+
+    arn: str = ""
+    type: str = ""
+    status: str = ""
+
+    @property
+    def finds_unused_access(self) -> bool:
+        return self.type.endswith("UNUSED_ACCESS") and self.status == "ACTIVE"
+
+
+class AccessFinding(CamelRecord, frozen=True):
+    """What an analyzer found; ``resource_name`` is the ARN of the user or role that has the unused access."""
+
+    id: str = ""
+    status: str = ""
+    finding_type: str = ""
+    resource_name: str = msgspec.field(default="", name="resource")
+    created_at: datetime | None = None
+
+    @property
+    def resource(self) -> Resource:
+        return principal_resource(self.resource_name)

@@ -16,6 +16,7 @@ from soc2.model.kubernetes.rbac import (
     PolicyRule,
     Role,
     RoleBinding,
+    ServiceAccount,
     Subject,
 )
 from soc2.model.kubernetes.workloads import DaemonSet, Deployment, PodDisruptionBudget, StatefulSet
@@ -75,6 +76,29 @@ def grants(
             rules.get(key, ()),
             key in rules,
         )
+
+
+@dataclass(frozen=True)
+class BoundAccounts:
+    """A binding with those of its ServiceAccounts that do not exist: whoever makes one of that name has its rights."""
+
+    grant: Grant
+    missing: tuple[Subject, ...]
+
+    @property
+    def resource(self) -> Resource:
+        return self.grant.resource
+
+
+def bound_accounts(grants: Iterable[Grant], accounts: Iterable[ServiceAccount]) -> Iterator[BoundAccounts]:
+    existing = {(item.namespace, item.name) for item in accounts}
+    for grant in grants:
+        missing = (
+            subject
+            for subject in grant.subjects
+            if subject.kind == "ServiceAccount" and (subject.namespace or grant.namespace, subject.name) not in existing
+        )
+        yield BoundAccounts(grant, tuple(missing))
 
 
 def cluster_role_rules(cluster_roles: Iterable[ClusterRole]) -> dict[str, tuple[PolicyRule, ...]]:
