@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from policy_sentry.querying.actions import get_action_data
 
 from fixtures.population import DECLARED
 from fixtures.rights import cloud_permissions, cloud_policy, cluster_role, declared_sources, kubernetes_rights
@@ -95,6 +96,12 @@ def test_its_description_is_valid(tmp_path: Path) -> None:
 def test_the_cloud_policy_allows_what_is_asked_and_no_more() -> None:
     policy = json.loads((DEPLOY / "aws" / "policy.json").read_text())
     assert policy == cloud_policy(cloud_permissions(declared_sources()))
+
+
+def test_every_action_of_the_cloud_policy_exists() -> None:
+    """By policy_sentry's copy of the Service Authorization Reference."""
+    (statement,) = json.loads((DEPLOY / "aws" / "policy.json").read_text())["Statement"]
+    assert [action for action in statement["Action"] if not get_action_data(*action.split(":"))] == []
 
 
 def test_the_cluster_role_allows_what_is_asked_and_no_more() -> None:

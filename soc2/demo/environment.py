@@ -53,6 +53,10 @@ class Environment:
         return self.state.aws_env
 
     @property
+    def auditor_aws_env(self) -> dict[str, str]:
+        return self.state.auditor_aws_env
+
+    @property
     def denied_aws_env(self) -> dict[str, str]:
         return self.state.denied_aws_env
 

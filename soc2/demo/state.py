@@ -20,6 +20,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     auditor_kubeconfig: str
     denied_kubeconfig: str
     aws_env: dict[str, str]
+    auditor_aws_env: dict[str, str]
     denied_aws_env: dict[str, str]
     audit_log: str
     aws_access_log: str

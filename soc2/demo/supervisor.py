@@ -85,6 +85,7 @@ def _hold(folder: Path, variant: str, stopping: threading.Event, say: object) ->
             auditor_kubeconfig=str(cluster.kubeconfig("soc2-auditor")),
             denied_kubeconfig=str(cluster.kubeconfig("soc2-denied")),
             aws_env=cloud.env,
+            auditor_aws_env=cloud.auditor_env,
             denied_aws_env=cloud.denied_env,
             audit_log=str(cluster.audit_log),
             aws_access_log=str(cloud.access_log),

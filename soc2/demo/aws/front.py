@@ -1,4 +1,5 @@
-"""The service in front of moto: answers declared operations, refuses the denied identity, passes on everything else.
+"""The service in front of moto: answers declared operations, refuses what an identity may not do, passes on
+everything else.
 
 Usage: ``python -m soc2.demo.aws.front PORT UPSTREAM_PORT ANSWERS_FILE ACCESS_LOG``.
 """
@@ -18,8 +19,11 @@ import yaml
 from soc2.demo.aws.answers import Declared, HttpAnswer, error_answer, protocol_of, read_answers, utc_now
 from soc2.demo.aws.operations import Request, operation_model, recognise, service_model
 from soc2.demo.lifeline import exit_when_parent_is_gone
+from soc2.gather.aws.permissions import permission
 
 DENIED_ACCESS_KEY = "AKIADENIEDEXAMPLE000"
+AUDITOR_ACCESS_KEY = "AKIAAUDITOREXAMPLE00"
+_AUDITOR_POLICY = Path(__file__).resolve().parents[3] / "deploy" / "aws" / "policy.json"
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "content-encoding"})
 
 
@@ -30,6 +34,8 @@ class Front(ThreadingHTTPServer):
     def __init__(self, port: int, upstream: int, answers: dict[tuple[str, str], Declared], access_log: Path | None) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
         self.answers = answers
+        policy = json.loads(_AUDITOR_POLICY.read_text(encoding="utf-8"))
+        self.auditor_actions = frozenset(policy["Statement"][0]["Action"])
         self.upstream = f"http://127.0.0.1:{upstream}"
         self.pool = urllib3.PoolManager(maxsize=64)
         self._log = access_log.open("a", buffering=1) if access_log else None
@@ -82,17 +88,23 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _own_answer(self, request: Request) -> HttpAnswer | None:
         operation = operation_model(request.service, request.operation)
-        if request.access_key == DENIED_ACCESS_KEY and (request.service, request.operation) != (
-            "sts",
-            "GetCallerIdentity",
-        ):
+        if not self._is_allowed(request):
             model = service_model(request.service)
             protocol = str(model.resolved_protocol) if model else "rest-json"
-            return error_answer(protocol, "AccessDenied", "the demo's denied identity may do nothing")
+            return error_answer(protocol, "AccessDenied", "the identity has no right to it")
         declared = self.server.answers.get((request.service, request.operation))
         if declared is not None and operation is not None:
             return declared.http()
         return None
+
+    def _is_allowed(self, request: Request) -> bool:
+        """Tell what the identity may do: nothing, what the shipped policy allows, or everything."""
+        # AWS lets everybody ask who they are.
+        if (request.service, request.operation) == ("sts", "GetCallerIdentity"):
+            return True
+        if request.access_key == AUDITOR_ACCESS_KEY:
+            return permission(request.service, request.operation) in self.server.auditor_actions
+        return request.access_key != DENIED_ACCESS_KEY
 
     def _pass_on(self, request: Request, body: bytes) -> None:
         headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOP_BY_HOP}

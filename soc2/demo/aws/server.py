@@ -10,7 +10,7 @@ from typing import Any
 import urllib3
 import yaml
 
-from soc2.demo.aws.front import DENIED_ACCESS_KEY
+from soc2.demo.aws.front import AUDITOR_ACCESS_KEY, DENIED_ACCESS_KEY
 from soc2.demo.process import Child, Servers, free_port
 
 REGION = "eu-west-1"
@@ -36,6 +36,11 @@ class AwsServers(Servers):
     def env(self) -> dict[str, str]:
         """Return what boto3 and the aws CLI need in their environment."""
         return self._environment(_ACCESS_KEY)
+
+    @property
+    def auditor_env(self) -> dict[str, str]:
+        """Return the environment of the examiner, who may do what the shipped policy allows and no more."""
+        return self._environment(AUDITOR_ACCESS_KEY)
 
     @property
     def denied_env(self) -> dict[str, str]:
