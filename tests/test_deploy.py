@@ -23,6 +23,7 @@ from soc2.gather.kubernetes import sources
 from soc2.gather.kubernetes.connection import KubeConnection
 from soc2.gather.kubernetes.lists import KubeList, SecretTable
 from soc2.system import load_system
+from tests.conftest import examine
 
 ROOT = Path(__file__).resolve().parents[1]
 DEPLOY = ROOT / "deploy"
@@ -64,6 +65,38 @@ def test_the_nightly_run_is_accepted_and_its_identity_may_only_look(control_plan
     for verb, group, resource in (("delete", "", "pods"), ("get", "", "secrets"), ("update", "apps", "deployments")):
         assert not may(verb, group, resource)
     admin.close()
+
+
+@pytest.mark.controlplane
+def test_the_right_to_list_secrets_can_be_dropped(control_plane: ControlPlane, tmp_path: Path) -> None:
+    """What needs it then says evidence missing, and nothing else changes its mind."""
+    admin = KubeConnection(control_plane.kubeconfig("deployer", ("system:masters",)))
+    (role,) = [item for item in documents("clusterrole.yaml") if item["kind"] == "ClusterRole"]
+    rules = [{**rule, "resources": [name for name in rule["resources"] if name != "secrets"]} for rule in role["rules"]]
+    group = "rbac.authorization.k8s.io"
+    for user, given in (("sees-secrets", role["rules"]), ("sees-no-secrets", rules)):
+        admin.request("POST", _PATHS["ClusterRole"], body={**role, "metadata": {"name": user}, "rules": given})
+        subjects = [{"kind": "User", "name": user, "apiGroup": group}]
+        reference = {"kind": "ClusterRole", "name": user, "apiGroup": group}
+        binding = {"metadata": {"name": user}, "subjects": subjects, "roleRef": reference}
+        admin.request("POST", _PATHS["ClusterRoleBinding"], body=binding)
+    admin.close()
+    system = tmp_path / "system.toml"
+    system.write_text('[system]\nname = "t"\nowner = "t"\n[aws]\nabsent = "the test has none"\n[search]\nexamples = 20\n')
+    outcomes = {}
+    for user in ("sees-secrets", "sees-no-secrets"):
+        kubeconfig = control_plane.kubeconfig(user, ())
+        run = examine(tmp_path / user, "--target", "live", "--system", str(system), "--kubeconfig", str(kubeconfig))
+        outcomes[user] = {item["id"]: (item["outcome"], item["reason"]) for item in run.results["checks"]}
+    need = {name for name, declared in DECLARED.items() if sources.SECRETS in declared.sources}
+    missing = {check.id for check in all_checks() if need & set(inspect.signature(_function(check)).parameters)}
+    blind = outcomes["sees-no-secrets"]
+    named = {name for name, (outcome, reason) in blind.items() if outcome == "evidence_missing" and "secrets" in reason}
+    out_of_scope = {name for name, (outcome, _) in blind.items() if outcome == "not_applicable"}
+    assert named == missing - out_of_scope
+    assert "no-long-lived-tokens" in named
+    judged = {name: outcome for name, (outcome, _) in outcomes["sees-secrets"].items() if name not in missing}
+    assert judged == {name: outcome for name, (outcome, _) in blind.items() if name not in missing}
 
 
 @pytest.mark.controlplane
