@@ -48,7 +48,10 @@ cluster_admins = []
 escalation_holders = []
 secret_readers = []       # the examiner itself lists Secrets without their content: "ServiceAccount/soc2/soc2-auditor"
 exec_holders = []
+workload_creators = []
 cloud_admins = []         # names of IAM users and roles
+eks_principals = []       # ARNs that may enter the EKS cluster
+# duty_conflicts = [["approves changes", "deploys to the cluster"]]
 
 [exposure]                # "namespace/name"
 services = []
@@ -62,6 +65,13 @@ runtime = []
 # [thresholds]
 # access_key_max_age_days = 90
 # log_retention_days = 365
+
+# Lists that no API knows: roster, leavers, access-review, duties (CSV, JSON or YAML; docs/system.md tells their columns).
+# [[feeds]]
+# kind = "roster"
+# path = "feeds/roster.csv"
+# owner = "people team"
+# date = 2026-10-01
 
 # A control that a provider answers for in a report of its own:
 # [[inherited]]
