@@ -9,4 +9,5 @@ pytest_plugins = [
     "fixtures.populations.kubernetes",
     "fixtures.populations.aws",
     "fixtures.populations.people",
+    "fixtures.populations.paths",
 ]

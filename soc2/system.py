@@ -135,6 +135,11 @@ class Access(Section, frozen=True):
     security_principals: tuple[str, ...] = ()
     eks_principals: tuple[str, ...] = ()
 
+    @property
+    def unlimited(self) -> tuple[str, ...]:
+        """Return patterns of all who may have every right somewhere, or whose way there is accepted."""
+        return (*self.cluster_admins, *(f"AWS::IAM::*/{name}" for name in self.cloud_admins), *self.accepted_paths)
+
 
 class Exposure(Section, frozen=True):
     """What is meant to be reachable from outside: ``namespace/name`` or names, as patterns."""

@@ -24,6 +24,7 @@ from soc2.gather.aws.service_control import ServiceControl
 from soc2.gather.codec import Codec
 from soc2.gather.feeds import FeedSource
 from soc2.gather.kubernetes.access_matrix import AccessMatrix
+from soc2.gather.kubernetes.aws_auth import AwsAuth
 from soc2.gather.kubernetes.facts import PRESUMED_ROLES, Version
 from soc2.gather.kubernetes.lists import KubeList, SecretTable
 from soc2.gather.kubernetes.pod_search import PodSearch
@@ -35,6 +36,7 @@ from soc2.judge import Declarations, Rule, Verdict
 from soc2.model.access.controls import ControlPower
 from soc2.model.aws.iam import ControlLevel
 from soc2.model.deviation import Resource
+from soc2.model.kubernetes.aws_auth import AuthMapping
 from soc2.model.kubernetes.cluster import ServerVersion
 from soc2.model.population import Cause, Population, Problem, SourceStatus
 from soc2.model.probes import AccessProbe, AdmissionProbe, MatrixProbe, RequestProbe, RevocationProbe, SearchProbe
@@ -70,7 +72,7 @@ def read_case(check: str, name: str) -> Case:
 
 
 def load_populations() -> None:
-    for module in ("kubernetes", "aws", "people"):
+    for module in ("kubernetes", "aws", "people", "paths"):
         importlib.import_module(f"fixtures.populations.{module}")
 
 
@@ -150,6 +152,8 @@ def _records(source: Source[Any], raw: list[Any]) -> list[Any]:
             return [MatrixProbe(**item) for item in raw]
         case FeedSource():
             return [msgspec.convert(item, source.kind, strict=False) for item in raw]
+        case AwsAuth():
+            return [msgspec.convert(item, AuthMapping) for item in raw]
         case ServiceControl():
             return [ControlLevel(item["target"], tuple(item["documents"])) for item in raw]
         case ControlTampering():

@@ -346,7 +346,7 @@ def test_a_privileged_pod_is_refused(privileged_pod_probes: Population[Admission
 )
 def test_no_path_leads_to_cluster_admin(cluster_reach: Population[Reach], judge: Judge, system: System) -> None:
     """No workload and nobody undeclared can come to have every right in the cluster, by whatever hops."""
-    judge(cluster_reach, paths.none_to_cluster_admin((*system.access.cluster_admins, *system.access.accepted_paths)))
+    judge(cluster_reach, paths.none_to_cluster_admin(system.access.unlimited))
 
 
 @pytest.mark.check(
@@ -361,12 +361,8 @@ def test_no_path_leads_to_cluster_admin(cluster_reach: Population[Reach], judge:
 )
 def test_no_path_leads_to_admission_control(cluster_reach: Population[Reach], judge: Judge, system: System) -> None:
     """No workload and nobody undeclared can come to weaken or switch off admission control."""
-    judge(
-        cluster_reach,
-        paths.none_to_admission_control(
-            (*system.access.cluster_admins, *system.access.escalation_holders, *system.access.accepted_paths)
-        ),
-    )
+    declared = (*system.access.unlimited, *system.access.escalation_holders)
+    judge(cluster_reach, paths.none_to_admission_control(declared))
 
 
 @pytest.mark.check(
@@ -381,12 +377,22 @@ def test_no_path_leads_to_admission_control(cluster_reach: Population[Reach], ju
 )
 def test_no_path_leads_to_secrets_of_others(cluster_reach: Population[Reach], judge: Judge, system: System) -> None:
     """No workload can come to read the Secrets of another namespace."""
-    judge(
-        cluster_reach,
-        paths.none_to_foreign_secrets(
-            (*system.access.cluster_admins, *system.access.secret_readers, *system.access.accepted_paths)
-        ),
-    )
+    declared = (*system.access.unlimited, *system.access.secret_readers)
+    judge(cluster_reach, paths.none_to_foreign_secrets(declared))
+
+
+@pytest.mark.check(
+    "no-path-to-cloud-admin",
+    severity="critical",
+    official=["CC6.1", "CC6.3"],
+    hipaa=["164.308(a)(4)(ii)(C)", "164.312(a)(1)"],
+    gdpr=["25(2)", "32(1)(b)"],
+    kind="configuration",
+    remedy="Remove the right or narrow the trust in one of the hops, or declare the principal under [access] cloud_admins",
+)
+def test_no_path_leads_to_cloud_admin(data_reach: Population[Reach], judge: Judge, system: System) -> None:
+    """No workload, nobody undeclared and nobody outside can come to do everything in the account."""
+    judge(data_reach, paths.none_to_account_admin(system.access.unlimited))
 
 
 @pytest.mark.check(

@@ -20,11 +20,13 @@ def run_demo(variant: str, report_dir: Path) -> int:
     """Run the suite and return 0 when it reported exactly the planted deviations, 1 otherwise."""
     options = ["--target", "demo", "--demo-variant", variant, "--report-dir", str(report_dir.absolute())]
     command = [sys.executable, "-m", "pytest", "-q", *options, "tests_controls"]
+    latest = report_dir / "latest"
+    before = latest.resolve()
     code = subprocess.run(command, cwd=_ROOT, check=False).returncode
-    if code < 0 or code in _PYTEST_ENDED_EARLY:
+    folder = latest.resolve()
+    if code < 0 or code in _PYTEST_ENDED_EARLY or folder == before:
         print(f"the suite did not run to its end (exit code {code})", file=sys.stderr)
         return 1
-    folder = (report_dir / "latest").resolve()
     results = msgspec.json.decode((folder / "results.json").read_bytes())
     planted = all_weaknesses() if variant == "default" else []
     surprises = compare(results, [expected for weakness in planted for expected in weakness.expected])

@@ -20,7 +20,7 @@ import msgspec
 from soc2.demo.aws.seed import declared_answers, declared_company, seed
 from soc2.demo.aws.server import AwsServers
 from soc2.demo.build import find_binaries
-from soc2.demo.company.cluster import load
+from soc2.demo.company.cluster import link_nodes, load
 from soc2.demo.controlplane import ControlPlane, remove_folder
 from soc2.demo.state import PROGRESS, State
 
@@ -63,9 +63,9 @@ def _hold(folder: Path, variant: str, stopping: threading.Event, say: object) ->
         stack.callback(cluster.stop)
         stack.callback(cloud.stop)
 
-        def start_cloud() -> None:
+        def start_cloud() -> dict[str, str]:
             cloud.start()
-            seed(company, cloud.env)
+            return seed(company, cloud.env)
 
         def start_cluster() -> Path:
             cluster.start()
@@ -76,7 +76,7 @@ def _hold(folder: Path, variant: str, stopping: threading.Event, say: object) ->
         with ThreadPoolExecutor(2) as pool:
             in_cloud, in_cluster = pool.submit(start_cloud), pool.submit(start_cluster)
             admin = in_cluster.result()
-            in_cloud.result()
+            link_nodes(admin, in_cloud.result())
         state = State(
             pid=os.getpid(),
             variant=variant,

@@ -57,6 +57,11 @@ def none_to_foreign_secrets(declared: Iterable[str]) -> Callable[[Reach], Iterat
     return _unless_declared(lambda reach: (reach.to_foreign_secrets,), declared)
 
 
+def none_to_account_admin(declared: Iterable[str]) -> Callable[[Reach], Iterator[Deviation]]:
+    """Return the rule that only declared subjects can come to do everything in the account."""
+    return _unless_declared(lambda reach: (reach.to_account_admin,), declared)
+
+
 def none_to_data(declared: Iterable[str]) -> Callable[[Reach], Iterator[Deviation]]:
     """Return the rule that only declared subjects reach restricted data; ``declared`` reads ``subject -> store``."""
     patterns = tuple(tuple(part.strip() for part in line.split("->")) for line in declared)

@@ -29,11 +29,13 @@ class HttpAnswer:
 
 @dataclass(frozen=True)
 class Declared:
-    """An answer of an operation, or the code of an error that it gives."""
+    """An answer of an operation, or the code of an error that it gives. ``when`` is a text that has to stand in the
+    request (its path or body), empty for any request."""
 
     operation: OperationModel
     result: dict[str, Any] | None
     error: str | None
+    when: str = ""
 
     def http(self) -> HttpAnswer:
         if self.error is not None or self.result is None:
@@ -51,24 +53,31 @@ def protocol_of(operation: OperationModel) -> str:
     return str(operation.service_model.resolved_protocol)
 
 
-def read_answers(declared: Mapping[str, Any], file: str, now: datetime) -> dict[tuple[str, str], Declared]:
-    """Read ``service: {Operation: answer}``; an answer ``{error: Code}`` is an error. A text such as ``-3h`` in the
-    place of a time is that long before ``now``. Raises UsageError naming file and operation."""
+def read_answers(declared: Mapping[str, Any], file: str, now: datetime) -> dict[tuple[str, str], tuple[Declared, ...]]:
+    """Read ``service: {Operation: answer}``; an answer ``{error: Code}`` is an error, and a list of answers with ``when``
+    depends on the request. A text such as ``-3h`` in the place of a time is that long before ``now``. Raises UsageError
+    naming file and operation."""
     answers = {}
     for service, operations in declared.items():
-        for name, answer in operations.items():
+        for name, given in operations.items():
             operation = operation_model(service, name)
             if operation is None:
                 raise UsageError(f"there is no operation {service}.{name}", file=file)
-            if set(answer) == {"error"}:
-                answers[service, name] = Declared(operation, None, str(answer["error"]))
-                continue
-            result = _with_times(answer, operation.output_shape, now)
-            report = ParamValidator().validate(result, operation.output_shape)
-            if report.has_errors():
-                raise UsageError(f"the answer of {service}.{name} is not valid: {report.generate_report()}", file=file)
-            answers[service, name] = Declared(operation, result, None)
+            several = given if isinstance(given, list) else [given]
+            answers[service, name] = tuple(_read_answer(operation, answer, file, now) for answer in several)
     return answers
+
+
+def _read_answer(operation: OperationModel, given: Mapping[str, Any], file: str, now: datetime) -> Declared:
+    when, answer = str(given.get("when", "")), {key: value for key, value in given.items() if key != "when"}
+    if set(answer) == {"error"}:
+        return Declared(operation, None, str(answer["error"]), when)
+    result = _with_times(answer, operation.output_shape, now)
+    report = ParamValidator().validate(result, operation.output_shape)
+    if report.has_errors():
+        name = f"{operation.service_model.service_name}.{operation.name}"
+        raise UsageError(f"the answer of {name} is not valid: {report.generate_report()}", file=file)
+    return Declared(operation, result, None, when)
 
 
 def _with_times(value: Any, shape: Any, now: datetime) -> Any:

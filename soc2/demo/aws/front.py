@@ -12,6 +12,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import urllib3
 import yaml
@@ -31,7 +32,9 @@ class Front(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, port: int, upstream: int, answers: dict[tuple[str, str], Declared], access_log: Path | None) -> None:
+    def __init__(
+        self, port: int, upstream: int, answers: dict[tuple[str, str], tuple[Declared, ...]], access_log: Path | None
+    ) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
         self.answers = answers
         policy = json.loads(_AUDITOR_POLICY.read_text(encoding="utf-8"))
@@ -68,7 +71,7 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         request = recognise(self.command, self.path, headers, body)
         self.server.note(request)
-        answer = self._own_answer(request)
+        answer = self._own_answer(request, unquote(self.path) + body.decode(errors="replace"))
         if answer is None:
             self._pass_on(request, body)
         else:
@@ -86,16 +89,13 @@ class _Handler(BaseHTTPRequestHandler):
             return chunks
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))
 
-    def _own_answer(self, request: Request) -> HttpAnswer | None:
-        operation = operation_model(request.service, request.operation)
+    def _own_answer(self, request: Request, text: str) -> HttpAnswer | None:
         if not self._is_allowed(request):
             model = service_model(request.service)
             protocol = str(model.resolved_protocol) if model else "rest-json"
             return error_answer(protocol, "AccessDenied", "the identity has no right to it")
-        declared = self.server.answers.get((request.service, request.operation))
-        if declared is not None and operation is not None:
-            return declared.http()
-        return None
+        declared = self.server.answers.get((request.service, request.operation), ())
+        return next((answer.http() for answer in declared if answer.when in text), None)
 
     def _is_allowed(self, request: Request) -> bool:
         """Tell what the identity may do: nothing, what the shipped policy allows, or everything."""

@@ -62,8 +62,11 @@ def declared_answers(company: Company) -> dict[str, Any]:
     return {**company["answers"], "iam": iam}
 
 
-def seed(company: Company, environment: Mapping[str, str]) -> None:
-    """Create everything. IAM and security groups are made one by one: moto keeps them in order only then."""
+def seed(company: Company, environment: Mapping[str, str]) -> dict[str, str]:
+    """Create everything and return the ids of the instances by name.
+
+    IAM and security groups are made one by one: moto keeps them in order only then.
+    """
     session = boto3.Session(
         aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
@@ -77,10 +80,11 @@ def seed(company: Company, environment: Mapping[str, str]) -> None:
     keys = _keys(client("kms"), company)
     _buckets(client("s3"), company, keys)
     _databases(client("rds"), client("dynamodb"), company)
-    _network(client("ec2"), company)
+    instances = _network(client("ec2"), company)
     _workloads(client("eks"), client("ecr"), client("secretsmanager"), company, keys)
     _monitoring(client, company)
     _rotate_what_aws_manages(client("kms"), company)
+    return instances
 
 
 def _identities(iam: Any, company: Company) -> None:
@@ -101,10 +105,17 @@ def _identities(iam: Any, company: Company) -> None:
         iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)
         for policy in role["managed"]:
             iam.attach_role_policy(RoleName=name, PolicyArn=arns[policy])
+        if role.get("service") == "ec2.amazonaws.com":
+            iam.create_instance_profile(InstanceProfileName=name)
+            iam.add_role_to_instance_profile(InstanceProfileName=name, RoleName=name)
 
 
 def _trust(role: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the trust in a service, or in a ServiceAccount of the cluster by its identity provider."""
+    """Return the trust in AWS principals, in a service, or in a ServiceAccount by the cluster's identity provider."""
+    if "principal" in role:
+        return {"Effect": "Allow", "Principal": {"AWS": role["principal"]}, "Action": "sts:AssumeRole"}
+    if role.get("service") == "pods.eks.amazonaws.com":
+        return {"Effect": "Allow", "Principal": {"Service": role["service"]}, "Action": ["sts:AssumeRole", "sts:TagSession"]}
     if "account" not in role:
         return {"Effect": "Allow", "Principal": {"Service": role["service"]}, "Action": "sts:AssumeRole"}
     namespace, _, name = role["account"].partition("/")
@@ -191,7 +202,7 @@ def _databases(rds: Any, dynamodb: Any, company: Company) -> None:
             dynamodb.update_continuous_backups(TableName=name, PointInTimeRecoverySpecification=setting)
 
 
-def _network(ec2: Any, company: Company) -> None:
+def _network(ec2: Any, company: Company) -> dict[str, str]:
     for vpc in ec2.describe_vpcs()["Vpcs"]:
         _delete_default_vpc(ec2, vpc["VpcId"])
     vpc_id = ec2.create_vpc(CidrBlock="10.20.0.0/16")["Vpc"]["VpcId"]
@@ -212,14 +223,16 @@ def _network(ec2: Any, company: Company) -> None:
             ranges = [{"CidrIp": source}]
             rule = {"IpProtocol": protocol, "FromPort": first, "ToPort": last, "IpRanges": ranges}
             ec2.authorize_security_group_ingress(GroupId=groups[name], IpPermissions=[rule])
+    ids = {}
     for name, instance in company["instances"].items():
-        ec2.run_instances(
+        answer = ec2.run_instances(
             ImageId=_IMAGE,
             InstanceType="m6i.large",
             MinCount=1,
             MaxCount=1,
             SubnetId=subnet,
             SecurityGroupIds=[groups[instance["group"]]],
+            **({"IamInstanceProfile": {"Name": instance["profile"]}} if "profile" in instance else {}),
             MetadataOptions={
                 "HttpTokens": "required" if instance["imdsv2"] else "optional",
                 "HttpPutResponseHopLimit": 1,
@@ -228,8 +241,10 @@ def _network(ec2: Any, company: Company) -> None:
             BlockDeviceMappings=[{"DeviceName": "/dev/sda1", "Ebs": {"VolumeSize": 50, "Encrypted": True}}],
             TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": name}]}],
         )
+        ids[name] = answer["Instances"][0]["InstanceId"]
     for volume in company["volumes"].values():
         ec2.create_volume(AvailabilityZone=f"{REGION}a", Size=10, Encrypted=volume["encrypted"])
+    return ids
 
 
 def _delete_default_vpc(ec2: Any, vpc: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -101,6 +101,18 @@ def load(kubeconfig: Path, variant: str, progress: Callable[[str], None]) -> Non
 
     if not wait_until(available, _READY_SECONDS):
         raise StartError(f"these workloads did not become available: {', '.join(waiting)}")
+    connection.close()
+
+
+def link_nodes(kubeconfig: Path, instances: Mapping[str, str]) -> None:
+    """Tell every node which instance it is, as the cloud's controller does: the id is known once the instance is there."""
+    connection = KubeConnection(kubeconfig)
+    for item in msgspec.json.decode(connection.request("GET", "/api/v1/nodes").body)["items"]:
+        name = item["metadata"]["name"]
+        if name in instances:
+            zone = item["metadata"]["labels"]["topology.kubernetes.io/zone"]
+            patch = {"spec": {"providerID": f"aws:///{zone}/{instances[name]}"}}
+            connection.request("PATCH", f"/api/v1/nodes/{name}", body=patch, content_type="application/merge-patch+json")
     connection.close()
 
 

@@ -65,6 +65,47 @@ UNUSED_ACCESS = AwsDetail(
     ),
 )
 
+ACCESS_ENTRY_DETAILS = AwsDetail(
+    "eks access entry details",
+    "eks",
+    "describe_access_entry",
+    "accessEntry",
+    compute.AccessEntryDetail,
+    ACCESS_ENTRIES,
+    lambda entry: entry.value,
+    lambda entry: {"clusterName": entry.parent_key, "principalArn": entry.value},
+)
+ACCESS_POLICIES = AwsDetail(
+    "eks access policies",
+    "eks",
+    "list_associated_access_policies",
+    "",
+    compute.EntryPolicies,
+    ACCESS_ENTRIES,
+    lambda entry: entry.value,
+    lambda entry: {"clusterName": entry.parent_key, "principalArn": entry.value},
+)
+POD_IDENTITY_IDS = AwsDetail(
+    "eks pod identity ids",
+    "eks",
+    "list_pod_identity_associations",
+    "associations",
+    compute.PodIdentityId,
+    CLUSTER_NAMES,
+    lambda name: name.value,
+    lambda name: {"clusterName": name.value},
+)
+POD_IDENTITIES = AwsDetail(
+    "eks pod identities",
+    "eks",
+    "describe_pod_identity_association",
+    "association",
+    compute.PodIdentity,
+    POD_IDENTITY_IDS,
+    lambda item: item.association_id,
+    lambda item: {"clusterName": item.cluster_name, "associationId": item.association_id},
+)
+
 BUCKETS = AwsList("buckets", "s3", "list_buckets", "Buckets", storage.Bucket, regional=False)
 
 

@@ -55,22 +55,30 @@ _EVERYTHING = (
 
 @dataclass(frozen=True)
 class Store:
-    """A store of data: its resource, and what to ask of IAM to know who reads it."""
+    """A store of data: its resource, what to ask of IAM to know who reads it, and its own policy, which counts too;
+    ``closed`` says that a block of public access takes the effect from what that policy gives to everybody.
+
+    The policies of the keys it is encrypted with are not asked, so that a reader may be told who lacks the key.
+    """
 
     resource: Resource
     reads: tuple[tuple[str, str], ...]
+    policy: Document | None = None
+    closed: bool = False
 
     @property
     def node(self) -> str:
         return str(self.resource)
 
 
-def store_of(resource: Resource, region: str, account_id: str) -> Store:
+def store_of(
+    resource: Resource, region: str, account_id: str, policy: Document | None = None, *, closed: bool = False
+) -> Store:
     """Return the store with the actions (and the ARNs they act on) that yield its data."""
     name = resource.name
     match resource.kind:
         case "AWS::S3::Bucket":
-            return Store(resource, (("s3:GetObject", f"arn:aws:s3:::{name}/object"),))
+            return Store(resource, (("s3:GetObject", f"arn:aws:s3:::{name}/object"),), policy, closed)
         case "AWS::DynamoDB::Table":
             arn = f"arn:aws:dynamodb:{region}:{account_id}:table/{name}"
             return Store(resource, tuple((f"dynamodb:{verb}", arn) for verb in ("GetItem", "Query", "Scan")))
@@ -107,7 +115,13 @@ class Asker:
         documents = tuple(document for _, document in one.documents if isinstance(document, Mapping))
         self.policies = Policies(documents, one.boundary, None, service_control)
         tags = {f"aws:principaltag/{tag.key}".lower(): tag.value for tag in one.principal.tags}
-        self._context = {"aws:principalarn": self.arn, "aws:username": one.principal.user_name or None, **tags}
+        self._context = {
+            "aws:principalarn": self.arn,
+            "aws:username": one.principal.user_name or None,
+            # Whoever asks is free to ask by TLS.
+            "aws:securetransport": "true",
+            **tags,
+        }
         self._patterns = [
             str(pattern).lower()
             for document in documents
@@ -117,11 +131,11 @@ class Asker:
             )
         ]
 
-    def may(self, action: str, resource: str) -> str | None:
+    def may(self, action: str, resource: str, resource_policy: Document | None = None) -> str | None:
         """Return in words that it may, or None. What cannot be decided is said to be so."""
-        if not self.speaks_of(action):
+        if resource_policy is None and not self.speaks_of(action):
             return None
-        decision = evaluate(self.policies, Request(action, resource, self._context))
+        decision = evaluate(self.policies, Request(action, resource, self._context), resource_policy, self.arn)
         if decision is Decision.ALLOW:
             return action
         return f"{action} (if its conditions hold)" if decision is Decision.UNDECIDABLE else None
@@ -198,7 +212,7 @@ def _named(statement: Mapping[str, Any]) -> list[str]:
 def _to_data(asker: Asker, stores: Iterable[Store]) -> Iterator[tuple[str, str]]:
     for store in stores:
         for action, arn in store.reads:
-            if words := asker.may(action, arn):
+            if words := asker.may(action, arn, store.policy):
                 yield store.node, words
 
 
@@ -222,10 +236,10 @@ def add_identities(
     annotated = {(item.namespace, item.name) for item in known if item.metadata.annotations.text(_ROLE_ANNOTATION)}
     for start in starts:
         if (start.namespace, start.spec.service_account_name or "default") in annotated:
-            graph.add(str(start.resource), _web_identity(start.account), "use the token for AWS that is mounted in it")
+            graph.add(str(start.resource), identity_of(start.account), "use the token for AWS that is mounted in it")
     for item in known:
         name = account(item.namespace, item.name)
-        graph.add(name, _web_identity(name), "run a pod with a token for AWS")
+        graph.add(name, identity_of(name), "run a pod with a token for AWS")
     by_user = {f"system:serviceaccount:{item.namespace}:{item.name}": item for item in known}
     for role in (item.principal for item in principals if item.principal.role_name):
         trust = role.assume_role_policy_document
@@ -235,7 +249,7 @@ def add_identities(
                 context = {f"{issuer}:sub": user, f"{issuer}:aud": "sts.amazonaws.com"}
                 if user in by_user and trusts(trust, provider, Request(_WEB_IDENTITY, "*", context)) is Decision.ALLOW:
                     who = account(by_user[user].namespace, by_user[user].name)
-                    graph.add(_web_identity(who), role.arn, _WEB_IDENTITY)
+                    graph.add(identity_of(who), role.arn, _WEB_IDENTITY)
 
 
 def _named_subjects(trust: Document | None, issuer: str) -> tuple[str, ...]:
@@ -256,7 +270,8 @@ def _named_subjects(trust: Document | None, issuer: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _web_identity(name: str) -> str:
+def identity_of(name: str) -> str:
+    """Return the node of what a ServiceAccount's pods are for AWS."""
     return f"AWS identity of {name}"
 
 

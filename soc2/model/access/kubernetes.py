@@ -55,11 +55,11 @@ def secrets_of(namespace: str) -> str:
     return f"Secrets of namespace {namespace}" if namespace else _EVERY_SECRET
 
 
-def _accounts_of(namespace: str) -> str:
+def accounts_of(namespace: str) -> str:
     return f"any ServiceAccount of namespace {namespace}" if namespace else _EVERY_ACCOUNT
 
 
-def _admin_of(namespace: str) -> str:
+def admin_of(namespace: str) -> str:
     return f"every right in namespace {namespace}" if namespace else _EVERY_NAMESPACE
 
 
@@ -73,11 +73,12 @@ def account(namespace: str, name: str) -> str:
 
 @dataclass(frozen=True)
 class Start:
-    """A workload, or a pod that no workload made: where an attacker may stand."""
+    """A workload, or a pod that no workload made: where an attacker may stand. ``labels`` are those of its pods."""
 
     resource: Resource
     namespace: str
     spec: PodSpec
+    labels: dict[str, str]
     nodes: frozenset[str]
 
     @property
@@ -101,11 +102,17 @@ def starts_of(pods: Iterable[Pod], workloads: Iterable[AnyWorkload]) -> tuple[St
         while top is not None and (above := made_by(listed[top].metadata)) is not None:
             top = above
         if top is None:
-            alone.append(Start(pod.resource, pod.namespace, pod.spec, frozenset({pod.spec.node_name} - {""})))
+            alone.append(Start(pod.resource, pod.namespace, pod.spec, pod.labels, frozenset({pod.spec.node_name} - {""})))
         elif pod.spec.node_name:
             nodes.setdefault(top, set()).add(pod.spec.node_name)
     made = [
-        Start(item.resource, item.namespace, item.template.spec, frozenset(nodes.get(item.metadata.uid, ())))
+        Start(
+            item.resource,
+            item.namespace,
+            item.template.spec,
+            item.template.metadata.labels or {},
+            frozenset(nodes.get(item.metadata.uid, ())),
+        )
         for item in every
         if made_by(item.metadata) is None
     ]
@@ -149,20 +156,20 @@ def _add_hubs(graph: AccessGraph, namespaces: Iterable[str], accounts: Mapping[t
         graph.add(CLUSTER_ADMIN, hub, "do anything")
     graph.add(CLUSTER_ADMIN, ADMISSION_CONTROL, "do anything")
     for namespace in sorted(namespaces):
-        graph.add(_EVERY_NAMESPACE, _admin_of(namespace), "choose one")
-        graph.add(_EVERY_ACCOUNT, _accounts_of(namespace), "choose one")
+        graph.add(_EVERY_NAMESPACE, admin_of(namespace), "choose one")
+        graph.add(_EVERY_ACCOUNT, accounts_of(namespace), "choose one")
         graph.add(_EVERY_SECRET, secrets_of(namespace), "choose one")
         graph.add(_PODS, _pods_of(namespace), "choose one")
-        graph.add(_admin_of(namespace), secrets_of(namespace), "read them")
-        graph.add(_admin_of(namespace), _accounts_of(namespace), "run a pod as one")
+        graph.add(admin_of(namespace), secrets_of(namespace), "read them")
+        graph.add(admin_of(namespace), accounts_of(namespace), "run a pod as one")
     for namespace, name in accounts:
-        graph.add(_accounts_of(namespace), account(namespace, name), "choose one")
+        graph.add(accounts_of(namespace), account(namespace, name), "choose one")
 
 
 def _add_rights(graph: AccessGraph, item: SubjectRights, namespaces: Mapping[str, Namespace]) -> None:
     me = str(item.subject)
     for namespace in sorted(item.everything_in):
-        graph.add(me, _admin_of(namespace) if namespace else CLUSTER_ADMIN, "do everything")
+        graph.add(me, admin_of(namespace) if namespace else CLUSTER_ADMIN, "do everything")
     makes_pods = any(holding.primitive.matter == "workloads" for holding in item.holdings)
     for holding in item.holdings:
         how = f"{holding.via[0].power} through {holding.via[0].grant.resource}"
@@ -178,11 +185,11 @@ def _targets(holding: Holding, namespaces: Mapping[str, Namespace], *, makes_pod
     if primitive in _TO_ADMISSION:
         yield ADMISSION_CONTROL
     if primitive in ("escalate-roles", "bind-in-namespace"):
-        yield _admin_of(namespace)
+        yield admin_of(namespace)
     elif primitive in ("service-account-tokens", "impersonate-service-accounts") and names and namespace:
         yield from (account(namespace, name) for name in names)
     elif primitive in ("service-account-tokens", "impersonate-service-accounts", "token-secrets"):
-        yield _accounts_of(namespace)
+        yield accounts_of(namespace)
     elif primitive == "impersonate-users":
         yield from (f"User/{name}" for name in names) if names else (_ANY_USER,)
     elif primitive == "impersonate-groups":
@@ -194,7 +201,7 @@ def _targets(holding: Holding, namespaces: Mapping[str, Namespace], *, makes_pod
     elif primitive == "nodes-proxy" or (primitive == "host-path-volumes" and makes_pods):
         yield _ANY_NODE
     elif holding.primitive.matter == "workloads":
-        yield _accounts_of(namespace)
+        yield accounts_of(namespace)
         yield secrets_of(namespace)
         places = [namespaces[namespace]] if namespace in namespaces else [] if namespace else list(namespaces.values())
         if any(_lets_through_to_the_node(place) for place in places):

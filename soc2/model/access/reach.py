@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
+from soc2.model.access.cloud import ACCOUNT_ADMIN
 from soc2.model.access.graph import AccessGraph, AccessPath
 from soc2.model.access.kubernetes import ADMISSION_CONTROL, CLUSTER_ADMIN, Start, secrets_of
 from soc2.model.access.primitives import SubjectRights
@@ -22,6 +23,7 @@ class Reach:
     to_cluster_admin: AccessPath | None = None
     to_admission_control: AccessPath | None = None
     to_foreign_secrets: AccessPath | None = None
+    to_account_admin: AccessPath | None = None
     to_data: tuple[AccessPath, ...] = ()
 
 
@@ -37,19 +39,21 @@ def reaches(
     namespaces: Collection[str],
     data: Collection[str] = (),
     users: Iterable[PrincipalPolicies] = (),
+    others: Iterable[Resource] = (),
 ) -> Iterator[Reach]:
-    """Yield what workloads and human subjects reach, and ``users`` of the AWS account. ``namespaces`` are those whose
-    Secrets count, ``data`` the names of the stores with restricted data."""
+    """Yield what workloads and human subjects reach, ``users`` of the AWS account, and ``others`` outside of it.
+    ``namespaces`` are those whose Secrets count, ``data`` the names of the stores with restricted data."""
     begin: dict[str, tuple[Resource, str, str]] = {
         str(start.resource): (start.resource, start.account, start.namespace) for start in starts
     }
     begin |= {str(item.subject): (item.resource, str(item.subject), "") for item in rights if is_human(item.subject)}
     begin |= {item.principal.arn: (item.resource, str(item.resource), "") for item in users}
+    begin |= {str(item): (item, str(item), "") for item in others}
 
     def paths(target: str) -> dict[str, AccessPath]:
         return {name: AccessPath(begin[name][0], target, steps) for name, steps in graph.paths_to(target, begin)}
 
-    admin, admission = paths(CLUSTER_ADMIN), paths(ADMISSION_CONTROL)
+    admin, admission, account = paths(CLUSTER_ADMIN), paths(ADMISSION_CONTROL), paths(ACCOUNT_ADMIN)
     foreign: dict[str, AccessPath] = {}
     # Its own namespace is one of the targets, so the two nearest hold the nearest of another.
     places = {secrets_of(namespace): namespace for namespace in sorted(namespaces)}
@@ -63,4 +67,12 @@ def reaches(
         for name, path in paths(store).items():
             stores.setdefault(name, []).append(path)
     for name, (resource, acts_as, _) in begin.items():
-        yield Reach(resource, acts_as, admin.get(name), admission.get(name), foreign.get(name), tuple(stores.get(name, ())))
+        yield Reach(
+            resource,
+            acts_as,
+            admin.get(name),
+            admission.get(name),
+            foreign.get(name),
+            account.get(name),
+            tuple(stores.get(name, ())),
+        )

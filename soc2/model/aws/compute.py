@@ -21,8 +21,13 @@ class InstanceState(msgspec.Struct, frozen=True, rename="pascal"):
     name: str = ""
 
 
+class ProfileReference(msgspec.Struct, frozen=True, rename="pascal"):
+    arn: str = ""
+
+
 class Instance(PascalRecord, frozen=True):
     instance_id: str = ""
+    iam_instance_profile: ProfileReference | None = None
     metadata_options: MetadataOptions = MetadataOptions()
     public_ip_address: str | None = None
     state: InstanceState = InstanceState()
@@ -126,6 +131,51 @@ class AccessEntry(CamelRecord, frozen=True):
         return principal_resource(self.value)
 
 
+class AccessEntryDetail(CamelRecord, frozen=True):
+    """What an access entry makes of its principal: a user and a member of groups of the cluster."""
+
+    cluster_name: str = ""
+    principal_arn: str = ""
+    username: str = ""
+    kubernetes_groups: tuple[str, ...] = ()
+    type: str = "STANDARD"
+
+
+class AccessScope(msgspec.Struct, frozen=True):
+    """``type`` is ``cluster`` or ``namespace``; the names of namespaces may have wildcards."""
+
+    type: str = "cluster"
+    namespaces: tuple[str, ...] = ()
+
+
+class AssociatedPolicy(msgspec.Struct, frozen=True, rename="camel"):
+    policy_arn: str = ""
+    access_scope: AccessScope = AccessScope()
+
+
+class EntryPolicies(CamelRecord, frozen=True):
+    """The access policies of one access entry."""
+
+    cluster_name: str = ""
+    principal_arn: str = ""
+    associated_access_policies: tuple[AssociatedPolicy, ...] = ()
+
+
+class PodIdentityId(CamelRecord, frozen=True):
+    cluster_name: str = ""
+    association_id: str = ""
+
+
+class PodIdentity(CamelRecord, frozen=True):
+    """The role that the pods of a ServiceAccount get from EKS Pod Identity."""
+
+    cluster_name: str = ""
+    namespace: str = ""
+    service_account: str = ""
+    role_arn: str = ""
+    association_id: str = ""
+
+
 class ClusterLogSetup(msgspec.Struct, frozen=True):
     types: tuple[str, ...] = ()
     enabled: bool = False
@@ -150,8 +200,16 @@ class ClusterEncryption(msgspec.Struct, frozen=True, rename="camel"):
     provider: EncryptionProvider = EncryptionProvider()
 
 
+class AccessConfig(msgspec.Struct, frozen=True, rename="camel"):
+    """``authentication_mode`` is API, API_AND_CONFIG_MAP or CONFIG_MAP; where it is not told, the ConfigMap counts."""
+
+    authentication_mode: str = "API_AND_CONFIG_MAP"
+
+
 class EksCluster(CamelRecord, frozen=True):
     name: str = ""
+    arn: str = ""
+    access_config: AccessConfig = AccessConfig()
     version: str = ""
     logging: ClusterLogging = ClusterLogging()
     resources_vpc_config: VpcConfig = VpcConfig()

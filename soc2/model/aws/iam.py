@@ -64,6 +64,10 @@ class RoleLastUsed(msgspec.Struct, frozen=True, rename="pascal"):
     last_used_date: datetime | None = None
 
 
+class InstanceProfile(msgspec.Struct, frozen=True, rename="pascal"):
+    arn: str = ""
+
+
 class Principal(msgspec.Struct, frozen=True, rename="pascal"):
     """A user, role or group of GetAccountAuthorizationDetails."""
 
@@ -82,6 +86,7 @@ class Principal(msgspec.Struct, frozen=True, rename="pascal"):
     tags: tuple[Tag, ...] = ()
     create_date: datetime | None = None
     role_last_used: RoleLastUsed = RoleLastUsed()
+    instance_profile_list: tuple[InstanceProfile, ...] = ()
 
     @property
     def inline_policies(self) -> tuple[InlinePolicy, ...]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from msgspec import field
+
 from soc2.model.fingerprint import Fingerprint
 from soc2.model.kubernetes.meta import KubeObject, Record
 
@@ -37,7 +39,7 @@ class Taint(Record, frozen=True):
 
 
 class NodeSpec(Record, frozen=True):
-    provider_id: str = ""
+    provider_id: str = field(default="", name="providerID")
     unschedulable: bool = False
     taints: tuple[Taint, ...] = ()
 
