@@ -1,8 +1,9 @@
 """Effective rights, escalation primitives and all shortest paths of a large cluster and account, at three sizes.
 
 Usage: ``python -m benchmarks.access``. The largest size is 2,000 roles, 5,000 bindings, 3,000 ServiceAccounts, 300
-namespaces and 500 IAM roles; each size runs in a process of its own, so that peak memory is its own too. The baseline is
-the standard library decoding the same objects from JSON.
+namespaces, 50 nodes, and 500 IAM roles of which 100 have access entries and 300 Pod Identity associations lead to; each
+size runs in a process of its own, so that peak memory is its own too. The baseline is the standard library decoding the
+same objects from JSON.
 """
 
 from __future__ import annotations
@@ -19,21 +20,25 @@ import msgspec
 
 from soc2.gather.codec import Codec
 from soc2.model.access.cloud import add_account, add_identities, store_of
+from soc2.model.access.eks import add_eks
 from soc2.model.access.graph import AccessGraph
-from soc2.model.access.kubernetes import add_cluster, starts_of
-from soc2.model.access.primitives import PRIMITIVES, rights_of_subjects
+from soc2.model.access.inventory import CloudInventory, ClusterInventory
+from soc2.model.access.kubernetes import add_cluster
+from soc2.model.access.outsiders import add_outsiders, outsiders
+from soc2.model.access.primitives import PRIMITIVES
 from soc2.model.access.reach import reaches
+from soc2.model.aws.compute import AccessEntryDetail, EksCluster, EntryPolicies, Instance, PodIdentity
 from soc2.model.aws.iam import AuthorizationDetails
-from soc2.model.aws.joins import principal_policies
 from soc2.model.deviation import Resource
-from soc2.model.kubernetes.cluster import Namespace
-from soc2.model.kubernetes.joins import cluster_role_rules, grants
+from soc2.model.kubernetes.cluster import Namespace, Node
 from soc2.model.kubernetes.pods import Pod
 from soc2.model.kubernetes.rbac import ClusterRole, ClusterRoleBinding, Role, RoleBinding, ServiceAccount
 
 ROLES, BINDINGS, ACCOUNTS, NAMESPACES, CLOUD_ROLES = 2000, 5000, 3000, 300, 500
 SIZES = (4, 2, 1)
+NODES = 50
 _ISSUER = "oidc.example/id/A"
+_ARN = "arn:aws:iam::123456789012"
 
 
 def objects(divisor: int) -> dict[str, list[Any]]:
@@ -78,7 +83,11 @@ def objects(divisor: int) -> dict[str, list[Any]]:
     pods = [
         {
             "metadata": {"name": f"p-{number}", "namespace": account["metadata"]["namespace"]},
-            "spec": {"serviceAccountName": account["metadata"]["name"], "nodeName": f"node-{number % 50}", "containers": []},
+            "spec": {
+                "serviceAccountName": account["metadata"]["name"],
+                "nodeName": f"node-{number % NODES}",
+                "containers": [],
+            },
         }
         for number, account in enumerate(accounts)
     ]
@@ -90,13 +99,52 @@ def objects(divisor: int) -> dict[str, list[Any]]:
         "accounts": accounts,
         "pods": pods,
         "namespaces": [{"metadata": {"name": name}} for name in namespaces],
+        "nodes": [
+            {"metadata": {"name": f"node-{number}"}, "spec": {"providerID": f"aws:///eu-west-1a/i-{number}"}}
+            for number in range(NODES)
+        ],
+        "instances": [
+            {
+                "InstanceId": f"i-{number}",
+                "IamInstanceProfile": {"Arn": f"{_ARN}:instance-profile/p-{number % 10}"},
+                "MetadataOptions": {"HttpTokens": chance.choice(["required", "optional"])},
+            }
+            for number in range(NODES)
+        ],
+        "entries": [
+            {"clusterName": "c", "principalArn": f"{_ARN}:role/role-{number}", "kubernetesGroups": [f"group-{number}"]}
+            for number in range(CLOUD_ROLES // divisor // 5)
+        ],
+        "entry_policies": [
+            {
+                "clusterName": "c",
+                "principalArn": f"{_ARN}:role/role-{number}",
+                "associatedAccessPolicies": [
+                    {
+                        "policyArn": "arn:aws:eks::aws:cluster-access-policy/AmazonEKSEditPolicy",
+                        "accessScope": {"type": "namespace", "namespaces": [chance.choice(namespaces)]},
+                    }
+                ],
+            }
+            for number in range(CLOUD_ROLES // divisor // 5)
+        ],
+        "pod_identities": [
+            {
+                "clusterName": "c",
+                "namespace": account["metadata"]["namespace"],
+                "serviceAccount": account["metadata"]["name"],
+                "roleArn": f"{_ARN}:role/role-{number % (CLOUD_ROLES // divisor)}",
+                "associationId": f"a-{number}",
+            }
+            for number, account in enumerate(accounts[::10])
+        ],
         "details": [{"RoleDetailList": [_cloud_role(number, chance, accounts) for number in range(CLOUD_ROLES // divisor)]}],
     }
 
 
 def _cloud_role(number: int, chance: random.Random, accounts: list[Any]) -> Any:
     account = chance.choice(accounts)["metadata"]
-    provider = {"Federated": f"arn:aws:iam::123456789012:oidc-provider/{_ISSUER}"}
+    provider = {"Federated": f"{_ARN}:oidc-provider/{_ISSUER}"}
     who = f"system:serviceaccount:{account['namespace']}:{account['name']}"
     trust = {
         "Effect": "Allow",
@@ -104,15 +152,17 @@ def _cloud_role(number: int, chance: random.Random, accounts: list[Any]) -> Any:
         "Action": "sts:AssumeRoleWithWebIdentity",
         "Condition": {"StringEquals": {f"{_ISSUER}:sub": who}},
     }
-    other = f"arn:aws:iam::123456789012:role/role-{chance.randrange(CLOUD_ROLES)}"
+    pods = {"Effect": "Allow", "Principal": {"Service": "pods.eks.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    other = f"{_ARN}:role/role-{chance.randrange(CLOUD_ROLES)}"
     statements = [
         {"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": f"arn:aws:s3:::bucket-{number % 20}/*"},
         {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": other},
     ]
     return {
-        "Arn": f"arn:aws:iam::123456789012:role/role-{number}",
+        "Arn": f"{_ARN}:role/role-{number}",
         "RoleName": f"role-{number}",
-        "AssumeRolePolicyDocument": {"Statement": [trust]},
+        "AssumeRolePolicyDocument": {"Statement": [trust, pods]},
+        "InstanceProfileList": [{"Arn": f"{_ARN}:instance-profile/p-{number}"}] if number < 10 else [],
         "RolePolicyList": [{"PolicyName": "p", "PolicyDocument": {"Statement": statements}}],
     }
 
@@ -131,22 +181,42 @@ def measure(divisor: int) -> dict[str, Any]:
 
     roles, cluster_roles = read("roles", Role), read("cluster_roles", ClusterRole)
     bindings = read("role_bindings", RoleBinding), read("cluster_role_bindings", ClusterRoleBinding)
-    accounts, pods, namespaces = read("accounts", ServiceAccount), read("pods", Pod), read("namespaces", Namespace)
-    details = tuple(codec.convert(item, AuthorizationDetails) for item in given["details"])
+    cluster = ClusterInventory(
+        roles,
+        cluster_roles,
+        *bindings,
+        accounts=read("accounts", ServiceAccount),
+        namespaces=read("namespaces", Namespace),
+        nodes=read("nodes", Node),
+        pods=read("pods", Pod),
+    )
+
+    def convert(name: str, kind: type[Any]) -> tuple[Any, ...]:
+        return tuple(codec.convert(item, kind) for item in given[name])
+
+    cloud = CloudInventory(
+        convert("details", AuthorizationDetails),
+        (EksCluster(name="c", arn="arn:aws:eks:eu-west-1:123456789012:cluster/c"),),
+        convert("entries", AccessEntryDetail),
+        convert("entry_policies", EntryPolicies),
+        convert("pod_identities", PodIdentity),
+        convert("instances", Instance),
+    )
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
     began = time.perf_counter()
-    rights = tuple(rights_of_subjects(grants(roles, cluster_roles, *bindings), cluster_role_rules(cluster_roles)))
+    rights = cluster.rights
     rights_took = time.perf_counter() - began
-    starts = starts_of(pods, ())
     graph = AccessGraph()
     stores = [store_of(Resource("AWS::S3::Bucket", f"bucket-{n}"), "eu-west-1", "123456789012") for n in range(20)]
-    principals = tuple(principal_policies(details))
-    add_cluster(graph, rights, starts, accounts, (), namespaces)
-    add_account(graph, principals, stores)
-    add_identities(graph, starts, accounts, principals)
-    names = {item.name for item in namespaces}
-    found = tuple(reaches(graph, starts, rights, names, [store.node for store in stores]))
+    add_cluster(graph, rights, cluster.starts, cluster.accounts, (), cluster.namespaces)
+    add_account(graph, cloud.principals, stores)
+    add_identities(graph, cluster.starts, cluster.accounts, cloud.principals)
+    add_eks(graph, cloud.eks_clusters[0], cluster, cloud)
+    others = outsiders(cloud.principals, stores, ("123456789012",))
+    add_outsiders(graph, others, cloud.principals, stores)
+    nodes_of_stores = [store.node for store in stores]
+    found = tuple(reaches(graph, cluster.starts, rights, cluster.places, nodes_of_stores))
     took = time.perf_counter() - began
     nodes, edges = graph.size
     return {

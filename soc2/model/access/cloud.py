@@ -245,17 +245,19 @@ def add_identities(
         trust = role.assume_role_policy_document
         for provider in _providers(trust):
             issuer = provider.partition("oidc-provider/")[2].lower()
-            for user in _named_subjects(trust, issuer) or by_user:
+            for user in _named_subjects(trust, provider, issuer) or by_user:
                 context = {f"{issuer}:sub": user, f"{issuer}:aud": "sts.amazonaws.com"}
                 if user in by_user and trusts(trust, provider, Request(_WEB_IDENTITY, "*", context)) is Decision.ALLOW:
                     who = account(by_user[user].namespace, by_user[user].name)
                     graph.add(identity_of(who), role.arn, _WEB_IDENTITY)
 
 
-def _named_subjects(trust: Document | None, issuer: str) -> tuple[str, ...]:
-    """Return the only tokens that a trust can be about, when every statement of it names them without wildcards."""
+def _named_subjects(trust: Document | None, provider: str, issuer: str) -> tuple[str, ...]:
+    """Return the only tokens that a trust can be about, when every statement on the provider names them without wildcards."""
     found: dict[str, None] = {}
     for statement in statements(trust):
+        if not names_principal(statement, provider):
+            continue
         named = [
             str(value)
             for operator, keys in (statement.get("Condition") or {}).items()
