@@ -101,7 +101,7 @@ def measure(kubeconfig: Path, evidence: Path) -> None:
     subjects: tuple[PodSubject, ...] = pod_subjects(pods, tuple(item for kind in found[1:] for item in kind))
     containers = sum(len(subject.spec.all_containers) for subject in subjects)
     began = time.perf_counter()
-    deviations = sum(1 for _, rule in CONTROLS.values() for subject in subjects for _ in rule(subject))
+    deviations = sum(1 for control in CONTROLS.values() for subject in subjects for _ in control.rule(subject))
     judged = time.perf_counter() - began
     gatherer.close()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

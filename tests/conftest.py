@@ -12,12 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from soc2.demo.build import Binaries, find_binaries
 from soc2.demo.controlplane import ControlPlane
 from soc2.demo.environment import Environment, start
 
 pytest_plugins = ["pytester"]
+
+# `pytest --hypothesis-profile nightly tests` looks further, and elsewhere every time.
+settings.register_profile("suite", max_examples=300, derandomize=True, deadline=None)
+settings.register_profile("nightly", max_examples=2000, deadline=None, print_blob=True)
+settings.load_profile("suite")
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -1,18 +1,20 @@
-"""The Pod Security Standards, control by control, as Kubernetes 1.36 enforces them.
+"""The Pod Security Standards, control by control, in every version that Kubernetes 1.36 can enforce.
 
-Rules bear the names of upstream's checks, and every deviation tells the level and the id of the control. Source of the
-allowed values: the Pod Security Standards of the Kubernetes documentation and the evaluator of k8s.io/pod-security-admission
-0.36; the suite's tests compare the verdicts with the real admission.
+Rules bear the names of upstream's checks, and every deviation tells the level and the id of the control. A subject says by
+its ``standards`` which version it is held to, as the minor number of the Kubernetes release. Source of the allowed values
+and of their versions: the Pod Security Standards of the Kubernetes documentation and the evaluator of
+k8s.io/pod-security-admission 0.36; the suite's tests compare the verdicts with the real admission, version by version.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from soc2.model.deviation import Deviation
-from soc2.model.kubernetes.pods import Container, Handler, PodSpec, SeLinuxOptions, WindowsOptions
+from soc2.model.kubernetes.pods import Container, Handler, SeLinuxOptions, WindowsOptions
 from soc2.model.kubernetes.subjects import PodSubject
 
 Level = Literal["baseline", "restricted"]
@@ -36,19 +38,31 @@ class PodSecurityDeviation(Deviation):
         return where + super().message
 
 
+_NEVER = math.inf
+
 Finding = tuple[str, str, Any]
 Rule = Callable[[PodSubject], Iterator[PodSecurityDeviation]]
 
-CONTROLS: dict[str, tuple[Level, Rule]] = {}
-"""Every rule by the id of its control, with its level. Restricted contains baseline."""
+
+@dataclass(frozen=True)
+class Control:
+    """A control of a level; ``since`` is the first version of the standards that has it."""
+
+    level: Level
+    since: int
+    rule: Rule
 
 
-def _control(control: str, level: Level) -> Callable[[Callable[[PodSubject], Iterable[Finding]]], Rule]:
+CONTROLS: dict[str, Control] = {}
+"""Every control by its id. Restricted contains baseline."""
+
+
+def _control(control: str, level: Level, since: int = 0) -> Callable[[Callable[[PodSubject], Iterable[Finding]]], Rule]:
     """Make a rule of a function that yields (container, field, value) for everything forbidden."""
 
     def declare(find: Callable[[PodSubject], Iterable[Finding]]) -> Rule:
         def rule(subject: PodSubject) -> Iterator[PodSecurityDeviation]:
-            for container, field, value in find(subject):
+            for container, field, value in find(subject) if subject.standards >= since else ():
                 yield PodSecurityDeviation(
                     resource=subject.resource,
                     level=level,
@@ -60,7 +74,7 @@ def _control(control: str, level: Level) -> Callable[[Callable[[PodSubject], Ite
 
         rule.__doc__ = find.__doc__
         rule.__name__ = find.__name__
-        CONTROLS[control] = (level, rule)
+        CONTROLS[control] = Control(level, since, rule)
         return rule
 
     return declare
@@ -69,7 +83,7 @@ def _control(control: str, level: Level) -> Callable[[Callable[[PodSubject], Ite
 def breaches(subject: PodSubject, level: Level) -> list[PodSecurityDeviation]:
     """Return every deviation of a pod from a level."""
     levels = ("baseline",) if level == "baseline" else ("baseline", "restricted")
-    return [deviation for of, rule in CONTROLS.values() if of in levels for deviation in rule(subject)]
+    return [found for control in CONTROLS.values() if control.level in levels for found in control.rule(subject)]
 
 
 def _each(subject: PodSubject) -> Iterator[tuple[str, str, Container]]:
@@ -78,12 +92,15 @@ def _each(subject: PodSubject) -> Iterator[tuple[str, str, Container]]:
         yield container.name, f"{where}[{container.name}].securityContext", container
 
 
-def _windows(spec: PodSpec) -> bool:
-    return spec.os is not None and spec.os.name == "windows"
+def _exempt_as_windows(subject: PodSubject) -> bool:
+    """Tell whether the controls that mean nothing on Windows leave the pod alone: since 1.25."""
+    os = subject.spec.os
+    return subject.standards >= 25 and os is not None and os.name == "windows"
 
 
-def _own_user_namespace(spec: PodSpec) -> bool:
-    return spec.host_users is False
+def _relaxed_by_user_namespace(subject: PodSubject) -> bool:
+    """Tell whether the pod may do more because root inside is nobody outside: since 1.35."""
+    return subject.standards >= 35 and subject.spec.host_users is False
 
 
 @_control("hostNamespaces", "baseline")
@@ -170,13 +187,14 @@ def app_armor_profile(subject: PodSubject) -> Iterable[Finding]:
             yield annotation.removeprefix(prefix), f"metadata.annotations[{annotation}]", value
 
 
-_SELINUX_TYPES = frozenset({"", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"})
+# Each with the version that brought it.
+_SELINUX_TYPES = {"": 0, "container_t": 0, "container_init_t": 0, "container_kvm_t": 0, "container_engine_t": 31}
 
 
-def _bad_selinux(options: SeLinuxOptions | None) -> Iterator[tuple[str, str]]:
+def _bad_selinux(options: SeLinuxOptions | None, standards: int) -> Iterator[tuple[str, str]]:
     if options is None:
         return
-    if options.type not in _SELINUX_TYPES:
+    if standards < _SELINUX_TYPES.get(options.type, _NEVER):
         yield "type", options.type
     if options.user:
         yield "user", options.user
@@ -188,11 +206,11 @@ def _bad_selinux(options: SeLinuxOptions | None) -> Iterator[tuple[str, str]]:
 def selinux_options(subject: PodSubject) -> Iterable[Finding]:
     """SELinux types are those for containers; user and role are not set."""
     context = subject.spec.security_context
-    for field, value in _bad_selinux(context.se_linux_options if context else None):
+    for field, value in _bad_selinux(context.se_linux_options if context else None, subject.standards):
         yield "", f"spec.securityContext.seLinuxOptions.{field}", value
     for name, path, container in _each(subject):
         own = container.security_context
-        for field, value in _bad_selinux(own.se_linux_options if own else None):
+        for field, value in _bad_selinux(own.se_linux_options if own else None, subject.standards):
             yield name, f"{path}.seLinuxOptions.{field}", value
 
 
@@ -205,11 +223,11 @@ def _unmasked_proc(subject: PodSubject) -> Iterator[Finding]:
 
 @_control("procMount", "baseline")
 def proc_mount(subject: PodSubject) -> Iterable[Finding]:
-    """The masks over /proc stay, unless the pod has a user namespace of its own."""
-    return () if _own_user_namespace(subject.spec) else _unmasked_proc(subject)
+    """The masks over /proc stay, unless (since 1.35) the pod has a user namespace of its own."""
+    return () if _relaxed_by_user_namespace(subject) else _unmasked_proc(subject)
 
 
-@_control("procMount_restricted", "restricted")
+@_control("procMount_restricted", "restricted", since=35)
 def proc_mount_restricted(subject: PodSubject) -> Iterable[Finding]:
     """The masks over /proc stay."""
     return _unmasked_proc(subject)
@@ -230,14 +248,24 @@ def _bad_seccomp(subject: PodSubject) -> Iterator[Finding]:
 
 @_control("seccompProfile_baseline", "baseline")
 def seccomp_baseline(subject: PodSubject) -> Iterable[Finding]:
-    """Seccomp is not switched off."""
-    return _bad_seccomp(subject)
+    """Seccomp is not switched off: by the fields, or before 1.19 by the annotations that they replaced."""
+    return _bad_seccomp(subject) if subject.standards >= 19 else _bad_seccomp_annotations(subject)
 
 
-@_control("seccompProfile_restricted", "restricted")
+def _bad_seccomp_annotations(subject: PodSubject) -> Iterator[Finding]:
+    domain = "seccomp.security.alpha.kubernetes.io"
+    names = {f"{domain}/pod": ""}
+    names |= {f"container.{domain}/{container.name}": container.name for _, container in subject.spec.all_containers}
+    for annotation, container in names.items():
+        value = subject.metadata.annotations.text(annotation)
+        if value is not None and value not in ("runtime/default", "docker/default") and not value.startswith("localhost/"):
+            yield container, f"metadata.annotations[{annotation}]", value
+
+
+@_control("seccompProfile_restricted", "restricted", since=19)
 def seccomp_restricted(subject: PodSubject) -> Iterable[Finding]:
     """Every container has a seccomp profile, of its own or of the pod (Linux only)."""
-    if _windows(subject.spec):
+    if _exempt_as_windows(subject):
         return
     yield from _bad_seccomp(subject)
     context = subject.spec.security_context
@@ -249,22 +277,20 @@ def seccomp_restricted(subject: PodSubject) -> Iterable[Finding]:
             yield name, f"{path}.seccompProfile.type", None
 
 
-_SYSCTLS = frozenset(
-    [
-        "kernel.shm_rmid_forced",
-        "net.ipv4.ip_local_port_range",
-        "net.ipv4.tcp_syncookies",
-        "net.ipv4.ping_group_range",
-        "net.ipv4.ip_unprivileged_port_start",
-        "net.ipv4.ip_local_reserved_ports",
-        "net.ipv4.tcp_keepalive_time",
-        "net.ipv4.tcp_fin_timeout",
-        "net.ipv4.tcp_keepalive_intvl",
-        "net.ipv4.tcp_keepalive_probes",
-        "net.ipv4.tcp_rmem",
-        "net.ipv4.tcp_wmem",
-    ]
-)
+_SYSCTLS = {
+    "kernel.shm_rmid_forced": 0,
+    "net.ipv4.ip_local_port_range": 0,
+    "net.ipv4.tcp_syncookies": 0,
+    "net.ipv4.ping_group_range": 0,
+    "net.ipv4.ip_unprivileged_port_start": 0,
+    "net.ipv4.ip_local_reserved_ports": 27,
+    "net.ipv4.tcp_keepalive_time": 29,
+    "net.ipv4.tcp_fin_timeout": 29,
+    "net.ipv4.tcp_keepalive_intvl": 29,
+    "net.ipv4.tcp_keepalive_probes": 29,
+    "net.ipv4.tcp_rmem": 32,
+    "net.ipv4.tcp_wmem": 32,
+}
 
 
 @_control("sysctls", "baseline")
@@ -272,7 +298,7 @@ def sysctls(subject: PodSubject) -> Iterable[Finding]:
     """Only sysctls that are separate for each pod and known as safe are set."""
     context = subject.spec.security_context
     for sysctl in context.sysctls if context else ():
-        if sysctl.name not in _SYSCTLS:
+        if subject.standards < _SYSCTLS.get(sysctl.name, _NEVER):
             yield "", "spec.securityContext.sysctls", sysctl.name
 
 
@@ -300,7 +326,7 @@ def _handlers(container: Container) -> Iterator[tuple[str, Handler | None]]:
         yield "lifecycle.preStop", container.lifecycle.pre_stop
 
 
-@_control("hostProbesAndHostLifecycle", "baseline")
+@_control("hostProbesAndHostLifecycle", "baseline", since=34)
 def host_probes(subject: PodSubject) -> Iterable[Finding]:
     """Probes and lifecycle hooks connect to the pod itself: another host would make the node a way around policies."""
     for where, container in subject.spec.all_containers:
@@ -312,10 +338,10 @@ def host_probes(subject: PodSubject) -> Iterable[Finding]:
                     yield container.name, f"{where}[{container.name}].{field}.{kind}.host", target.host
 
 
-@_control("allowPrivilegeEscalation", "restricted")
+@_control("allowPrivilegeEscalation", "restricted", since=8)
 def privilege_escalation(subject: PodSubject) -> Iterable[Finding]:
     """No process may gain more privileges than its parent (Linux only)."""
-    if _windows(subject.spec):
+    if _exempt_as_windows(subject):
         return
     for name, path, container in _each(subject):
         allowed = container.security_context.allow_privilege_escalation if container.security_context else None
@@ -325,8 +351,8 @@ def privilege_escalation(subject: PodSubject) -> Iterable[Finding]:
 
 @_control("runAsNonRoot", "restricted")
 def run_as_non_root(subject: PodSubject) -> Iterable[Finding]:
-    """Every container is bound not to run as root, unless the pod has a user namespace of its own."""
-    if _own_user_namespace(subject.spec):
+    """Every container is bound not to run as root, unless (since 1.35) the pod has a user namespace of its own."""
+    if _relaxed_by_user_namespace(subject):
         return
     pod_value = subject.spec.security_context.run_as_non_root if subject.spec.security_context else None
     if pod_value is False:
@@ -337,10 +363,10 @@ def run_as_non_root(subject: PodSubject) -> Iterable[Finding]:
             yield name, f"{path}.runAsNonRoot", own
 
 
-@_control("runAsUser", "restricted")
+@_control("runAsUser", "restricted", since=23)
 def run_as_user(subject: PodSubject) -> Iterable[Finding]:
-    """No user id is 0, unless the pod has a user namespace of its own."""
-    if _own_user_namespace(subject.spec):
+    """No user id is 0, unless (since 1.35) the pod has a user namespace of its own."""
+    if _relaxed_by_user_namespace(subject):
         return
     context = subject.spec.security_context
     if context and context.run_as_user == 0:
@@ -355,10 +381,10 @@ def _added(container: Container) -> tuple[str, ...]:
     return context.capabilities.add if context and context.capabilities else ()
 
 
-@_control("capabilities_restricted", "restricted")
+@_control("capabilities_restricted", "restricted", since=22)
 def capabilities_restricted(subject: PodSubject) -> Iterable[Finding]:
     """Every container drops ALL capabilities and adds none but NET_BIND_SERVICE (Linux only)."""
-    if _windows(subject.spec):
+    if _exempt_as_windows(subject):
         return
     for name, path, container in _each(subject):
         context = container.security_context

@@ -1,23 +1,25 @@
-"""Our verdict on a pod equals the real Pod Security admission's, control by control."""
+"""Our verdict on a pod equals the real Pod Security admission's: control by control, container by container, and in every
+version of the standards."""
 
 from __future__ import annotations
 
-import os
+import itertools
+import re
 from collections.abc import Iterator
-from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, event, given, settings
+from hypothesis import strategies as st
 
 from soc2.demo.controlplane import ControlPlane
 from soc2.demo.process import wait_until
 from soc2.gather.codec import Codec
 from soc2.gather.kubernetes.connection import GatherError, KubeConnection
 from soc2.model.kubernetes.pods import Pod
-from soc2.model.kubernetes.subjects import PodSubject
+from soc2.model.kubernetes.subjects import LATEST_STANDARDS, PodSubject
 from soc2.rules.pod_security import CONTROLS, Level, breaches
-from tests.rules.pod_strategies import PODS
+from tests.rules.pod_strategies import PODS, Json, ephemeral_containers
 
 pytestmark = pytest.mark.controlplane
 
@@ -43,22 +45,63 @@ _REASONS = {
     "restrictedVolumes": "restricted volume types (",
     "procMount_restricted": "procMount (",
 }
-# At restricted, upstream evaluates these instead of their baseline forms.
-_OVERRIDDEN = {"capabilities_baseline", "hostPathVolumes", "seccompProfile_baseline", "procMount"}
+# At restricted, upstream evaluates the first instead of the second once the first exists.
+_OVERRIDES = {
+    "capabilities_restricted": "capabilities_baseline",
+    "restrictedVolumes": "hostPathVolumes",
+    "seccompProfile_restricted": "seccompProfile_baseline",
+    "procMount_restricted": "procMount",
+}
+_CODEC = Codec()
+_HEALTH = [HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much, HealthCheck.too_slow]
 _LEVELS: tuple[Level, ...] = ("baseline", "restricted")
-_EXAMPLES = int(os.environ.get("SOC2_EXAMPLES", "300"))
+# Both sides of every change, the newest, and one that no release has yet.
+_VERSIONS = (7, 8, 18, 19, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, LATEST_STANDARDS, 99)
+# The newest always; together the examples come to all of them.
+_SOME_VERSIONS = st.lists(st.sampled_from(_VERSIONS), min_size=3, max_size=3, unique=True).map(
+    lambda drawn: list(dict.fromkeys([LATEST_STANDARDS, *drawn]))
+)
+_NAMED_CONTAINERS = re.compile(r'\bcontainers? ("[^"]*"(?:, "[^"]*")*)')
+
+_CONTEXT = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+_POD_CONTEXT = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+_DEBUGGED: dict[str, Json] = {
+    "by-pod": {"containers": [{"name": "app", "securityContext": _CONTEXT}], "securityContext": _POD_CONTEXT},
+    "by-container": {"containers": [{"name": "app", "securityContext": {**_CONTEXT, **_POD_CONTEXT}}]},
+    "own-users": {"containers": [{"name": "app", "securityContext": _CONTEXT}], "hostUsers": False},
+    "windows": {"containers": [{"name": "app"}], "os": {"name": "windows"}, "securityContext": {"runAsNonRoot": True}},
+}
+
+
+def _namespace(level: Level, version: int) -> str:
+    return f"{level}-{version}"
 
 
 @pytest.fixture(scope="module")
 def api(control_plane: ControlPlane) -> Iterator[KubeConnection]:
+    """A namespace for each level and version, with the pods of ``_DEBUGGED`` in it."""
     connection = KubeConnection(control_plane.kubeconfig("tester", ("system:masters",)))
-    for level in ("baseline", "restricted"):
-        labels = {"pod-security.kubernetes.io/enforce": level}
-        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": level, "labels": labels}}
-        connection.request("POST", "/api/v1/namespaces", body=body)
-        assert wait_until(lambda level=level: _has_service_account(connection, level), 20.0)  # type: ignore[misc]
+    places = list(itertools.product(_LEVELS, _VERSIONS))
+    for place in places:
+        connection.request("POST", "/api/v1/namespaces", body={"metadata": {"name": _namespace(*place)}})
+    for level, version in places:
+        name = _namespace(level, version)
+        assert wait_until(lambda name=name: _has_service_account(connection, name), 20.0)  # type: ignore[misc]
+        for pod, spec in _DEBUGGED.items():
+            connection.request("POST", f"/api/v1/namespaces/{name}/pods", body=_with_images({"name": pod}, spec))
+        # Only now, because not all of these pods fulfil all versions.
+        label = "pod-security.kubernetes.io/enforce"
+        labels = {label: level, f"{label}-version": "latest" if version == LATEST_STANDARDS else f"v1.{version}"}
+        merge = "application/merge-patch+json"
+        body = {"metadata": {"labels": labels}}
+        connection.request("PATCH", f"/api/v1/namespaces/{name}", body=body, content_type=merge)
     yield connection
     connection.close()
+
+
+def _with_images(metadata: Json, spec: Json) -> Json:
+    containers = [{"image": "registry.example/app", **container} for container in spec["containers"]]
+    return {"metadata": metadata, "spec": {**spec, "containers": containers}}
 
 
 def _has_service_account(connection: KubeConnection, namespace: str) -> bool:
@@ -73,31 +116,69 @@ def test_every_control_is_known() -> None:
     assert set(CONTROLS) == set(_REASONS)
 
 
-@settings(
-    max_examples=_EXAMPLES,
-    deadline=None,
-    derandomize=_EXAMPLES == 300,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much, HealthCheck.too_slow],
-)
-@given(pod=PODS)
-def test_our_verdict_is_the_real_admissions(api: KubeConnection, pod: dict[str, Any]) -> None:
-    for level in _LEVELS:
-        answer = api.try_create(f"/api/v1/namespaces/{level}/pods", {"apiVersion": "v1", "kind": "Pod", **pod})
-        # The API server finds some pods contradictory before it asks admission.
-        assume(answer.status in (201, 403))
-        assert answer.status == 201 or "violates PodSecurity" in answer.reason, answer.reason
-        theirs = {control for control, words in _REASONS.items() if words in answer.reason and _at(control, level)}
-        ours = {item.control for item in breaches(_subject(pod), level)} - (_OVERRIDDEN if level == "restricted" else set())
-        assert ours == theirs, answer.reason
+@settings(suppress_health_check=_HEALTH)
+@given(pod=PODS, versions=_SOME_VERSIONS)
+def test_our_verdict_is_the_real_admissions(api: KubeConnection, pod: Json, versions: list[int]) -> None:
+    for level, version in itertools.product(_LEVELS, versions):
+        answer = api.try_create(f"/api/v1/namespaces/{_namespace(level, version)}/pods", pod)
+        _compare(pod, level, version, answer.status, answer.reason)
 
 
-def _at(control: str, level: Level) -> bool:
-    """Tell whether the admission evaluates a control at a level."""
+@settings(suppress_health_check=_HEALTH)
+@given(data=st.data(), name=st.sampled_from(sorted(_DEBUGGED)), versions=_SOME_VERSIONS)
+def test_our_verdict_on_ephemeral_containers_is_the_real_admissions(
+    api: KubeConnection, data: st.DataObject, name: str, versions: list[int]
+) -> None:
+    added = data.draw(ephemeral_containers(user_namespace=name == "own-users", windows=name == "windows"))
+    pod = _with_images({"name": name}, {**_DEBUGGED[name], "ephemeralContainers": added})
+    for level, version in itertools.product(_LEVELS, versions):
+        status, reason = _debug(api, _namespace(level, version), name, added)
+        _compare(pod, level, version, status, reason)
+
+
+def _debug(api: KubeConnection, namespace: str, name: str, containers: list[Json]) -> tuple[int, str]:
+    """Add ephemeral containers to a pod by dry-run: the API server takes them in no other way."""
+    path = f"/api/v1/namespaces/{namespace}/pods/{name}/ephemeralcontainers"
+    body = {"spec": {"ephemeralContainers": containers}}
+    try:
+        api.request("PATCH", path, {"dryRun": "All"}, body=body, content_type="application/strategic-merge-patch+json")
+    except GatherError as error:
+        return error.status, error.problem.detail
+    return 200, ""
+
+
+def _compare(pod: Json, level: Level, version: int, status: int, reason: str) -> None:
+    # The API server finds some pods contradictory before it asks admission.
+    if status == 422:
+        event("refused as invalid")
+    assume(status != 422)
+    event("judged")
+    assert status in (200, 201) or (status == 403 and "violates PodSecurity" in reason), reason
+    theirs = {control: words for control, words in _REASONS.items() if words in reason and _evaluated(control, level, version)}
+    found = [item for item in breaches(_subject(pod, version), level) if _evaluated(item.control, level, version)]
+    assert {item.control for item in found} == set(theirs), reason
+    for control, words in theirs.items():
+        ours = {item.container for item in found if item.control == control}
+        assert _containers(reason, words) <= ours, (control, reason)
+
+
+def _containers(reason: str, words: str) -> set[str]:
+    """Return the containers that the part of the message about a control names."""
+    start = reason.index(words) + len(words)
+    ends = [reason.find(f", {other}", start) for other in _REASONS.values()]
+    part = reason[start : min((end for end in ends if end >= 0), default=len(reason))]
+    return {name for names in _NAMED_CONTAINERS.findall(part) for name in re.findall(r'"([^"]*)"', names)}
+
+
+def _evaluated(control: str, level: Level, version: int) -> bool:
+    """Tell whether the admission evaluates a control at a level, in a version."""
+    if CONTROLS[control].since > version:
+        return False
     if level == "baseline":
-        return CONTROLS[control][0] == "baseline"
-    return control not in _OVERRIDDEN
+        return CONTROLS[control].level == "baseline"
+    return control not in {weaker for stronger, weaker in _OVERRIDES.items() if CONTROLS[stronger].since <= version}
 
 
-def _subject(pod: dict[str, Any]) -> PodSubject:
-    decoded = Codec().decode(msgspec.json.encode(pod), Pod)
-    return PodSubject(decoded.resource, decoded.metadata, decoded.spec)
+def _subject(pod: Json, version: int) -> PodSubject:
+    decoded = _CODEC.decode(msgspec.json.encode(pod), Pod)
+    return PodSubject(decoded.resource, decoded.metadata, decoded.spec, version)

@@ -9,14 +9,21 @@ from soc2.model.kubernetes.meta import Metadata
 from soc2.model.kubernetes.pods import Pod, PodSpec
 from soc2.model.kubernetes.workloads import AnyWorkload
 
+LATEST_STANDARDS = 36
+"""The newest version of the Pod Security Standards that is known, as the minor number of the Kubernetes release."""
+
 
 @dataclass(frozen=True)
 class PodSubject:
-    """A running pod, or the template of a workload. ``metadata`` is that of the pod or of the template."""
+    """A running pod, or the template of a workload. ``metadata`` is that of the pod or of the template.
+
+    ``standards`` is the version of the Pod Security Standards that it is held to.
+    """
 
     resource: Resource
     metadata: Metadata
     spec: PodSpec
+    standards: int = LATEST_STANDARDS
 
 
 def pod_subjects(pods: tuple[Pod, ...], workloads: tuple[AnyWorkload, ...]) -> tuple[PodSubject, ...]:
