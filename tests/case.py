@@ -159,7 +159,8 @@ def _records(source: Source[Any], raw: list[Any]) -> list[Any]:
         case ControlTampering():
             return [ControlPower(Resource(*item["resource"]), item["name"], tuple(map(tuple, item["ways"]))) for item in raw]
         case PodSearch():
-            return [SearchProbe(**{**item, "controls": tuple(item["controls"])}) for item in raw]
+            given = [{"version": "latest", "controls_of_version": item["controls"], **item} for item in raw]
+            return msgspec.convert(given, list[SearchProbe])
         case ForbiddenPods():
             return [AdmissionProbe(**item) for item in raw]
         case TokenRevocation():

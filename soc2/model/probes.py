@@ -55,12 +55,18 @@ class AccessProbe:
 @dataclass(frozen=True)
 class SearchProbe:
     """A search for a pod that breaks the level that a namespace claims and is admitted: how many were tried, and the
-    smallest one found (YAML; empty when there is none) with the controls that it breaks."""
+    smallest one found (YAML; empty when there is none) with the controls that it breaks.
+
+    ``version`` is the one that the namespace pins the level to, or ``latest``; ``controls_of_version`` are the controls
+    that the pod breaks in that version.
+    """
 
     namespace: str
     level: str
+    version: str
     tried: int
     controls: tuple[str, ...]
+    controls_of_version: tuple[str, ...]
     manifest: str
 
     @property

@@ -35,16 +35,24 @@ class AllowedToStranger(Deviation):
 class GotPast(Deviation):
     """``manifest`` is the smallest pod found, as YAML that ``kubectl create --dry-run=server -f -`` takes."""
 
-    template: ClassVar[str] = "it claims to enforce {level} and admits a pod that breaks it ({controls})"
+    template: ClassVar[str] = "it claims to enforce {level} and admits a pod that breaks it ({controls}){why}"
     level: str
     controls: str
+    why: str
     manifest: str
 
 
 def nothing_gets_past(probe: SearchProbe) -> Iterator[Deviation]:
     """The search found no pod that gets past the level."""
     if probe.manifest:
-        yield GotPast(resource=probe.resource, level=probe.level, controls=", ".join(probe.controls), manifest=probe.manifest)
+        old = probe.version != "latest" and not probe.controls_of_version
+        yield GotPast(
+            resource=probe.resource,
+            level=probe.level,
+            controls=", ".join(probe.controls),
+            why=f", because enforce-version pins the standards to {probe.version}, which allowed it" if old else "",
+            manifest=probe.manifest,
+        )
 
 
 def refused(probe: AdmissionProbe) -> Iterator[Deviation]:

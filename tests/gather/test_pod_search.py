@@ -15,7 +15,9 @@ from soc2.gather.kubernetes.connection import GatherError, KubeConnection
 from soc2.gather.kubernetes.pod_search import ALTERATIONS, _search, altered
 from soc2.gather.kubernetes.probes import probe_pod
 from soc2.model.population import Cause
+from soc2.model.probes import SearchProbe
 from soc2.rules.pod_security import CONTROLS
+from soc2.rules.probes import GotPast, nothing_gets_past
 
 LEVEL = "pod-security.kubernetes.io/enforce"
 
@@ -24,7 +26,7 @@ def test_the_alterations_break_every_control() -> None:
     broken = {
         control
         for choice in range(len(ALTERATIONS))
-        for control in _broken_controls(altered(probe_pod(()), [choice]), "restricted")
+        for control in _broken_controls(altered(probe_pod(()), [choice]), "restricted", "latest")
     }
     assert broken == set(CONTROLS)
 
@@ -45,9 +47,9 @@ def api(control_plane: ControlPlane) -> Iterator[KubeConnection]:
     connection.close()
 
 
-def search(api: KubeConnection, namespace: str, level: str, **limits: Any) -> Any:
+def search(api: KubeConnection, namespace: str, level: str, version: str = "latest", **limits: Any) -> SearchProbe:
     given = {"seed": 1, "examples": 200, "seconds": 60.0, **limits}
-    return _search(api, _broken_controls, (), given["seed"], given["examples"], given["seconds"], namespace, level)
+    return _search(api, _broken_controls, (), given["seed"], given["examples"], given["seconds"], namespace, level, version)
 
 
 @pytest.mark.controlplane
@@ -67,6 +69,17 @@ def test_what_gets_past_is_shrunk_to_one_control_and_can_be_sent_again(api: Kube
         assert len(probe.controls) == 1, probe
         again = api.try_create(f"/api/v1/namespaces/{namespace}/pods", yaml.safe_load(probe.manifest))
         assert again.status == 201
+
+
+@pytest.mark.controlplane
+def test_an_old_version_that_lets_the_pod_in_is_named(api: KubeConnection) -> None:
+    why = {}
+    for namespace, version in (("search-old", "v1.24"), ("search-none", "v1.24"), ("search-none", "latest")):
+        (deviation,) = nothing_gets_past(search(api, namespace, "baseline", version))
+        assert isinstance(deviation, GotPast)
+        why[namespace, version] = deviation.why
+    assert "v1.24" in why.pop(("search-old", "v1.24"))
+    assert set(why.values()) == {""}
 
 
 @pytest.mark.controlplane

@@ -112,9 +112,9 @@ def container(draw: st.DrawFn, name: str, port: int, *, user_namespace: bool, ca
     if probes:
         made |= draw(
             record(
-                livenessProbe=rarely(PROBE),
-                readinessProbe=rarely(PROBE),
-                startupProbe=rarely(PROBE),
+                livenessProbe=optional(PROBE),
+                readinessProbe=optional(PROBE),
+                startupProbe=optional(PROBE),
                 lifecycle=rarely(record(preStop=optional(HOOK), postStart=optional(HOOK))),
             )
         )
@@ -182,8 +182,8 @@ POD_CONTEXT = EMPTY | record(
     runAsUser=optional(USER),
     seccompProfile=optional(SECCOMP),
     appArmorProfile=rarely(APPARMOR),
-    seLinuxOptions=rarely(SELINUX),
-    sysctls=rarely(SYSCTLS),
+    seLinuxOptions=optional(SELINUX),
+    sysctls=optional(SYSCTLS),
     windowsOptions=rarely(HARMLESS_WINDOWS),
 )
 

@@ -55,11 +55,12 @@ _OVERRIDES = {
 _CODEC = Codec()
 _HEALTH = [HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much, HealthCheck.too_slow]
 _LEVELS: tuple[Level, ...] = ("baseline", "restricted")
-# Both sides of every change, the newest, and one that no release has yet.
-_VERSIONS = (7, 8, 18, 19, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, LATEST_STANDARDS, 99)
-# The newest always; together the examples come to all of them.
-_SOME_VERSIONS = st.lists(st.sampled_from(_VERSIONS), min_size=3, max_size=3, unique=True).map(
-    lambda drawn: list(dict.fromkeys([LATEST_STANDARDS, *drawn]))
+# The versions that changed a control, and the first of those that no release has yet.
+_CHANGES = (8, 19, 22, 23, 25, 27, 29, 31, 32, 34, 35, LATEST_STANDARDS + 1)
+_VERSIONS = sorted({version for change in _CHANGES for version in (change - 1, change)})
+# The newest always, and both sides of two changes; together the examples come to all of them.
+_SOME_VERSIONS = st.lists(st.sampled_from(_CHANGES), min_size=2, max_size=2, unique=True).map(
+    lambda drawn: sorted({LATEST_STANDARDS, *drawn, *(change - 1 for change in drawn)})
 )
 _NAMED_CONTAINERS = re.compile(r'\bcontainers? ("[^"]*"(?:, "[^"]*")*)')
 

@@ -28,9 +28,10 @@ from soc2.model.population import Cause, Problem
 from soc2.model.probes import SearchProbe
 
 ENFORCE = "pod-security.kubernetes.io/enforce"
+_LATEST = "latest"
 Json = dict[str, Any]
-Breaks = Callable[[Json, str], tuple[str, ...]]
-"""Names the controls of a level that a pod breaks."""
+Breaks = Callable[[Json, str, str], tuple[str, ...]]
+"""Names the controls of a level, in a version of the standards, that a pod breaks."""
 
 _POD = "spec"
 _CONTAINER = "spec.containers.0"
@@ -94,7 +95,7 @@ class PodSearch:
         seed = limits.seed if limits.seed is not None else random.SystemRandom().randrange(2**32)
         search = partial(_search, gatherer.kubernetes, self.breaks, registries, seed, limits.examples, limits.seconds)
         calls = [
-            partial(search, item.name, item.labels[ENFORCE])
+            partial(search, item.name, item.labels[ENFORCE], item.labels.get(f"{ENFORCE}-version", _LATEST))
             for item in namespaces.items
             if gatherer.system.in_scope(item.name) and item.labels.get(ENFORCE) in ("baseline", "restricted")
         ]
@@ -132,6 +133,7 @@ def _search(
     seconds: float,
     namespace: str,
     level: str,
+    version: str,
 ) -> SearchProbe:
     path = f"/api/v1/namespaces/{namespace}/pods"
     base = _admitted_base(connection, path, namespace, registries, level)
@@ -141,7 +143,7 @@ def _search(
     def gets_past(choices: list[int]) -> bool:
         nonlocal tried
         pod = altered(base, choices)
-        if time.monotonic() > ends or not breaks(pod, level):
+        if time.monotonic() > ends or not breaks(pod, level, _LATEST):
             return False
         tried += 1
         return connection.try_create(path, pod).status in (200, 201)
@@ -169,8 +171,10 @@ def _search(
     if not tried:
         detail = f"{namespace}: the search ended before it tried anything; raise [search] seconds or examples"
         raise GatherError(Problem(Cause.INCONCLUSIVE, detail))
-    manifest = yaml.safe_dump(found, sort_keys=False) if found else ""
-    return SearchProbe(namespace, level, tried, breaks(found, level) if found else (), manifest)
+    if not found:
+        return SearchProbe(namespace, level, version, tried, (), (), "")
+    broken, broken_then = breaks(found, level, _LATEST), breaks(found, level, version)
+    return SearchProbe(namespace, level, version, tried, broken, broken_then, yaml.safe_dump(found, sort_keys=False))
 
 
 def _admitted_base(connection: KubeConnection, path: str, namespace: str, registries: tuple[str, ...], level: str) -> Json:

@@ -13,6 +13,12 @@ LATEST_STANDARDS = 36
 """The newest version of the Pod Security Standards that is known, as the minor number of the Kubernetes release."""
 
 
+def standards_of(version: str) -> int:
+    """Return the minor number of ``v1.24``; anything else is the newest, as Pod Security itself takes it."""
+    major, _, minor = version.partition(".")
+    return int(minor) if major == "v1" and minor.isdecimal() else LATEST_STANDARDS
+
+
 @dataclass(frozen=True)
 class PodSubject:
     """A running pod, or the template of a workload. ``metadata`` is that of the pod or of the template.
