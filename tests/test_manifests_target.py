@@ -66,6 +66,8 @@ def test_broken_documents_are_an_error_and_the_rest_is_judged(tmp_path: Path) ->
     assert run.outcome("exposed-services-approved") == "evidence_missing"
     assert f"{path}:15: not valid YAML: did not find expected ',' or '}}'" in run.output
     assert [entry["line"] for entry in run.results["run"]["manifests"]["broken"]] == [15]
+    missing = sum(item["outcome"] == "evidence_missing" for item in run.results["checks"])
+    assert f"evidence missing for {missing} check" in run.output
 
 
 def test_standard_input_is_read(tmp_path: Path) -> None:

@@ -49,6 +49,8 @@ class Codec:
                 return Fingerprint(msgspec.convert(value, Features))
             return self._redactor.fingerprint(str(value))
         if kind is Annotations:
+            if not isinstance(value, dict | None):
+                raise TypeError("Expected `object`")
             kept = {k: Fingerprint(msgspec.convert(v, Features)) for k, v in (value or {}).items() if isinstance(v, dict)}
             fresh = {k: v for k, v in (value or {}).items() if k not in kept}
             return Annotations({**self._redactor.annotations(fresh), **kept})
@@ -74,11 +76,16 @@ def _encode_special(value: Any) -> Any:
     raise NotImplementedError(type(value))
 
 
-def _volume(value: dict[str, Any]) -> Volume:
+def _volume(value: Any) -> Volume:
+    """Raises TypeError, to which the decoder adds the path."""
+    if not isinstance(value, dict):
+        raise TypeError("Expected `object`")
     name = str(value.get("name", ""))
     if isinstance(value.get("kind"), str):
         return Volume(name, value["kind"], value.get("path"), value.get("reference"))
     # A volume without a source is an emptyDir.
     kind = next((key for key in value if key != "name" and value[key] is not None), "emptyDir")
     source = value.get(kind) or {}
+    if not isinstance(source, dict):
+        raise TypeError(f"Expected `object` as {kind}")
     return Volume(name, kind, source.get(_VOLUME_PATH.get(kind, "")), source.get(_VOLUME_REFERENCE.get(kind, "")))

@@ -28,10 +28,10 @@ def render_deviation(judged: Judged) -> str:
     deviation, waiver = judged.deviation, judged.waiver
     accepted = f" [waived until {waiver.expires} by {waiver.approver}: {waiver.reason}]" if waiver else ""
     place = f" ({deviation.resource.file}:{deviation.resource.line})" if deviation.resource.file else ""
-    return _printable(f"{deviation.resource}{place}: {deviation.message}{accepted}")
+    return printable(f"{deviation.resource}{place}: {deviation.message}{accepted}")
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Replace control characters: what a cluster holds must not steer the reader's terminal."""
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 

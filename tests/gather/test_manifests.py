@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 from soc2.evidence import EvidenceStore
 from soc2.gather.kubernetes import sources
 from soc2.gather.kubernetes.lists import KubeList
-from soc2.gather.manifests.documents import Broken, Document, read_all, read_text
+from soc2.gather.manifests.documents import Broken, Document, read_all, read_bytes, read_text
 from soc2.gather.manifests.gatherer import ManifestGatherer
 from soc2.model.kubernetes.subjects import pod_subjects
 from soc2.rules.pod_security import breaches
@@ -37,7 +39,7 @@ OBJECT = st.fixed_dictionaries(
 
 
 def gathered(tmp_path: Path, text: str) -> ManifestGatherer:
-    return ManifestGatherer(SYSTEM, EvidenceStore(tmp_path / "evidence"), *read_all(None, text))
+    return ManifestGatherer(SYSTEM, EvidenceStore(tmp_path / "evidence"), *read_all(None, text.encode()))
 
 
 @given(st.lists(OBJECT, min_size=1, max_size=5), st.sampled_from(["yaml", "list", "json", "json stream", "json list"]))
@@ -81,6 +83,8 @@ def test_every_form_gives_the_same_objects_each_at_its_line(objects: list[dict[s
         ("- " * 5000, 1, "deep"),
         ("[" * 100_000, 1, "deep"),
         ('{"kind": "Pod",\n oops]}', 2, "not valid YAML"),
+        ("a: 1\nb: {c: 1, c: 2}", 2, "c is given twice"),
+        ('{"a": 1,\n"a": 2}', 1, "a is given twice"),
         ("\n".join(["a0: &a0 [x]", *(f"a{n}: &a{n} [{f'*a{n - 1},' * 10}]" for n in range(1, 12))]), 1, "aliases make more"),
     ],
 )
@@ -88,18 +92,90 @@ def test_a_broken_document_is_named_and_the_rest_is_read(text: str, line: int, w
     good = "apiVersion: v1\nkind: Pod\nmetadata: {name: good}\n"
     found = list(read_text(f"{good}---\n{text}\n---\n{good}", "dir/f.yaml"))
     broken = [item for item in found if isinstance(item, Broken)]
-    assert [item.file for item in broken] == ["dir/f.yaml"]
+    assert {item.file for item in broken} == {"dir/f.yaml"}
     assert broken[0].line == line + 4
     assert what in broken[0].what
     assert [item.line for item in found if isinstance(item, Document)] == [1, len(text.splitlines()) + 6]
 
 
+def test_the_last_of_repeated_keys_is_judged(tmp_path: Path) -> None:
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {}}
+    twice = json.dumps(pod).replace('"spec": {}', '"spec": {"hostPID": false, "hostPID": true}')
+    merged = "{<<: &a {x: 1}, <<: *a, y: {<<: *a, x: 2}, apiVersion: v1, kind: Pod}"
+    for text in (twice, "#\n" + twice):
+        gatherer = gathered(tmp_path, text)
+        assert [item.what.partition(" is given")[0] for item in gatherer.broken] == ["not valid: hostPID"]
+        assert [item.spec.host_pid for item in gatherer.get(sources.PODS).items] == [True]
+    assert gathered(tmp_path, merged).broken == []
+
+
 def test_scalars_are_those_of_kubernetes() -> None:
-    text = "{apiVersion: v1, kind: X, a: 12:30, b: 2024-01-01, c: yes, d: 0644, e: null, f: '1', g: =, h: 1e3}"
+    text = "{apiVersion: v1, kind: X, a: 12:30, b: 2024-01-01, c: yes, d: 0644, e: null, f: '1', g: =, h: 1e3, 1: x, true: y}"
     (document,) = read_text("#\n" + text, "f")
     assert isinstance(document, Document)
-    expected = {"a": "12:30", "b": "2024-01-01", "c": True, "d": 0o644, "f": "1", "g": "=", "h": 1000.0}
+    expected = {"a": "12:30", "b": "2024-01-01", "c": True, "d": 0o644, "f": "1", "g": "=", "h": 1000, "1": "x", "true": "y"}
     assert document.content == {"apiVersion": "v1", "kind": "X", **expected}
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "---\n# nothing\n---\n...\n"])
+def test_no_document_at_all_is_missing_evidence(tmp_path: Path, text: str) -> None:
+    gatherer = gathered(tmp_path, text)
+    assert [str(item) for item in gatherer.broken] == ["-:1: there is no document in it"]
+    assert not gatherer.get(sources.PODS).statuses[0].complete
+
+
+_POD = "apiVersion: v1\nkind: Pod\nmetadata: {name: good}\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "lines"),
+    [
+        (b"\xef\xbb\xbf" + _POD.encode(), [1]),
+        (f"{_POD}---\n{_POD}".replace("\n", "\r\n").encode(), [1, 5]),
+        (f"# a\n\n---\n# b\n---\n{_POD}...\n---\n".encode(), [6]),
+        (f"%YAML 1.2\n---\t\n{_POD}--- # c\n{_POD}--- {{apiVersion: v1, kind: Pod}}\n".encode(), [3, 7, 10]),
+    ],
+)
+def test_marks_and_line_ends_of_other_editors_are_read(data: bytes, lines: list[int]) -> None:
+    found = list(read_bytes(data, "f"))
+    assert [item.line for item in found if isinstance(item, Document)] == lines
+    assert len(found) == len(lines)
+
+
+def test_what_cannot_be_looked_into_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "good.yaml").write_text(_POD)
+    (tmp_path / "text.md").write_text("no manifest")
+    (tmp_path / "binary.yaml").write_bytes(bytes(range(256)))
+    (tmp_path / "nothing.yaml").symlink_to("missing")
+    (tmp_path / "loop").symlink_to(".")
+    (tmp_path / "folder.yaml").mkdir()
+    (tmp_path / "folder.yaml" / "inner.json").write_text(json.dumps({"apiVersion": "v1", "kind": "Pod"}))
+    (tmp_path / "barred").mkdir()
+    scandir, read = os.scandir, Path.read_bytes
+
+    def bar(action: Any) -> Any:
+        def barred(path: Any) -> Any:
+            if Path(path).name == "barred":
+                raise PermissionError(errno.EACCES, "Permission denied", str(path))
+            return action(path)
+
+        return barred
+
+    monkeypatch.setattr(os, "scandir", bar(scandir))
+    monkeypatch.setattr(Path, "read_bytes", bar(read))
+    files, documents, broken = read_all(tmp_path)
+    assert files == 5
+    assert [Path(item.file).name for item in documents] == ["inner.json", "good.yaml"]
+    assert {Path(item.file).name: item.what for item in broken} == {
+        "barred": "cannot be read: Permission denied",
+        "binary.yaml": "not a text in UTF-8",
+        "nothing.yaml": "cannot be read: No such file or directory",
+    }
+
+
+def test_a_large_file_takes_time_in_proportion() -> None:
+    found = list(read_text(f"{_POD}---\n" * 20_000, "f"))
+    assert [item.line for item in found if isinstance(item, Document)] == list(range(1, 80_001, 4))
 
 
 _TEMPLATED = [
@@ -141,6 +217,31 @@ def test_what_does_not_fit_its_kind_leaves_other_kinds_complete(tmp_path: Path) 
     assert "-:1: Pod does not fit its schema" in str(pods.statuses[0].problem)
     assert (len(services.items), services.statuses[0].complete) == (1, True)
     assert services.items[0].resource.line == 5
+
+
+@pytest.mark.parametrize(
+    ("pod", "what"),
+    [
+        ("metadata: []", "$.metadata"),
+        ("metadata: {name: 1}", "$.metadata.name"),
+        ("metadata: {annotations: [a]}", "$.metadata.annotations"),
+        ("metadata: {labels: {a: 1}}", "$.metadata.labels"),
+        ("spec: {hostNetwork: 1}", "$.spec.hostNetwork"),
+        ("spec: {volumes: [text]}", "$.spec.volumes[0]"),
+        ("spec: {volumes: [{name: v, hostPath: /}]}", "Expected `object` as hostPath - at `$.spec.volumes[0]`"),
+        (
+            "spec: {containers: [{name: a, securityContext: {runAsUser: '0'}}]}",
+            "$.spec.containers[0].securityContext.runAsUser",
+        ),
+        ("spec: {containers: [{name: a, securityContext: {privileged: 'true'}}]}", "$.spec.containers[0].securityContext"),
+        ("spec: {containers: [null]}", "$.spec.containers[0]"),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_named_by_its_path(tmp_path: Path, pod: str, what: str) -> None:
+    gatherer = gathered(tmp_path, f"apiVersion: v1\nkind: Pod\n{pod}\n---\n{_POD}")
+    assert [item.line for item in gatherer.broken] == [1]
+    assert what in gatherer.broken[0].what
+    assert [item.name for item in gatherer.get(sources.PODS).items] == ["good"]
 
 
 def test_what_does_not_say_its_kind_may_be_anything(tmp_path: Path) -> None:

@@ -45,12 +45,12 @@ _REASONS = {
     "restrictedVolumes": "restricted volume types (",
     "procMount_restricted": "procMount (",
 }
-# At restricted, upstream evaluates the first instead of the second once the first exists.
-_OVERRIDES = {
-    "capabilities_restricted": "capabilities_baseline",
-    "restrictedVolumes": "hostPathVolumes",
-    "seccompProfile_restricted": "seccompProfile_baseline",
-    "procMount_restricted": "procMount",
+# From a version on, upstream evaluates at restricted the second in place of the first.
+_REPLACED = {
+    "hostPathVolumes": ("restrictedVolumes", 0),
+    "seccompProfile_baseline": ("seccompProfile_restricted", 19),
+    "capabilities_baseline": ("capabilities_restricted", 22),
+    "procMount": ("procMount_restricted", 35),
 }
 _CODEC = Codec()
 _HEALTH = [HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much, HealthCheck.too_slow]
@@ -155,8 +155,10 @@ def _compare(pod: Json, level: Level, version: int, status: int, reason: str) ->
     assume(status != 422)
     event("judged")
     assert status in (200, 201) or (status == 403 and "violates PodSecurity" in reason), reason
-    theirs = {control: words for control, words in _REASONS.items() if words in reason and _evaluated(control, level, version)}
-    found = [item for item in breaches(_subject(pod, version), level) if _evaluated(item.control, level, version)]
+    replaced = {first for first, (_, since) in _REPLACED.items() if level == "restricted" and version >= since}
+    absent = replaced | {second for first, (second, _) in _REPLACED.items() if first not in replaced}
+    theirs = {control: words for control, words in _REASONS.items() if words in reason and control not in absent}
+    found = [item for item in breaches(_subject(pod, version), level) if item.control not in replaced]
     assert {item.control for item in found} == set(theirs), reason
     for control, words in theirs.items():
         ours = {item.container for item in found if item.control == control}
@@ -169,15 +171,6 @@ def _containers(reason: str, words: str) -> set[str]:
     ends = [reason.find(f", {other}", start) for other in _REASONS.values()]
     part = reason[start : min((end for end in ends if end >= 0), default=len(reason))]
     return {name for names in _NAMED_CONTAINERS.findall(part) for name in re.findall(r'"([^"]*)"', names)}
-
-
-def _evaluated(control: str, level: Level, version: int) -> bool:
-    """Tell whether the admission evaluates a control at a level, in a version."""
-    if CONTROLS[control].since > version:
-        return False
-    if level == "baseline":
-        return CONTROLS[control].level == "baseline"
-    return control not in {weaker for stronger, weaker in _OVERRIDES.items() if CONTROLS[stronger].since <= version}
 
 
 def _subject(pod: Json, version: int) -> PodSubject:

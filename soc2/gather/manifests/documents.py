@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +15,13 @@ import yaml
 
 STANDARD_INPUT = "-"
 _SUFFIXES = frozenset({".yaml", ".yml", ".json"})
-_SEPARATOR = re.compile(r"^---(?=\s|$)", re.M)
+_SEPARATOR = re.compile(r"^---(?=\s|$)[ \t]*", re.M)
 _DIRECTIVE = re.compile(r"^%.*$", re.M)
 _STATED_KIND = re.compile(r"""^kind:\s*["']?([A-Za-z]+)["']?\s*(?:#.*)?$""", re.M)
 _JSON_ITEMS = re.compile(r'"items"\s*:\s*\[')
 _JSON_SPACE = re.compile(r"[\s,]*")
+_MERGE = "tag:yaml.org,2002:merge"
+_STRING = "tag:yaml.org,2002:str"
 # More values than any object that an API server takes (1.5 MB): only aliases that multiply themselves come there.
 _MOST_VALUES = 500_000
 _DEEPEST = 200
@@ -45,7 +49,7 @@ for _tag, _pattern, _first in (
 
 @dataclass(frozen=True)
 class Document:
-    """One object: its content without nulls, and the file and line (from 1) where it begins."""
+    """One object: its content as kubectl sends it, and the file and line (from 1) where it begins."""
 
     content: dict[str, Any]
     file: str
@@ -78,20 +82,41 @@ class Broken:
 
 
 def manifest_files(path: Path) -> tuple[Path, ...]:
-    """Return the YAML and JSON files of a folder, of its folders too, in order; or the one file that is named."""
-    if path.is_file():
+    """Return the YAML and JSON files of a folder, of its folders too, in order; or the one file that is named.
+
+    What cannot be looked into (a folder without permission, a link to nothing) is among them, so that reading it fails.
+    Folders behind links are left out, as kubectl leaves them out.
+    """
+    if not path.is_dir():
         return (path,)
-    return tuple(sorted(file for file in path.rglob("*") if file.suffix in _SUFFIXES and file.is_file()))
+    barred: list[Path] = []
+    inside = [
+        Path(folder, name)
+        for folder, _, names in os.walk(path, onerror=lambda error: barred.append(Path(error.filename)))
+        for name in names
+    ]
+    files = [file for file in inside if file.suffix in _SUFFIXES and (file.is_file() or not file.exists())]
+    return tuple(sorted(files + barred))
 
 
 def read_file(path: Path) -> Iterator[Document | Broken]:
     """Yield the documents of a file."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        yield Broken(path.as_posix(), 1, f"cannot be read: {error}")
+        data = path.read_bytes()
+    except OSError as error:
+        yield Broken(path.as_posix(), 1, f"cannot be read: {error.strerror}")
         return
-    yield from read_text(text, path.as_posix())
+    yield from read_bytes(data, path.as_posix())
+
+
+def read_bytes(data: bytes, file: str) -> Iterator[Document | Broken]:
+    """Yield the documents of what was read from a file or from standard input."""
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        yield Broken(file, 1, "not a text in UTF-8")
+        return
+    yield from read_text(text, file)
 
 
 def read_text(text: str, file: str) -> Iterator[Document | Broken]:
@@ -110,19 +135,21 @@ Part = tuple[Any, int, list[int]]
 def _parts(text: str, file: str) -> Iterator[Part | Broken]:
     starts = [0, *(match.end() for match in _SEPARATOR.finditer(text))]
     ends = [*(match.start() for match in _SEPARATOR.finditer(text)), len(text)]
+    before = counted = 0
     for start, end in zip(starts, ends, strict=True):
+        before += text.count("\n", counted, start)
+        counted = start
         chunk = _DIRECTIVE.sub("", text[start:end])
         if not chunk.strip(". \r\n"):
             continue
-        before = text.count("\n", 0, start)
-        values = _json_values(chunk, before) if chunk.lstrip()[0] == "{" else None
+        values = _json_values(chunk, before, file) if chunk.lstrip()[0] == "{" else None
         # Flow mappings of YAML begin as JSON objects do.
         yield from values or _yaml_values(chunk, before, file)
 
 
 def _yaml_values(chunk: str, before: int, file: str) -> Iterator[Part | Broken]:
     try:
-        yield from _composed(chunk, before)
+        yield from _composed(chunk, before, file)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         what = f"not valid YAML: {error.problem or error.context}"
@@ -133,7 +160,7 @@ def _yaml_values(chunk: str, before: int, file: str) -> Iterator[Part | Broken]:
         yield Broken(file, before + 1 + blank, f"not valid YAML: {str(error).splitlines()[0]}", _stated_kind(chunk))
 
 
-def _composed(chunk: str, before: int) -> Iterator[Part]:
+def _composed(chunk: str, before: int, file: str) -> Iterator[Part | Broken]:
     _require_shallow(chunk)
     loader = _Loader(chunk)
     try:
@@ -141,6 +168,8 @@ def _composed(chunk: str, before: int) -> Iterator[Part]:
             node = loader.get_node()
             assert node is not None, "check_node said that there is one"
             _require_bounded(node)
+            for key, line in _repeated_keys(node):
+                yield Broken(file, before + 1 + line, _repeated(key), _stated_kind(chunk))
             items = []
             if isinstance(node, yaml.MappingNode):
                 of_items = next((value for key, value in node.value if key.value == "items"), None)
@@ -187,16 +216,55 @@ def _require_bounded(root: yaml.Node) -> None:
     size(root)
 
 
-def _json_values(text: str, before: int) -> list[Part] | None:
+def _repeated_keys(root: yaml.Node) -> Iterator[tuple[str, int]]:
+    """Yield keys that a mapping gives more than once, with the line (from 0) of each repetition.
+
+    Keys become strings on the way, as they do in Kubernetes: to Python, 1 and true would be the same one.
+    """
+    waiting, known = [root], {id(root)}
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, yaml.MappingNode):
+            names: set[str] = set()
+            for key, _ in node.value:
+                if not isinstance(key, yaml.ScalarNode) or key.tag == _MERGE:
+                    continue
+                key.tag = _STRING
+                if key.value in names:
+                    yield key.value, key.start_mark.line
+                names.add(key.value)
+            inner = [value for _, value in node.value]
+        else:
+            inner = node.value if isinstance(node, yaml.SequenceNode) else []
+        waiting += [value for value in inner if id(value) not in known]
+        known.update(map(id, inner))
+
+
+def _repeated(key: str) -> str:
+    return f"not valid: {key} is given twice in one mapping; the last one is judged"
+
+
+def _json_values(text: str, before: int, file: str) -> list[Part | Broken] | None:
     """Return the values of a stream of JSON, or None when it is none."""
-    decoder = json.JSONDecoder()
-    values: list[Part] = []
-    at = _after_space(text, 0)
+    repeated: list[str] = []
+
+    def as_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        made = dict(pairs)
+        if len(made) < len(pairs):
+            repeated.extend(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        return made
+
+    decoder = json.JSONDecoder(object_pairs_hook=as_object)
+    values: list[Part | Broken] = []
+    at, line, counted = _after_space(text, 0), before + 1, 0
     try:
         while at < len(text):
             value, end = decoder.raw_decode(text, at)
-            items = [before + line for line in _json_item_lines(text, at, end, value)]
-            values.append((value, before + text.count("\n", 0, at) + 1, items))
+            line += text.count("\n", counted, at)
+            counted = at
+            values += [Broken(file, line, _repeated(key), _stated_kind(value)) for key in repeated]
+            repeated.clear()
+            values.append((value, line, [line + of_item for of_item in _json_item_lines(text, at, end, value)]))
             at = _after_space(text, end)
     except (json.JSONDecodeError, RecursionError):
         return None
@@ -204,17 +272,19 @@ def _json_values(text: str, before: int) -> list[Part] | None:
 
 
 def _json_item_lines(text: str, start: int, end: int, value: Any) -> list[int]:
-    """Return the lines of a list's items: read again one by one, because the decoder keeps no places."""
+    """Return the lines, from that of ``start``, of a list's items: read again, because the decoder keeps no places."""
     items = value.get("items") if isinstance(value, dict) else None
     if not isinstance(items, list):
         return []
     decoder = json.JSONDecoder()
     for match in _JSON_ITEMS.finditer(text, start, end):
-        at, lines, found = match.end(), [], []
+        at, line, counted, lines, found = match.end(), 0, start, [], []
         try:
             for _ in items:
                 at = _after_space(text, at)
-                lines.append(text.count("\n", 0, at) + 1)
+                line += text.count("\n", counted, at)
+                counted = at
+                lines.append(line)
                 item, at = decoder.raw_decode(text, at)
                 found.append(item)
         except json.JSONDecodeError:
@@ -234,11 +304,10 @@ def _documents(value: Any, line: int, item_lines: list[int], file: str) -> Itera
         return
     problem = _not_an_object(value)
     if problem:
-        stated = value.get("kind") if isinstance(value, dict) else ""
-        yield Broken(file, line, problem, stated if isinstance(stated, str) else "")
+        yield Broken(file, line, problem, _stated_kind(value))
         return
     if not (value["kind"].endswith("List") and isinstance(value.get("items", []), list)):
-        yield Document(_without_nulls(value), file, line)
+        yield Document(_as_sent(value), file, line)
         return
     inherited = {} if value["kind"] == "List" else {"kind": value["kind"][: -len("List")], "apiVersion": value["apiVersion"]}
     items = value.get("items") or []
@@ -256,24 +325,36 @@ def _not_an_object(value: Any) -> str:
     return ""
 
 
-def _without_nulls(value: Any) -> Any:
-    """Drop what is null: to the API server a null is as good as nothing said."""
+def _as_sent(value: Any) -> Any:
+    """Return a value as kubectl sends it: a null is as good as nothing said, and ``1e3`` is the integer 1000."""
     if isinstance(value, dict):
-        return {str(key): _without_nulls(item) for key, item in value.items() if item is not None}
+        return {str(key): _as_sent(item) for key, item in value.items() if item is not None}
     if isinstance(value, list):
-        return [_without_nulls(item) for item in value]
-    return value
+        return [_as_sent(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _stated_kind(chunk: str) -> str:
-    kinds = _STATED_KIND.findall(chunk)
-    return kinds[0] if len(kinds) == 1 else ""
+def _stated_kind(source: Any) -> str:
+    """Return the kind that an object or the text of a document says it has, or the empty string."""
+    if isinstance(source, str):
+        kinds = _STATED_KIND.findall(source)
+        return kinds[0] if len(kinds) == 1 else ""
+    kind = source.get("kind") if isinstance(source, dict) else ""
+    return kind if isinstance(kind, str) else ""
 
 
-def read_all(path: Path | None, standard_input: str = "") -> tuple[int, tuple[Document, ...], tuple[Broken, ...]]:
-    """Read every manifest under ``path``, or those of ``standard_input`` when it is None. Return the number of files too."""
-    files: Iterable[Path] = manifest_files(path) if path else ()
-    found = [part for file in files for part in read_file(file)] if path else list(read_text(standard_input, STANDARD_INPUT))
+def read_all(path: Path | None, standard_input: bytes = b"") -> tuple[int, tuple[Document, ...], tuple[Broken, ...]]:
+    """Read every manifest under ``path``, or those of ``standard_input`` when it is None. Return the number of files too.
+
+    When there is no document at all, that is what is broken: a gate must not pass because a template rendered nothing.
+    """
+    files = manifest_files(path) if path else (Path(STANDARD_INPUT),)
+    if path:
+        found = [part for file in files for part in read_file(file)]
+    else:
+        found = list(read_bytes(standard_input, STANDARD_INPUT))
+    if not found:
+        found = [Broken(path.as_posix() if path else STANDARD_INPUT, 1, "there is no document in it")]
     documents = tuple(part for part in found if isinstance(part, Document))
     broken = tuple(part for part in found if isinstance(part, Broken))
-    return len(tuple(files)) if path else 1, documents, broken
+    return len(files), documents, broken

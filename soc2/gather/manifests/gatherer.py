@@ -80,7 +80,7 @@ class ManifestGatherer:
             try:
                 records[source].append(self._decode(source, document))
                 self.objects += 1
-            except (msgspec.ValidationError, AttributeError, TypeError) as error:
+            except msgspec.ValidationError as error:
                 what = f"{document.kind} does not fit its schema: {error}"
                 self.broken.append(Broken(document.file, document.line, what, document.kind))
         self.broken.sort()
@@ -108,7 +108,10 @@ class ManifestGatherer:
         """There is nothing to let go of."""
 
     def _decode(self, source: AnyList, document: Document) -> KubeObject:
-        metadata = {**document.content.get("metadata", {}), "origin": {"file": document.file, "line": document.line}}
+        given = document.content.get("metadata", {})
+        if not isinstance(given, dict):
+            raise msgspec.ValidationError(f"Expected `object`, got `{type(given).__name__}` - at `$.metadata`")
+        metadata = {**given, "origin": {"file": document.file, "line": document.line}}
         if not isinstance(source, KubeList) or source.namespaced:
             # Where kubectl creates what names no namespace.
             metadata.setdefault("namespace", "default")
