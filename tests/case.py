@@ -26,6 +26,7 @@ from soc2.gather.feeds import FeedSource
 from soc2.gather.kubernetes.access_matrix import AccessMatrix
 from soc2.gather.kubernetes.aws_auth import AwsAuth
 from soc2.gather.kubernetes.facts import PRESUMED_ROLES, Version
+from soc2.gather.kubernetes.level_trials import LevelTrials
 from soc2.gather.kubernetes.lists import KubeList, SecretTable
 from soc2.gather.kubernetes.pod_search import PodSearch
 from soc2.gather.kubernetes.probes import EveryonesAccess, ForbiddenPods, UnauthorizedRequests
@@ -39,7 +40,15 @@ from soc2.model.deviation import Resource
 from soc2.model.kubernetes.aws_auth import AuthMapping
 from soc2.model.kubernetes.cluster import ServerVersion
 from soc2.model.population import Cause, Population, Problem, SourceStatus
-from soc2.model.probes import AccessProbe, AdmissionProbe, MatrixProbe, RequestProbe, RevocationProbe, SearchProbe
+from soc2.model.probes import (
+    AccessProbe,
+    AdmissionProbe,
+    LevelProbe,
+    MatrixProbe,
+    RequestProbe,
+    RevocationProbe,
+    SearchProbe,
+)
 from soc2.system import System
 from soc2.waivers import Waivers
 
@@ -158,6 +167,8 @@ def _records(source: Source[Any], raw: list[Any]) -> list[Any]:
             return [ControlLevel(item["target"], tuple(item["documents"])) for item in raw]
         case ControlTampering():
             return [ControlPower(Resource(*item["resource"]), item["name"], tuple(map(tuple, item["ways"]))) for item in raw]
+        case LevelTrials():
+            return msgspec.convert(raw, list[LevelProbe])
         case PodSearch():
             given = [{"version": "latest", "controls_of_version": item["controls"], **item} for item in raw]
             return msgspec.convert(given, list[SearchProbe])

@@ -75,6 +75,20 @@ class SearchProbe:
 
 
 @dataclass(frozen=True)
+class LevelProbe:
+    """Dry-runs of pods that break baseline, in a namespace that claims no level: how many a policy refused, and the
+    controls that the first pod breaks that was admitted (none when all were refused)."""
+
+    namespace: str
+    refused: int
+    admitted: tuple[str, ...]
+
+    @property
+    def resource(self) -> Resource:
+        return Resource("Namespace", self.namespace)
+
+
+@dataclass(frozen=True)
 class MatrixProbe:
     """A question of the access matrix: may ``subject`` do ``verb`` on ``resource_name`` (``resource.group``), should it
     be allowed, and what the authorizer said."""

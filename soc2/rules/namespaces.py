@@ -8,14 +8,23 @@ from typing import ClassVar
 
 from soc2.model.deviation import Deviation
 from soc2.model.kubernetes.cluster import Namespace
+from soc2.model.kubernetes.joins import GuardedNamespace
 
 _ENFORCE = "pod-security.kubernetes.io/enforce"
 
 
 @dataclass(frozen=True, kw_only=True)
 class NoPodSecurityLevel(Deviation):
+    """``admitted`` are controls of baseline that an admitted pod breaks; empty when none was tried."""
+
     template: ClassVar[str] = "pod security is enforced at level {level}, not at baseline or restricted"
     level: str
+    admitted: str
+
+    @property
+    def message(self) -> str:
+        proof = f", and a pod that breaks {self.admitted} is admitted (server-side dry-run)" if self.admitted else ""
+        return super().message + proof
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,11 +35,17 @@ class LabelMissing(Deviation):
     allowed: str
 
 
-def pod_security_level(namespace: Namespace) -> Iterator[Deviation]:
-    """The namespace enforces baseline or restricted. Warning and auditing refuse nothing."""
-    level = namespace.labels.get(_ENFORCE, "")
-    if level not in ("baseline", "restricted"):
-        yield NoPodSecurityLevel(resource=namespace.resource, level=level or "none")
+def pod_security_level(guarded: GuardedNamespace) -> Iterator[Deviation]:
+    """The namespace enforces baseline or restricted, or other policies were seen to refuse every pod that breaks baseline.
+
+    Warning and auditing refuse nothing.
+    """
+    level = guarded.namespace.labels.get(_ENFORCE, "")
+    trial = guarded.trial
+    proven = trial is not None and trial.refused > 0 and not trial.admitted
+    if level not in ("baseline", "restricted") and not proven:
+        admitted = ", ".join(trial.admitted) if trial else ""
+        yield NoPodSecurityLevel(resource=guarded.resource, level=level or "none", admitted=admitted)
 
 
 def labelled(label: str, allowed: Iterable[str] = ()) -> Callable[[Namespace], Iterator[Deviation]]:

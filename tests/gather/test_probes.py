@@ -35,9 +35,18 @@ def test_a_refusal_is_proven_by_the_twin_that_is_admitted(tmp_path: Path) -> Non
 
 
 def test_a_policy_that_names_the_point_needs_no_twin(tmp_path: Path) -> None:
-    with scripted(tmp_path, page("shop"), refusal(403, POD_SECURITY), refusal(403, POD_SECURITY)) as (gatherer, _):
+    with scripted(tmp_path, page("shop"), refusal(403, POD_SECURITY), refusal(403, OTHER_POLICY)) as (gatherer, _):
         listing = gatherer.get(ForbiddenPods("privileged"))
     assert [probe.admitted for probe in listing.items] == [False]
+
+
+def test_a_policy_that_is_only_named_after_the_point_proves_nothing(tmp_path: Path) -> None:
+    named = "ValidatingAdmissionPolicy 'no-privileged' with binding 'all' denied request: a team label is needed"
+    with scripted(tmp_path, page("shop"), refusal(403, named), refusal(403, named)) as (gatherer, _):
+        listing = gatherer.get(ForbiddenPods("privileged"))
+    assert listing.items == ()
+    assert listing.statuses[-1].problem is not None
+    assert listing.statuses[-1].problem.cause is Cause.INCONCLUSIVE
 
 
 @pytest.mark.parametrize(

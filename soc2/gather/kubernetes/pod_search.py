@@ -28,7 +28,7 @@ from soc2.model.population import Cause, Problem
 from soc2.model.probes import SearchProbe
 
 ENFORCE = "pod-security.kubernetes.io/enforce"
-_LATEST = "latest"
+LATEST = "latest"
 Json = dict[str, Any]
 Breaks = Callable[[Json, str, str], tuple[str, ...]]
 """Names the controls of a level, in a version of the standards, that a pod breaks."""
@@ -95,7 +95,7 @@ class PodSearch:
         seed = limits.seed if limits.seed is not None else random.SystemRandom().randrange(2**32)
         search = partial(_search, gatherer.kubernetes, self.breaks, registries, seed, limits.examples, limits.seconds)
         calls = [
-            partial(search, item.name, item.labels[ENFORCE], item.labels.get(f"{ENFORCE}-version", _LATEST))
+            partial(search, item.name, item.labels[ENFORCE], item.labels.get(f"{ENFORCE}-version", LATEST))
             for item in namespaces.items
             if gatherer.system.in_scope(item.name) and item.labels.get(ENFORCE) in ("baseline", "restricted")
         ]
@@ -136,14 +136,14 @@ def _search(
     version: str,
 ) -> SearchProbe:
     path = f"/api/v1/namespaces/{namespace}/pods"
-    base = _admitted_base(connection, path, namespace, registries, level)
+    base = admitted_base(connection, path, namespace, registries, level)
     ends = time.monotonic() + seconds
     tried = 0
 
     def gets_past(choices: list[int]) -> bool:
         nonlocal tried
         pod = altered(base, choices)
-        if time.monotonic() > ends or not breaks(pod, level, _LATEST):
+        if time.monotonic() > ends or not breaks(pod, level, LATEST):
             return False
         tried += 1
         return connection.try_create(path, pod).status in (200, 201)
@@ -173,11 +173,11 @@ def _search(
         raise GatherError(Problem(Cause.INCONCLUSIVE, detail))
     if not found:
         return SearchProbe(namespace, level, version, tried, (), (), "")
-    broken, broken_then = breaks(found, level, _LATEST), breaks(found, level, version)
+    broken, broken_then = breaks(found, level, LATEST), breaks(found, level, version)
     return SearchProbe(namespace, level, version, tried, broken, broken_then, yaml.safe_dump(found, sort_keys=False))
 
 
-def _admitted_base(connection: KubeConnection, path: str, namespace: str, registries: tuple[str, ...], level: str) -> Json:
+def admitted_base(connection: KubeConnection, path: str, namespace: str, registries: tuple[str, ...], level: str) -> Json:
     """Return a pod that the namespace admits: the smallest one for its level, or the most careful one."""
     careful = probe_pod(registries)
     smallest = copy.deepcopy(careful)

@@ -220,10 +220,12 @@ def _try_pod(connection: KubeConnection, namespace: str, tried: Forbidden, trial
     answer = connection.try_create(path, trial.forbidden)
     if answer.status in (200, 201):
         return AdmissionProbe(namespace, tried, True, "admitted")
-    if not _refused_by_policy(answer):
-        raise GatherError(_inconclusive(namespace, answer), answer.status)
-    # A policy may have refused it for something else: either its twin is admitted, or the policy says why itself.
-    if connection.try_create(path, trial.fine).status not in (200, 201) and trial.words not in answer.reason:
+    if not refused_by_policy(answer):
+        raise GatherError(inconclusive(namespace, answer), answer.status)
+    # A policy may have refused it for something else: either its twin is admitted, or the policy says why itself. What
+    # is said of the twin too, such as the policy's name, is no reason.
+    twin = connection.try_create(path, trial.fine)
+    if twin.status not in (200, 201) and (trial.words not in answer.reason or trial.words in twin.reason):
         why = f"{namespace}: a pod that is fine in this point is refused as well: {answer.reason}"
         raise GatherError(Problem(Cause.INCONCLUSIVE, why))
     return AdmissionProbe(namespace, tried, False, answer.reason)
@@ -236,14 +238,16 @@ def _ask(connection: KubeConnection, caller: str, path: str, headers: dict[str, 
     return RequestProbe(caller, path, answer.status)
 
 
-def _refused_by_policy(answer: Answer) -> bool:
+def refused_by_policy(answer: Answer) -> bool:
+    """Tell whether an admission policy refused the request, of whatever engine."""
     reason = answer.reason
     if any(text in reason for text in _BROKEN_WEBHOOK):
         return False
     return answer.status in (400, 403, 422) and any(text in reason for text in _POLICY_REFUSALS)
 
 
-def _inconclusive(namespace: str, answer: Answer) -> Problem:
+def inconclusive(namespace: str, answer: Answer) -> Problem:
+    """Return what kept a dry-run from being answered by admission."""
     if answer.status == 403 and " cannot create resource " in answer.reason:
         return Problem(Cause.DENIED, f"the examiner may not create pods in {namespace}, so admission was never asked")
     return Problem(Cause.INCONCLUSIVE, f"{namespace}: HTTP {answer.status}: {answer.reason}")

@@ -14,6 +14,7 @@ from soc2.evidence import Call
 from soc2.gather.codec import Codec, canonical
 from soc2.gather.kubernetes import sources
 from soc2.gather.kubernetes.facts import PresumedRoles, Version
+from soc2.gather.kubernetes.level_trials import LevelTrials
 from soc2.gather.kubernetes.lists import KubeList, SecretTable
 from soc2.gather.manifests.documents import Broken, Document
 from soc2.gather.source import Listing, Source
@@ -95,7 +96,7 @@ class ManifestGatherer:
         """Return what the manifests hold of a list; any other source is out of scope with the reason."""
         if isinstance(source, KubeList | SecretTable):
             return self._listings[source]
-        if isinstance(source, Version | PresumedRoles):
+        if isinstance(source, Version | PresumedRoles | LevelTrials):
             return cast("Listing[T]", source.from_manifests())
         return Listing((), (), NEEDS_LIVE_TARGET)
 

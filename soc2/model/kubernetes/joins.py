@@ -20,6 +20,7 @@ from soc2.model.kubernetes.rbac import (
     Subject,
 )
 from soc2.model.kubernetes.workloads import DaemonSet, Deployment, PodDisruptionBudget, StatefulSet
+from soc2.model.probes import LevelProbe
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,23 @@ def namespace_policies(namespaces: Iterable[Namespace], policies: Iterable[Netwo
         by_namespace.setdefault(policy.namespace, []).append(policy)
     for namespace in namespaces:
         yield NamespacePolicies(namespace, tuple(by_namespace.get(namespace.name, ())))
+
+
+@dataclass(frozen=True)
+class GuardedNamespace:
+    """A namespace with the dry-runs that were made in it; None when it was not tried."""
+
+    namespace: Namespace
+    trial: LevelProbe | None
+
+    @property
+    def resource(self) -> Resource:
+        return self.namespace.resource
+
+
+def guarded_namespaces(namespaces: Iterable[Namespace], trials: Iterable[LevelProbe]) -> Iterator[GuardedNamespace]:
+    by_name = {trial.namespace: trial for trial in trials}
+    return (GuardedNamespace(namespace, by_name.get(namespace.name)) for namespace in namespaces)
 
 
 @dataclass(frozen=True)
