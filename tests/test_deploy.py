@@ -163,3 +163,4 @@ def test_the_workflows_are_yaml_and_use_the_exit_codes() -> None:
     steps = "\n".join(step.get("run", "") for step in nightly["jobs"]["examine"]["steps"])
     assert all(code in steps for code in ("0)", "1)", "10)"))
     assert any("--criteria" in step.get("run", "") for step in gate["jobs"]["gate"]["steps"])
+    assert any("--target manifests" in step.get("run", "") for step in gate["jobs"]["manifests"]["steps"])

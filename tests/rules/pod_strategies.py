@@ -36,12 +36,10 @@ SECCOMP = st.sampled_from(
 APPARMOR = st.sampled_from(
     [{"type": "RuntimeDefault"}, {"type": "Unconfined"}, {"type": "Localhost", "localhostProfile": "a"}]
 )
+# What versions of the standards treat differently stands in lists more than once.
+SELINUX_TYPES = ["", "container_t", "container_init_t", "container_kvm_t", *["container_engine_t"] * 4, "spc_t", "CONTAINER_T"]
 SELINUX = record(
-    type=optional(
-        st.sampled_from(
-            ["", "container_t", "container_init_t", "container_kvm_t", "container_engine_t", "spc_t", "CONTAINER_T"]
-        )
-    ),
+    type=optional(st.sampled_from(SELINUX_TYPES)),
     user=rarely(st.sampled_from(["", "sysadm_u"])),
     role=rarely(st.sampled_from(["", "sysadm_r"])),
     level=optional(st.just("s0")),
@@ -74,7 +72,7 @@ def security_context(draw: st.DrawFn, *, user_namespace: bool) -> Json:
             runAsUser=optional(USER),
             seccompProfile=optional(SECCOMP),
             appArmorProfile=rarely(APPARMOR),
-            seLinuxOptions=rarely(SELINUX),
+            seLinuxOptions=optional(SELINUX),
             procMount=optional(st.sampled_from(masks)),
             windowsOptions=rarely(HARMLESS_WINDOWS),
         )
@@ -165,12 +163,12 @@ SYSCTLS = few(
         "net.ipv4.tcp_syncookies",
         "net.ipv4.ping_group_range",
         "net.ipv4.ip_unprivileged_port_start",
-        "net.ipv4.ip_local_reserved_ports",
+        *["net.ipv4.ip_local_reserved_ports"] * 3,
         "net.ipv4.tcp_keepalive_time",
         "net.ipv4.tcp_fin_timeout",
         "net.ipv4.tcp_keepalive_intvl",
         "net.ipv4.tcp_keepalive_probes",
-        "net.ipv4.tcp_rmem",
+        *["net.ipv4.tcp_rmem"] * 2,
         "net.ipv4.tcp_wmem",
         "net/ipv4/tcp_syncookies",
         "net.ipv4.tcp_mem",
