@@ -26,6 +26,10 @@ def record(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Json]:
     return st.fixed_dictionaries(fields).map(lambda drawn: {k: v for k, v in drawn.items() if v is not None})
 
 
+def seldom_empty(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Json]:
+    return st.integers(0, 9).flatmap(lambda drawn: record(**fields) if drawn else st.just({}))
+
+
 def few(values: list[Any], most: int = 2) -> st.SearchStrategy[list[Any]]:
     return st.lists(st.sampled_from(values), max_size=most, unique=True)
 
@@ -55,7 +59,8 @@ PROBE = CONNECTION | st.sampled_from([COMMAND, {"grpc": {"port": 80}}, {"grpc": 
 HOOK = CONNECTION | st.sampled_from([COMMAND, {"sleep": {"seconds": 1}}])
 USER = st.sampled_from([0, 1000])
 HARMLESS_WINDOWS = st.sampled_from([{}, {"hostProcess": False}, {"runAsUserName": "ContainerUser"}])
-EMPTY: st.SearchStrategy[Json] = st.just({})
+CAREFUL: Json = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+CAREFUL_POD: Json = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
 
 
 @st.composite
@@ -63,8 +68,7 @@ def security_context(draw: st.DrawFn, *, user_namespace: bool) -> Json:
     # The API server lets nobody unmask /proc on the host's user namespace.
     masks = ["Default", "Unmasked"] if user_namespace else ["Default"]
     context: Json = draw(
-        EMPTY
-        | record(
+        seldom_empty(
             privileged=rarely(st.booleans()),
             allowPrivilegeEscalation=optional(st.booleans()),
             capabilities=optional(CAPABILITIES),
@@ -87,24 +91,21 @@ def _resolve(context: Json) -> None:
         context.pop("allowPrivilegeEscalation", None)
 
 
-def changed(context: st.SearchStrategy[Json]) -> st.SearchStrategy[Json]:
-    """The context of a container that fulfils restricted, with at most two fields drawn anew."""
-
-    def change(drawn: tuple[Json, int]) -> Json:
-        fields, most = drawn
-        whole = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
-        whole |= {name: fields[name] for name in sorted(fields)[:most]}
-        _resolve(whole)
-        return whole
-
-    return st.tuples(context, st.integers(0, 2)).map(change)
+@st.composite
+def changed(draw: st.DrawFn, whole: Json, fields: st.SearchStrategy[Json]) -> Json:
+    """What fulfils restricted, with at most two fields drawn anew."""
+    drawn = draw(fields)
+    names = draw(few(sorted(drawn))) if drawn else []
+    made = whole | {name: drawn[name] for name in names}
+    _resolve(made)
+    return made
 
 
 @st.composite
 def container(draw: st.DrawFn, name: str, port: int, *, user_namespace: bool, careful: bool, probes: bool) -> Json:
     context = security_context(user_namespace=user_namespace)
     made: Json = {"name": name, "image": "registry.example/app"}
-    made |= draw(record(securityContext=changed(context) if careful else optional(context)))
+    made |= draw(record(securityContext=changed(CAREFUL, context) if careful else optional(context)))
     taken = st.sampled_from([{}, {"hostPort": 0}, {"hostPort": port}, {"protocol": "UDP"}])
     made |= draw(record(ports=rarely(st.builds(lambda extra: [{"containerPort": port, **extra}], taken))))
     if probes:
@@ -163,19 +164,15 @@ SYSCTLS = few(
         "net.ipv4.tcp_syncookies",
         "net.ipv4.ping_group_range",
         "net.ipv4.ip_unprivileged_port_start",
-        *["net.ipv4.ip_local_reserved_ports"] * 3,
-        "net.ipv4.tcp_keepalive_time",
-        "net.ipv4.tcp_fin_timeout",
-        "net.ipv4.tcp_keepalive_intvl",
-        "net.ipv4.tcp_keepalive_probes",
-        *["net.ipv4.tcp_rmem"] * 2,
-        "net.ipv4.tcp_wmem",
+        *["net.ipv4.ip_local_reserved_ports"] * 4,
+        *["net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_fin_timeout"] * 2,
+        *["net.ipv4.tcp_keepalive_intvl", "net.ipv4.tcp_keepalive_probes"] * 2,
+        *["net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem"] * 2,
         "net/ipv4/tcp_syncookies",
-        "net.ipv4.tcp_mem",
         "kernel.msgmax",
     ]
 ).map(lambda names: [{"name": name, "value": "1"} for name in names])
-POD_CONTEXT = EMPTY | record(
+POD_CONTEXT = seldom_empty(
     runAsNonRoot=optional(st.booleans()),
     runAsUser=optional(USER),
     seccompProfile=optional(SECCOMP),
@@ -184,11 +181,6 @@ POD_CONTEXT = EMPTY | record(
     sysctls=optional(SYSCTLS),
     windowsOptions=rarely(HARMLESS_WINDOWS),
 )
-
-
-def changed_pod_context(context: Json, most: int) -> Json:
-    whole = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
-    return whole | {name: context[name] for name in sorted(context)[:most]}
 
 
 @st.composite
@@ -205,7 +197,7 @@ def linux_spec(draw: st.DrawFn) -> Json:
     if kind == "sidecar":
         spec["initContainers"] = [draw(container("init", 8002, probes=True, **alike)) | {"restartPolicy": "Always"}]
     if careful:
-        spec["securityContext"] = changed_pod_context(draw(POD_CONTEXT), draw(st.integers(0, 1)))
+        spec["securityContext"] = draw(changed(CAREFUL_POD, POD_CONTEXT))
     else:
         spec |= draw(record(securityContext=optional(POD_CONTEXT)))
     spec |= draw(record(volumes=rarely(VOLUMES) if careful else optional(VOLUMES), os=rarely(st.just({"name": "linux"}))))
@@ -274,7 +266,7 @@ def ephemeral_containers(draw: st.DrawFn, *, user_namespace: bool, windows: bool
         context = record(runAsNonRoot=optional(st.booleans()), windowsOptions=optional(HARMLESS_WINDOWS))
     else:
         context = security_context(user_namespace=user_namespace)
-        context |= changed(context)
+        context |= changed(CAREFUL, context)
     made = record(securityContext=optional(context), targetContainerName=optional(st.just("app")))
     names = ("debug", "more")[: draw(st.integers(1, 2))]
     return [{"name": name, "image": "registry.example/debug", **draw(made)} for name in names]
