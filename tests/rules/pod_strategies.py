@@ -178,7 +178,7 @@ POD_CONTEXT = seldom_empty(
     seccompProfile=optional(SECCOMP),
     appArmorProfile=rarely(APPARMOR),
     seLinuxOptions=optional(SELINUX),
-    sysctls=optional(SYSCTLS),
+    sysctls=SYSCTLS,
     windowsOptions=rarely(HARMLESS_WINDOWS),
 )
 

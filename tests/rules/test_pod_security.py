@@ -6,6 +6,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 import pytest
@@ -19,7 +20,7 @@ from soc2.gather.kubernetes.connection import GatherError, KubeConnection
 from soc2.model.kubernetes.pods import Pod
 from soc2.model.kubernetes.subjects import LATEST_STANDARDS, PodSubject
 from soc2.rules.pod_security import CONTROLS, Level, breaches
-from tests.rules.pod_strategies import PODS, Json, ephemeral_containers
+from tests.rules.pod_strategies import CAREFUL, CAREFUL_POD, PODS, Json, ephemeral_containers
 
 pytestmark = pytest.mark.controlplane
 
@@ -64,12 +65,10 @@ _SOME_VERSIONS = st.lists(st.sampled_from(_CHANGES), min_size=2, max_size=2, uni
 )
 _NAMED_CONTAINERS = re.compile(r'\bcontainers? ("[^"]*"(?:, "[^"]*")*)')
 
-_CONTEXT = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
-_POD_CONTEXT = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
 _DEBUGGED: dict[str, Json] = {
-    "by-pod": {"containers": [{"name": "app", "securityContext": _CONTEXT}], "securityContext": _POD_CONTEXT},
-    "by-container": {"containers": [{"name": "app", "securityContext": {**_CONTEXT, **_POD_CONTEXT}}]},
-    "own-users": {"containers": [{"name": "app", "securityContext": _CONTEXT}], "hostUsers": False},
+    "by-pod": {"containers": [{"name": "app", "securityContext": CAREFUL}], "securityContext": CAREFUL_POD},
+    "by-container": {"containers": [{"name": "app", "securityContext": {**CAREFUL, **CAREFUL_POD}}]},
+    "own-users": {"containers": [{"name": "app", "securityContext": CAREFUL}], "hostUsers": False},
     "windows": {"containers": [{"name": "app"}], "os": {"name": "windows"}, "securityContext": {"runAsNonRoot": True}},
 }
 
@@ -117,11 +116,60 @@ def test_every_control_is_known() -> None:
     assert set(CONTROLS) == set(_REASONS)
 
 
+def _careful(context: Json | None = None, pod_context: Json | None = None, container: Json | None = None, **spec: Any) -> Json:
+    """A pod that fulfils restricted but for what is given; a None takes a field out."""
+    own = {name: value for name, value in {**CAREFUL, **(context or {})}.items() if value is not None}
+    whole = {name: value for name, value in {**CAREFUL_POD, **(pod_context or {})}.items() if value is not None}
+    containers = [{"name": "app", "securityContext": own, **(container or {})}]
+    return {"containers": containers, "securityContext": whole, **spec}
+
+
+def _sysctl(name: str) -> Json:
+    return _careful(pod_context={"sysctls": [{"name": name, "value": "1"}]})
+
+
+# A pod for each change of each control: what the version before says of it is different.
+_CHANGED: list[tuple[int, Json]] = [
+    (8, _careful({"allowPrivilegeEscalation": None})),
+    (19, _careful(pod_context={"seccompProfile": {"type": "Unconfined"}})),
+    (19, _careful(pod_context={"seccompProfile": None})),
+    (22, _careful({"capabilities": {"add": ["CHOWN"], "drop": ["ALL"]}})),
+    (23, _careful({"runAsUser": 0})),
+    (25, {"os": {"name": "windows"}, "containers": [{"name": "app"}], "securityContext": {"runAsNonRoot": True}}),
+    (27, _sysctl("net.ipv4.ip_local_reserved_ports")),
+    (29, _sysctl("net.ipv4.tcp_fin_timeout")),
+    (29, _sysctl("net.ipv4.tcp_keepalive_time")),
+    (29, _sysctl("net.ipv4.tcp_keepalive_intvl")),
+    (29, _sysctl("net.ipv4.tcp_keepalive_probes")),
+    (31, _careful({"seLinuxOptions": {"type": "container_engine_t"}})),
+    (32, _sysctl("net.ipv4.tcp_rmem")),
+    (32, _sysctl("net.ipv4.tcp_wmem")),
+    (34, _careful(container={"startupProbe": {"httpGet": {"port": 80, "host": "10.0.0.1"}}})),
+    (35, _careful({"procMount": "Unmasked"}, hostUsers=False)),
+    (35, _careful({"runAsUser": 0}, hostUsers=False)),
+    (35, _careful(pod_context={"runAsNonRoot": None}, hostUsers=False)),
+]
+
+
+@pytest.mark.parametrize(("change", "spec"), _CHANGED)
+def test_every_change_is_at_its_version(api: KubeConnection, change: int, spec: Json) -> None:
+    pod = _with_images({"name": "changed"}, spec)
+    for level, version in itertools.product(_LEVELS, _VERSIONS):
+        answer = api.try_create(f"/api/v1/namespaces/{_namespace(level, version)}/pods", pod)
+        _compare(pod, level, version, answer.status, answer.reason)
+    before, after = (
+        [{item.control for item in breaches(_subject(pod, version), level)} for level in _LEVELS]
+        for version in (change - 1, change)
+    )
+    assert before != after
+
+
 @settings(suppress_health_check=_HEALTH)
 @given(pod=PODS, versions=_SOME_VERSIONS)
 def test_our_verdict_is_the_real_admissions(api: KubeConnection, pod: Json, versions: list[int]) -> None:
     for level, version in itertools.product(_LEVELS, versions):
         answer = api.try_create(f"/api/v1/namespaces/{_namespace(level, version)}/pods", pod)
+        _assume_valid(answer.status)
         _compare(pod, level, version, answer.status, answer.reason)
 
 
@@ -134,7 +182,14 @@ def test_our_verdict_on_ephemeral_containers_is_the_real_admissions(
     pod = _with_images({"name": name}, {**_DEBUGGED[name], "ephemeralContainers": added})
     for level, version in itertools.product(_LEVELS, versions):
         status, reason = _debug(api, _namespace(level, version), name, added)
+        _assume_valid(status)
         _compare(pod, level, version, status, reason)
+
+
+def _assume_valid(status: int) -> None:
+    """Leave out what the API server finds contradictory before it asks admission."""
+    event("refused as invalid" if status == 422 else "judged")
+    assume(status != 422)
 
 
 def _debug(api: KubeConnection, namespace: str, name: str, containers: list[Json]) -> tuple[int, str]:
@@ -149,11 +204,6 @@ def _debug(api: KubeConnection, namespace: str, name: str, containers: list[Json
 
 
 def _compare(pod: Json, level: Level, version: int, status: int, reason: str) -> None:
-    # The API server finds some pods contradictory before it asks admission.
-    if status == 422:
-        event("refused as invalid")
-    assume(status != 422)
-    event("judged")
     assert status in (200, 201) or (status == 403 and "violates PodSecurity" in reason), reason
     replaced = {first for first, (_, since) in _REPLACED.items() if level == "restricted" and version >= since}
     absent = replaced | {second for first, (second, _) in _REPLACED.items() if first not in replaced}
