@@ -57,8 +57,8 @@ class SearchProbe:
     """A search for a pod that breaks the level that a namespace claims and is admitted: how many were tried, and the
     smallest one found (YAML; empty when there is none) with the controls that it breaks.
 
-    ``version`` is the one that the namespace pins the level to, or ``latest``; ``controls_of_version`` are the controls
-    that the pod breaks in that version.
+    ``version`` is the one that is enforced: what the namespace pins the level to, or the server's own when that is older,
+    or ``latest``; ``controls_of_version`` are the controls that the pod breaks in that version.
     """
 
     namespace: str

@@ -50,7 +50,7 @@ def nothing_gets_past(probe: SearchProbe) -> Iterator[Deviation]:
             resource=probe.resource,
             level=probe.level,
             controls=", ".join(probe.controls),
-            why=f", because enforce-version pins the standards to {probe.version}, which allowed it" if old else "",
+            why=f", because enforce-version or the server holds it to {probe.version}, which allowed it" if old else "",
             manifest=probe.manifest,
         )
 

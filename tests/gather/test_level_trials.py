@@ -14,7 +14,7 @@ from soc2.demo.process import wait_until
 from soc2.gather.kubernetes.connection import GatherError, KubeConnection
 from soc2.gather.kubernetes.level_trials import _try_level
 from soc2.gather.kubernetes.pod_search import altered
-from soc2.gather.kubernetes.probes import probe_pod
+from soc2.gather.kubernetes.probes import probe_pod, refused_by_policy
 from soc2.model.population import Cause
 from soc2.model.probes import LevelProbe
 
@@ -78,13 +78,17 @@ def api(control_plane: ControlPlane) -> Iterator[KubeConnection]:
     for name in _POLICIES:
         connection.request("POST", f"{_REGISTRATION}/validatingadmissionpolicybindings", body=_binding(name))
 
-    def answers(name: str, pod: dict[str, Any], status: int) -> bool:
-        return connection.try_create(f"/api/v1/namespaces/{name}/pods", pod).status == status
+    def refused(name: str) -> bool:
+        on_host_network = altered(probe_pod(()), [0])
+        return refused_by_policy(connection.try_create(f"/api/v1/namespaces/{name}/pods", on_host_network))
+
+    def admitted(name: str) -> bool:
+        return connection.try_create(f"/api/v1/namespaces/{name}/pods", probe_pod(())).status == 201
 
     for name in ("unbound", "bare"):
-        assert wait_until(partial(answers, name, probe_pod(()), 201), 20.0)
+        assert wait_until(partial(admitted, name), 20.0)
     for name in _POLICIES:
-        assert wait_until(partial(answers, name, altered(probe_pod(()), [0]), 422), 20.0)
+        assert wait_until(partial(refused, name), 20.0)
     yield connection
     for name in policies:
         connection.request("DELETE", f"{_REGISTRATION}/validatingadmissionpolicies/{name}")
@@ -92,7 +96,7 @@ def api(control_plane: ControlPlane) -> Iterator[KubeConnection]:
 
 
 def tried(api: KubeConnection, namespace: str) -> LevelProbe:
-    return _try_level(api, _broken_controls, (), namespace)
+    return _try_level(api, _broken_controls, (), "latest", namespace)
 
 
 def test_policies_that_refuse_all_of_baseline_are_seen_to(api: KubeConnection) -> None:
@@ -109,7 +113,7 @@ def test_what_policies_leave_open_is_found(api: KubeConnection) -> None:
 
 @pytest.mark.parametrize("namespace", ["bare", "unbound"])
 def test_a_policy_that_is_only_there_refuses_nothing(api: KubeConnection, namespace: str) -> None:
-    assert tried(api, namespace) == LevelProbe(namespace, 0, ("privileged",))
+    assert tried(api, namespace) == LevelProbe(namespace, 0, ("hostNamespaces",))
 
 
 def test_a_policy_that_refuses_every_pod_for_something_else_tells_nothing(api: KubeConnection) -> None:

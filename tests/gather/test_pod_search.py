@@ -14,6 +14,7 @@ from soc2.demo.process import wait_until
 from soc2.gather.kubernetes.connection import GatherError, KubeConnection
 from soc2.gather.kubernetes.pod_search import ALTERATIONS, _search, altered
 from soc2.gather.kubernetes.probes import probe_pod
+from soc2.model.kubernetes.subjects import standards_enforced
 from soc2.model.population import Cause
 from soc2.model.probes import SearchProbe
 from soc2.rules.pod_security import CONTROLS
@@ -102,3 +103,19 @@ def test_who_may_not_create_pods_learns_nothing(control_plane: ControlPlane, api
         search(nobody, "search-tight", "restricted")
     assert caught.value.problem.cause is Cause.DENIED
     nobody.close()
+
+
+@pytest.mark.parametrize(
+    ("pinned", "server", "enforced"),
+    [
+        ("", 36, "latest"),
+        ("latest", None, "latest"),
+        ("v1.24", 36, "v1.24"),
+        ("v1.99", 36, "latest"),
+        ("latest", 30, "v1.30"),
+        ("v1.33", 30, "v1.30"),
+        ("nonsense", 36, "latest"),
+    ],
+)
+def test_no_server_enforces_what_it_does_not_know(pinned: str, server: int | None, enforced: str) -> None:
+    assert standards_enforced(pinned, server) == enforced

@@ -61,6 +61,11 @@ class Version:
         return Listing((), ())
 
 
+def server_minor(gatherer: Gatherer) -> int | None:
+    """Return the minor version of the server, or None when it does not tell."""
+    return next((version.minor_number for version in gatherer.get(SERVER_VERSION).items), None)
+
+
 @dataclass(frozen=True)
 class PresumedRoles:
     """The ClusterRoles that every cluster has from its start: a live one lists its own, manifests may refer to them."""

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from soc2.gather.kubernetes.connection import GatherError, KubeConnection
-from soc2.gather.kubernetes.pod_search import ALTERATIONS, ENFORCE, LATEST, Breaks, admitted_base, altered
+from soc2.gather.kubernetes.facts import server_minor
+from soc2.gather.kubernetes.pod_search import ALTERATIONS, ENFORCE, Breaks, admitted_base, altered
 from soc2.gather.kubernetes.probes import inconclusive, probe_all, refused_by_policy
 from soc2.gather.kubernetes.sources import NAMESPACES
 from soc2.gather.source import Gatherer, Listing
+from soc2.model.kubernetes.subjects import standards_enforced
 from soc2.model.probes import LevelProbe
 
 _INVALID = 422
@@ -30,8 +32,10 @@ class LevelTrials:
         if namespaces.exempt:
             return Listing((), (), namespaces.exempt)
         registries = gatherer.system.images.allowed_registries
+        # Whoever enforces baseline by Pod Security's own defaults can only enforce what the server knows.
+        version = standards_enforced("", server_minor(gatherer))
         calls = [
-            partial(_try_level, gatherer.kubernetes, self.breaks, registries, item.name)
+            partial(_try_level, gatherer.kubernetes, self.breaks, registries, version, item.name)
             for item in namespaces.items
             if gatherer.system.in_scope(item.name) and item.labels.get(ENFORCE) not in ("baseline", "restricted")
         ]
@@ -42,14 +46,16 @@ class LevelTrials:
         return Listing((), ())
 
 
-def _try_level(connection: KubeConnection, breaks: Breaks, registries: tuple[str, ...], namespace: str) -> LevelProbe:
+def _try_level(
+    connection: KubeConnection, breaks: Breaks, registries: tuple[str, ...], version: str, namespace: str
+) -> LevelProbe:
     path = f"/api/v1/namespaces/{namespace}/pods"
     # Each pod that is tried differs from this one in one point, so a refusal can only be about that.
     base = admitted_base(connection, path, namespace, registries, "baseline")
     refused = 0
     for choice in range(len(ALTERATIONS)):
         pod = altered(base, [choice])
-        controls = breaks(pod, "baseline", LATEST)
+        controls = breaks(pod, "baseline", version)
         if not controls:
             continue
         answer = connection.try_create(path, pod)

@@ -21,9 +21,11 @@ from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
 from soc2.gather.kubernetes.connection import GatherError, KubeConnection
+from soc2.gather.kubernetes.facts import server_minor
 from soc2.gather.kubernetes.probes import probe_all, probe_pod
 from soc2.gather.kubernetes.sources import NAMESPACES
 from soc2.gather.source import Gatherer, Listing
+from soc2.model.kubernetes.subjects import standards_enforced
 from soc2.model.population import Cause, Problem
 from soc2.model.probes import SearchProbe
 
@@ -36,14 +38,15 @@ Breaks = Callable[[Json, str, str], tuple[str, ...]]
 _POD = "spec"
 _CONTAINER = "spec.containers.0"
 _SECURITY = f"{_CONTAINER}.securityContext"
+_PRIVILEGED = f"{_SECURITY}.privileged"
 _PORT = {"containerPort": 80}
 
 # What may be wrong with a pod, as (path, value): at least one way to break each control of the Pod Security Standards.
 ALTERATIONS: tuple[tuple[str, Any], ...] = (
-    (f"{_SECURITY}.privileged", True),
+    (f"{_POD}.hostNetwork", True),
     (f"{_POD}.hostPID", True),
     (f"{_POD}.hostIPC", True),
-    (f"{_POD}.hostNetwork", True),
+    (_PRIVILEGED, True),
     (f"{_POD}.volumes", [{"name": "v", "hostPath": {"path": "/"}}]),
     (f"{_POD}.volumes", [{"name": "v", "nfs": {"server": "nfs.example", "path": "/"}}]),
     (f"{_CONTAINER}.ports", [{**_PORT, "hostPort": 80}]),
@@ -92,10 +95,13 @@ class PodSearch:
             return Listing((), (), namespaces.exempt)
         limits = gatherer.system.search
         registries = gatherer.system.images.allowed_registries
+        server = server_minor(gatherer)
         seed = limits.seed if limits.seed is not None else random.SystemRandom().randrange(2**32)
         search = partial(_search, gatherer.kubernetes, self.breaks, registries, seed, limits.examples, limits.seconds)
         calls = [
-            partial(search, item.name, item.labels[ENFORCE], item.labels.get(f"{ENFORCE}-version", LATEST))
+            partial(
+                search, item.name, item.labels[ENFORCE], standards_enforced(item.labels.get(f"{ENFORCE}-version", ""), server)
+            )
             for item in namespaces.items
             if gatherer.system.in_scope(item.name) and item.labels.get(ENFORCE) in ("baseline", "restricted")
         ]
@@ -121,6 +127,9 @@ def altered(pod: Json, choices: list[int]) -> Json:
             place[last] = [{**container, "image": image} for container in value]
         else:
             place[last] = copy.deepcopy(value)
+        if path == _PRIVILEGED:
+            # The API server takes no pod that says no to this and yes to that.
+            place.pop("allowPrivilegeEscalation", None)
     return result
 
 

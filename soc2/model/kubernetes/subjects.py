@@ -19,6 +19,15 @@ def standards_of(version: str) -> int:
     return int(minor) if major == "v1" and minor.isdecimal() else LATEST_STANDARDS
 
 
+def standards_enforced(pinned: str, server: int | None) -> str:
+    """Return the version of the standards that a server of a minor version holds a namespace to that pins another one.
+
+    No server knows later versions than its own. ``latest`` stands for the newest that is known.
+    """
+    enforced = min(standards_of(pinned), LATEST_STANDARDS if server is None else server)
+    return "latest" if enforced >= LATEST_STANDARDS else f"v1.{enforced}"
+
+
 @dataclass(frozen=True)
 class PodSubject:
     """A running pod, or the template of a workload. ``metadata`` is that of the pod or of the template.
