@@ -14,7 +14,17 @@ from typing import Any
 from cloudsplaining.shared.constants import PRIVILEGE_ESCALATION_METHODS
 
 from soc2.model.access.graph import AccessGraph
-from soc2.model.access.iam import Decision, Document, Policies, Request, evaluate, names_principal, statements, trusts
+from soc2.model.access.iam import (
+    Decision,
+    Document,
+    Policies,
+    Request,
+    action_patterns,
+    evaluate,
+    names_principal,
+    statements,
+    trusts,
+)
 from soc2.model.access.kubernetes import Start, account
 from soc2.model.aws.joins import PrincipalPolicies
 from soc2.model.deviation import Resource
@@ -112,7 +122,7 @@ class Asker:
     def __init__(self, one: PrincipalPolicies, service_control: tuple[tuple[Document, ...], ...]) -> None:
         self.one = one
         self.arn = one.principal.arn
-        documents = tuple(document for _, document in one.documents if isinstance(document, Mapping))
+        documents = tuple(document for _, document in one.documents)
         self.policies = Policies(documents, one.boundary, None, service_control)
         tags = {f"aws:principaltag/{tag.key}".lower(): tag.value for tag in one.principal.tags}
         self._context = {
@@ -122,14 +132,7 @@ class Asker:
             "aws:securetransport": "true",
             **tags,
         }
-        self._patterns = [
-            str(pattern).lower()
-            for document in documents
-            for statement in statements(document)
-            for pattern in (
-                [statement["Action"]] if isinstance(statement.get("Action"), str) else statement.get("Action") or ["*"]
-            )
-        ]
+        self._patterns = [pattern for document in documents for pattern in action_patterns(document)]
 
     def may(self, action: str, resource: str, resource_policy: Document | None = None) -> str | None:
         """Return in words that it may, or None. What cannot be decided is said to be so."""

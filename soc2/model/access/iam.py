@@ -1,17 +1,18 @@
 """Evaluates IAM policies: may a principal do an action on a resource? What cannot be decided is said to be.
 
 After AWS' documentation of the policy evaluation logic: an explicit deny wins; then every layer that is there (service
-control policies, permissions boundary, session policies) has to allow, and an identity or resource policy has to. A
-condition over keys whose values are not known makes the statement "maybe", and never silently yes or no.
+control policies, permissions boundary, session policies) has to allow, and an identity or resource policy has to. What
+cannot be told makes a statement "maybe", and never silently yes or no: a condition or a variable over keys whose values
+are not known, an operator that is not known, and an element that IAM would not have taken.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
 from functools import lru_cache
 from typing import Any
@@ -60,148 +61,286 @@ class Policies:
     service_control: tuple[tuple[Document, ...], ...] = ()
 
 
-def evaluate(policies: Policies, request: Request, resource_policy: Document | None = None, principal: str = "") -> Decision:
-    """Return what AWS would decide for a principal (its ARN) of the account that the resource is in."""
-    layers: list[tuple[Document, ...]] = [*policies.service_control]
-    if policies.boundary is not None:
-        layers.append((policies.boundary,))
-    if policies.session is not None:
-        layers.append(policies.session)
+def evaluate(
+    policies: Policies,
+    request: Request,
+    resource_policy: Document | None = None,
+    principal: str = "",
+    *,
+    delegated: bool = False,
+) -> Decision:
+    """Return what AWS would decide for a principal (its ARN) of the account that the resource is in.
+
+    ``delegated`` says that policies of identities count only where the resource's own policy lets the account or the
+    principal in, as with KMS keys. Across accounts both sides have to allow, which is not what this answers.
+    """
+    session = () if policies.session is None else (policies.session,)
+    bounds = (*policies.service_control, *session)
+    boundary = () if policies.boundary is None else ((policies.boundary,),)
     from_resource = () if resource_policy is None else (resource_policy,)
+    own = _about(principal)
     denied = max(
-        (
-            *(_any(documents, "Deny", request, None) for documents in (*layers, policies.identity)),
-            _any(from_resource, "Deny", request, principal),
-        )
+        *(_any(documents, "Deny", request) for documents in (*bounds, *boundary, policies.identity)),
+        _any(from_resource, "Deny", request, lambda statement: max(own(statement), _account_named(statement, principal))),
     )
     if denied is _Truth.YES:
         return Decision.EXPLICIT_DENY
-    granted = max(_any(policies.identity, "Allow", request, None), _any(from_resource, "Allow", request, principal))
-    allowed = min((granted, *(_any(documents, "Allow", request, None) for documents in layers)))
-    if allowed is _Truth.NO:
-        return Decision.IMPLICIT_DENY
-    return Decision.ALLOW if allowed is _Truth.YES and denied is _Truth.NO else Decision.UNDECIDABLE
+    direct = _any(from_resource, "Allow", request, own)
+    by_identity = _any(policies.identity, "Allow", request)
+    if delegated:
+        let_in = _any(from_resource, "Allow", request, lambda statement: _account_named(statement, principal))
+        by_identity = min(by_identity, max(let_in, direct))
+    limits = [_any(documents, "Allow", request) for documents in bounds]
+    bounded = [*limits, *(_any(documents, "Allow", request) for documents in boundary)]
+    # What a resource policy gives to a user by its ARN, the user's boundary does not limit.
+    past_boundary = _any(from_resource, "Allow", request, lambda statement: _user_named(statement, principal))
+    allowed = max(min(max(by_identity, direct), *bounded, _Truth.YES), min(past_boundary, *limits, _Truth.YES))
+    return _decision(allowed, denied)
 
 
 def trusts(trust_policy: Document | None, principal: str, request: Request) -> Decision:
     """Return whether a role's trust policy lets a principal (ARN, service name or identity provider's ARN) assume it."""
     documents = () if trust_policy is None else (trust_policy,)
-    if _any(documents, "Deny", request, principal) is _Truth.YES:
+    own = _about(principal)
+
+    def named(statement: Mapping[str, Any]) -> _Truth:
+        return max(own(statement), _account_named(statement, principal))
+
+    denied = _any(documents, "Deny", request, named)
+    return _decision(_any(documents, "Allow", request, named), denied)
+
+
+def _decision(allowed: _Truth, denied: _Truth) -> Decision:
+    if denied is _Truth.YES:
         return Decision.EXPLICIT_DENY
-    allowed = _any(documents, "Allow", request, principal)
     if allowed is _Truth.NO:
         return Decision.IMPLICIT_DENY
-    return Decision.ALLOW if allowed is _Truth.YES else Decision.UNDECIDABLE
+    return Decision.ALLOW if allowed is _Truth.YES and denied is _Truth.NO else Decision.UNDECIDABLE
 
 
 def statements(document: Document | None) -> list[Mapping[str, Any]]:
     """Return the statements of a policy, of which a single one may stand without a list."""
-    return [item for item in _list((document or {}).get("Statement")) if isinstance(item, Mapping)]
+    given = document.get("Statement") if isinstance(document, Mapping) else None
+    return [item for item in _list(given) if isinstance(item, Mapping)]
+
+
+def action_patterns(document: Document | None) -> Iterator[str]:
+    """Yield, in lower case, patterns of all actions that a policy may be about; ``*`` for what cannot be read."""
+    given = document.get("Statement") if isinstance(document, Mapping) else document
+    for statement in _list(given):
+        for pattern in _list(statement.get("Action") if isinstance(statement, Mapping) else "*") or ["*"]:
+            yield pattern.lower() if isinstance(pattern, str) else "*"
 
 
 def names_principal(statement: Mapping[str, Any], principal: str) -> bool:
-    """Tell whether a statement of a resource or trust policy is about a principal."""
-    if "NotPrincipal" in statement:
-        return not _principal_in(statement["NotPrincipal"], principal)
-    return _principal_in(statement.get("Principal"), principal)
-
-
-def _principal_in(given: Any, principal: str) -> bool:
-    if given == "*":
+    """Tell whether a statement of a resource or trust policy may be about a principal."""
+    try:
+        return max(_about(principal)(statement), _account_named(statement, principal)) is not _Truth.NO
+    except _Unreadable:
         return True
-    named = [str(value) for values in (given or {}).values() for value in _list(values)] if isinstance(given, Mapping) else []
-    account = principal.split(":")[4] if principal.count(":") >= 5 else ""
-    whole_account = {account, f"arn:aws:iam::{account}:root"} if account else set()
-    return bool({"*", principal, *whole_account} & set(named))
 
 
-def _any(documents: Iterable[Document], effect: str, request: Request, principal: str | None) -> _Truth:
-    """Return whether a statement with the effect applies. ``principal`` is given for policies that name theirs."""
+class _Unreadable(Exception):
+    """An element that is not in the grammar of policies."""
+
+
+def _about(principal: str) -> Callable[[Mapping[str, Any]], _Truth]:
+    """Return what tells whether a statement names a principal itself, or everybody."""
+    session = _session_prefix(principal)
+
+    def named(statement: Mapping[str, Any]) -> _Truth:
+        if "NotPrincipal" in statement:
+            beside = _principals(statement["NotPrincipal"])
+            if "*" in beside:
+                return _Truth.NO
+            if principal in beside:
+                # A deny spares only who is named together with the account (documentation of NotPrincipal).
+                spared = statement.get("Effect") == "Allow" or bool(_account_of(principal) & beside)
+                return _Truth.NO if spared else _Truth.MAYBE
+            return _Truth.MAYBE if _any_starts(beside, session) else _Truth.YES
+        given = _principals(statement.get("Principal"))
+        if {"*", principal} & given:
+            return _Truth.YES
+        return _Truth.MAYBE if _any_starts(given, session) else _Truth.NO
+
+    return named
+
+
+def _account_named(statement: Mapping[str, Any], principal: str) -> _Truth:
+    return _truth(bool(_account_of(principal) & _principals(statement.get("Principal"))))
+
+
+def _user_named(statement: Mapping[str, Any], principal: str) -> _Truth:
+    """Tell whether a statement names an IAM user by its ARN; of a wildcard, the documentation does not say so."""
+    if ":user/" not in principal:
+        return _Truth.NO
+    given = _principals(statement.get("Principal"))
+    return _Truth.YES if principal in given else _Truth.MAYBE if "*" in given else _Truth.NO
+
+
+def _principals(given: Any) -> set[str]:
+    """Return the named principals; ``*`` stands for everybody, of services and identity providers it does not."""
+    if given is None:
+        return set()
+    if isinstance(given, str):
+        return {given}
+    if not isinstance(given, Mapping):
+        raise _Unreadable
+    return {value for kind, values in given.items() for value in _strings(values) if value != "*" or kind == "AWS"}
+
+
+def _account_of(principal: str) -> set[str]:
+    parts = principal.split(":")
+    return {parts[4], f"{parts[0]}:{parts[1]}:iam::{parts[4]}:root"} if len(parts) >= 6 and parts[4] else set()
+
+
+def _session_prefix(principal: str) -> str:
+    """Return how the ARNs of a role's sessions begin, or the empty string for what is no role."""
+    parts = principal.split(":", 5)
+    if len(parts) < 6 or not parts[5].startswith("role/"):
+        return ""
+    return f"{parts[0]}:{parts[1]}:sts::{parts[4]}:assumed-role/{parts[5].rpartition('/')[2]}/"
+
+
+def _any_starts(names: set[str], prefix: str) -> bool:
+    return bool(prefix) and any(name.startswith(prefix) for name in names)
+
+
+def _any(
+    documents: Iterable[Document],
+    effect: str,
+    request: Request,
+    named: Callable[[Mapping[str, Any]], _Truth] | None = None,
+) -> _Truth:
+    """Return whether a statement with the effect applies. ``named`` is given for policies that name principals."""
     best = _Truth.NO
     for document in documents:
-        for statement in statements(document):
-            if statement.get("Effect") != effect:
-                continue
-            if principal is not None and not names_principal(statement, principal):
-                continue
-            best = max(best, _applies(statement, request, needs_resource=principal is None or "Resource" in statement))
+        given = document.get("Statement") if isinstance(document, Mapping) else document
+        variables = isinstance(document, Mapping) and document.get("Version") == "2012-10-17"
+        for statement in _list(given):
+            try:
+                best = max(best, _applies(statement, effect, request, named, variables=variables))
+            except _Unreadable:
+                best = max(best, _Truth.MAYBE)
             if best is _Truth.YES:
                 return best
     return best
 
 
-def _applies(statement: Mapping[str, Any], request: Request, *, needs_resource: bool) -> _Truth:
-    action = request.action.lower()
-    if "NotAction" in statement:
-        if any(_like(str(pattern).lower(), action) for pattern in _list(statement["NotAction"])):
-            return _Truth.NO
-    elif not any(_like(str(pattern).lower(), action) for pattern in _list(statement.get("Action"))):
+def _applies(
+    statement: Any,
+    effect: str,
+    request: Request,
+    named: Callable[[Mapping[str, Any]], _Truth] | None,
+    *,
+    variables: bool,
+) -> _Truth:
+    if not isinstance(statement, Mapping) or statement.get("Effect") not in ("Allow", "Deny"):
+        raise _Unreadable
+    if statement["Effect"] != effect or not _about_action(statement, request.action.lower()):
         return _Truth.NO
-    if needs_resource:
-        resources = [_substituted(str(pattern), request) for pattern in _list(statement.get("Resource"))]
-        if "NotResource" in statement:
-            beside = [_substituted(str(pattern), request) for pattern in _list(statement["NotResource"])]
-            if any(_covers(pattern, request.resource) for pattern in beside):
-                return _Truth.NO
-        elif not any(_covers(pattern, request.resource) for pattern in resources):
-            return _Truth.NO
-    return _conditions_hold(statement.get("Condition") or {}, request)
+    holds = named(statement) if named else _Truth.YES
+    if named is None or "Resource" in statement or "NotResource" in statement:
+        holds = min(holds, _about_resource(statement, request, variables=variables))
+    if holds is _Truth.NO:
+        return holds
+    return min(holds, _conditions_hold(statement.get("Condition") or {}, request, variables=variables))
 
 
-def _covers(pattern: str, resource: str) -> bool:
-    return _like(pattern, resource)
+def _about_action(statement: Mapping[str, Any], action: str) -> bool:
+    beside = "NotAction" in statement
+    patterns = _strings(statement["NotAction"] if beside else statement.get("Action"))
+    return any(_like(pattern.lower(), action) for pattern in patterns) != beside
 
 
-_VARIABLE = re.compile(r"\$\{([^}]+)\}")
+def _about_resource(statement: Mapping[str, Any], request: Request, *, variables: bool) -> _Truth:
+    beside = "NotResource" in statement
+    patterns = _strings(statement["NotResource"] if beside else statement.get("Resource"))
+    found = max((_matches(_like, each, request.resource, request, variables) for each in patterns), default=_Truth.NO)
+    return _Truth(_Truth.YES - found) if beside else found
 
 
-def _substituted(text: str, request: Request) -> str:
-    def value(match: re.Match[str]) -> str:
-        known = request.context.get(match[1].lower())
-        return known if isinstance(known, str) else match[0]
+_VARIABLE = re.compile(r"\$\{\s*([^},\s]+)\s*(?:,\s*'([^']*)'\s*)?\}")
+# A wildcard that a variable stands for is no wildcard.
+_LITERAL = {ord("*"): "\ue000", ord("?"): "\ue001"}
+_SIGNS = {0xE000: "*", 0xE001: "?"}
 
-    return _VARIABLE.sub(value, text)
+
+def _matches(compare: Callable[[str, str], bool], pattern: str, value: str, request: Request, variables: bool) -> _Truth:
+    """Compare after the pattern's variables are replaced. One that is known to be absent matches nothing."""
+    known = True
+    absent = False
+
+    def replaced(match: re.Match[str]) -> str:
+        nonlocal known, absent
+        name, default = match[1].lower(), match[2]
+        if name in ("*", "?", "$"):
+            return name.translate(_LITERAL)
+        found = request.context.get(name)
+        if isinstance(found, str):
+            return found.translate(_LITERAL)
+        if default is not None and name in request.context and found is None:
+            return str(default).translate(_LITERAL)
+        known = known and name in request.context and found is None
+        absent = True
+        return ""
+
+    text = _VARIABLE.sub(replaced, pattern) if variables and "${" in pattern else pattern
+    if absent:
+        return _Truth.NO if known else _Truth.MAYBE
+    try:
+        return _truth(compare(text, value))
+    except (ValueError, OverflowError, OSError):
+        return _Truth.MAYBE
 
 
 @lru_cache(maxsize=65_536)
 def _pattern(pattern: str) -> re.Pattern[str]:
-    return re.compile("".join(".*" if c == "*" else "." if c == "?" else re.escape(c) for c in pattern) + r"\Z", re.S)
+    signs = (".*" if c == "*" else "." if c == "?" else re.escape(c.translate(_SIGNS)) for c in pattern)
+    return re.compile("".join(signs) + r"\Z", re.S)
 
 
 def _like(pattern: str, text: str) -> bool:
     return pattern == "*" or bool(_pattern(pattern).match(text))
 
 
-def _conditions_hold(conditions: Mapping[str, Any], request: Request) -> _Truth:
+def _conditions_hold(conditions: Any, request: Request, *, variables: bool) -> _Truth:
+    if not isinstance(conditions, Mapping):
+        raise _Unreadable
     worst = _Truth.YES
     for operator, keys in conditions.items():
+        if not isinstance(keys, Mapping):
+            raise _Unreadable
         for key, wanted in keys.items():
-            worst = min(worst, _condition_holds(operator, key.lower(), [str(item) for item in _list(wanted)], request))
+            texts = [_scalar(item) for item in _list(wanted)]
+            worst = min(worst, _condition_holds(operator, key.lower(), texts, request, variables=variables))
     return worst
 
 
-def _condition_holds(operator: str, key: str, wanted: list[str], request: Request) -> _Truth:
+def _condition_holds(operator: str, key: str, wanted: list[str], request: Request, *, variables: bool) -> _Truth:
     quantifier, _, name = operator.rpartition(":")
     optional = name.endswith("IfExists")
     name = name.removesuffix("IfExists")
-    if key not in request.context:
+    if key not in request.context or quantifier not in ("", "ForAllValues", "ForAnyValue"):
         return _Truth.MAYBE
     given = request.context[key]
     if name == "Null":
+        if not {value.lower() for value in wanted} <= {"true", "false"}:
+            return _Truth.MAYBE
         return _truth(any((value.lower() == "true") == (given is None) for value in wanted))
-    if given is None:
-        # Negated operators hold for a key that is not there, as does "for all values" of none.
-        return _truth(optional or "Not" in name or quantifier == "ForAllValues")
-    values = [given] if isinstance(given, str) else list(given)
-    negated = "Not" in name
-    compare = _OPERATORS.get(name.replace("Not", ""))
-    if compare is None:
+    if name not in _OPERATORS:
         return _Truth.MAYBE
-    try:
-        matched = [any(compare(_substituted(pattern, request), value) for pattern in wanted) != negated for value in values]
-    except ValueError:
-        return _Truth.MAYBE
-    return _truth(all(matched) if quantifier == "ForAllValues" or (negated and not quantifier) else any(matched))
+    compare, negated = _OPERATORS[name]
+    values = [given] if isinstance(given, str) else list(given or ())
+    if not values:
+        # Of no value, "for all" holds and "for any" does not; without a quantifier, negated operators hold.
+        return _truth(optional or quantifier == "ForAllValues" or (negated and not quantifier))
+    found = [
+        max((_matches(compare, each, value, request, variables) for each in wanted), default=_Truth.NO) for value in values
+    ]
+    if negated:
+        found = [_Truth(_Truth.YES - each) for each in found]
+    return min(found) if quantifier == "ForAllValues" or (negated and not quantifier) else max(found)
 
 
 def _truth(holds: bool) -> _Truth:
@@ -213,30 +352,82 @@ def _number(compare: Callable[[float, float], bool]) -> Callable[[str, str], boo
 
 
 def _date(compare: Callable[[datetime, datetime], bool]) -> Callable[[str, str], bool]:
-    return lambda wanted, value: compare(datetime.fromisoformat(value), datetime.fromisoformat(wanted))
+    return lambda wanted, value: compare(_moment(value), _moment(wanted))
 
 
-_OPERATORS: dict[str, Callable[[str, str], bool]] = {
-    "StringEquals": lambda wanted, value: wanted == value,
-    "StringEqualsIgnoreCase": lambda wanted, value: wanted.lower() == value.lower(),
-    "StringLike": _like,
-    "ArnEquals": _like,
-    "ArnLike": _like,
-    "Bool": lambda wanted, value: wanted.lower() == value.lower(),
-    "BinaryEquals": lambda wanted, value: wanted == value,
-    "IpAddress": lambda wanted, value: ipaddress.ip_address(value) in ipaddress.ip_network(wanted, strict=False),
-    "NumericEquals": _number(lambda a, b: a == b),
-    "NumericLessThan": _number(lambda a, b: a < b),
-    "NumericLessThanEquals": _number(lambda a, b: a <= b),
-    "NumericGreaterThan": _number(lambda a, b: a > b),
-    "NumericGreaterThanEquals": _number(lambda a, b: a >= b),
-    "DateEquals": _date(lambda a, b: a == b),
-    "DateLessThan": _date(lambda a, b: a < b),
-    "DateLessThanEquals": _date(lambda a, b: a <= b),
-    "DateGreaterThan": _date(lambda a, b: a > b),
-    "DateGreaterThanEquals": _date(lambda a, b: a >= b),
+def _moment(text: str) -> datetime:
+    """Read ISO 8601 or seconds since 1970; without a zone it is UTC. Four digits may be a year or seconds: ValueError."""
+    if text.isdigit() and len(text) > 4:
+        return datetime.fromtimestamp(int(text), UTC)
+    read = datetime.fromisoformat(text)
+    return read if read.tzinfo else read.replace(tzinfo=UTC)
+
+
+def _like_arn(pattern: str, value: str) -> bool:
+    """Compare the six parts of two ARNs, each by itself: in the first five, a wildcard does not reach past a colon."""
+    parts, others = pattern.split(":", 5), value.split(":", 5)
+    if len(parts) != 6 or len(others) != 6:
+        raise ValueError("not an ARN")
+    return all(_like(part, other) for part, other in zip(parts, others, strict=True))
+
+
+def _equal(wanted: str, value: str) -> bool:
+    return wanted.translate(_SIGNS) == value
+
+
+def _equal_in_any_case(wanted: str, value: str) -> bool:
+    return wanted.translate(_SIGNS).lower() == value.lower()
+
+
+def _in_network(wanted: str, value: str) -> bool:
+    return ipaddress.ip_address(value) in ipaddress.ip_network(wanted, strict=False)
+
+
+_OPERATORS: dict[str, tuple[Callable[[str, str], bool], bool]] = {
+    "StringEquals": (_equal, False),
+    "StringNotEquals": (_equal, True),
+    "StringEqualsIgnoreCase": (_equal_in_any_case, False),
+    "StringNotEqualsIgnoreCase": (_equal_in_any_case, True),
+    "StringLike": (_like, False),
+    "StringNotLike": (_like, True),
+    "ArnEquals": (_like_arn, False),
+    "ArnNotEquals": (_like_arn, True),
+    "ArnLike": (_like_arn, False),
+    "ArnNotLike": (_like_arn, True),
+    "Bool": (_equal_in_any_case, False),
+    "BinaryEquals": (_equal, False),
+    "IpAddress": (_in_network, False),
+    "NotIpAddress": (_in_network, True),
+    "NumericEquals": (_number(lambda a, b: a == b), False),
+    "NumericNotEquals": (_number(lambda a, b: a == b), True),
+    "NumericLessThan": (_number(lambda a, b: a < b), False),
+    "NumericLessThanEquals": (_number(lambda a, b: a <= b), False),
+    "NumericGreaterThan": (_number(lambda a, b: a > b), False),
+    "NumericGreaterThanEquals": (_number(lambda a, b: a >= b), False),
+    "DateEquals": (_date(lambda a, b: a == b), False),
+    "DateNotEquals": (_date(lambda a, b: a == b), True),
+    "DateLessThan": (_date(lambda a, b: a < b), False),
+    "DateLessThanEquals": (_date(lambda a, b: a <= b), False),
+    "DateGreaterThan": (_date(lambda a, b: a > b), False),
+    "DateGreaterThanEquals": (_date(lambda a, b: a >= b), False),
 }
 
 
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def _strings(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise _Unreadable
+    return value
+
+
+def _scalar(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if not isinstance(value, str | int | float):
+        raise _Unreadable
+    return str(value)
