@@ -21,6 +21,7 @@ from soc2.catalog import Check
 from soc2.gather.aws.calls import AwsDetail, AwsList
 from soc2.gather.aws.credential_report import CredentialReport, parse
 from soc2.gather.aws.service_control import ServiceControl
+from soc2.gather.aws.simulation import ControlSimulation
 from soc2.gather.codec import Codec
 from soc2.gather.feeds import FeedSource
 from soc2.gather.kubernetes.access_matrix import AccessMatrix
@@ -34,8 +35,8 @@ from soc2.gather.kubernetes.tampering import ControlTampering
 from soc2.gather.kubernetes.token_revocation import TokenRevocation
 from soc2.gather.source import RUNNING, Listing, Source
 from soc2.judge import Declarations, Rule, Verdict
-from soc2.model.access.controls import ControlPower
-from soc2.model.aws.iam import ControlLevel
+from soc2.model.access.controls import ControlPower, Way
+from soc2.model.aws.iam import ControlLevel, Simulation
 from soc2.model.deviation import Resource
 from soc2.model.kubernetes.aws_auth import AuthMapping
 from soc2.model.kubernetes.cluster import ServerVersion
@@ -165,8 +166,13 @@ def _records(source: Source[Any], raw: list[Any]) -> list[Any]:
             return [msgspec.convert(item, AuthMapping) for item in raw]
         case ServiceControl():
             return [ControlLevel(item["target"], tuple(item["documents"])) for item in raw]
+        case ControlSimulation():
+            return [msgspec.convert(item, Simulation) for item in (raw or [{"offered": False}])]
         case ControlTampering():
-            return [ControlPower(Resource(*item["resource"]), item["name"], tuple(map(tuple, item["ways"]))) for item in raw]
+            return [
+                ControlPower(Resource(*item["resource"]), item["name"], tuple(Way(*way) for way in item["ways"]))
+                for item in raw
+            ]
         case LevelTrials():
             return msgspec.convert(raw, list[LevelProbe])
         case PodSearch():

@@ -13,9 +13,12 @@ from soc2.model.deviation import Deviation
 
 @dataclass(frozen=True, kw_only=True)
 class MayWeaken(Deviation):
-    template: ClassVar[str] = "it could stop or weaken {control} ({ways}) and is not declared for it"
+    """``confirmed`` says what somebody else answers: IAM's simulator, or in a cluster its authorizer itself."""
+
+    template: ClassVar[str] = "it could stop or weaken {control} ({ways}) and is not declared for it; confirmed: {confirmed}"
     control: str
     ways: str
+    confirmed: str
 
 
 def kept(declared: Iterable[str]) -> Callable[[ControlPower], Iterator[Deviation]]:
@@ -25,7 +28,7 @@ def kept(declared: Iterable[str]) -> Callable[[ControlPower], Iterator[Deviation
     def rule(power: ControlPower) -> Iterator[Deviation]:
         if any(fnmatchcase(power.name, pattern) for pattern in patterns):
             return
-        for control, ways in power.ways:
-            yield MayWeaken(resource=power.resource, control=control, ways=ways)
+        for way in power.ways:
+            yield MayWeaken(resource=power.resource, control=way.control, ways=way.ways, confirmed=way.confirmed)
 
     return rule

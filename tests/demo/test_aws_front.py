@@ -21,7 +21,6 @@ ANSWERS = {
     "guardduty": {"ListFindings": {"FindingIds": ["one", "two"]}},
     "backup": {"ListBackupJobs": {"BackupJobs": [{"BackupJobId": "j", "State": "FAILED", "CreationDate": "-3h"}]}},
     "eks": {"ListAccessEntries": {"accessEntries": ["arn:aws:iam::123456789012:role/a"]}},
-    "iam": {"SimulatePrincipalPolicy": {"EvaluationResults": [{"EvalActionName": "x:Y", "EvalDecision": "explicitDeny"}]}},
     "cloudtrail": {"LookupEvents": {"Events": [{"EventName": "StopLogging"}]}},
     "accessanalyzer": {"ListAnalyzers": {"error": "AccessDeniedException"}},
 }
@@ -43,12 +42,34 @@ def client(servers: AwsServers, service: str, environment: dict[str, str] | None
 def test_declared_answers_come_as_declared(servers: AwsServers) -> None:
     assert client(servers, "guardduty").list_findings(DetectorId="d")["FindingIds"] == ["one", "two"]
     assert client(servers, "eks").list_access_entries(clusterName="c")["accessEntries"] == ["arn:aws:iam::123456789012:role/a"]
-    result = client(servers, "iam").simulate_principal_policy(PolicySourceArn="a" * 20, ActionNames=["x:Y"])
-    assert result["EvaluationResults"][0]["EvalDecision"] == "explicitDeny"
     assert client(servers, "cloudtrail").lookup_events()["Events"][0]["EventName"] == "StopLogging"
     (job,) = client(servers, "backup").list_backup_jobs()["BackupJobs"]
     age = datetime.now(UTC) - job["CreationDate"]
     assert timedelta(hours=3) <= age < timedelta(hours=3, minutes=5)
+
+
+def test_the_simulator_answers_from_the_policies_of_the_principal(servers: AwsServers) -> None:
+    iam = client(servers, "iam")
+    iam.create_group(GroupName="watchers")
+    iam.put_group_policy(GroupName="watchers", PolicyName="p", PolicyDocument=json.dumps(_policy("Allow", "cloudtrail:*")))
+    user = iam.create_user(UserName="watcher")["User"]["Arn"]
+    iam.add_user_to_group(GroupName="watchers", UserName="watcher")
+    deny = json.dumps(_policy("Deny", "cloudtrail:DeleteTrail"))
+    iam.put_user_policy(UserName="watcher", PolicyName="p", PolicyDocument=deny)
+    actions = ["cloudtrail:StopLogging", "cloudtrail:DeleteTrail", "s3:DeleteBucket"]
+    results = iam.simulate_principal_policy(PolicySourceArn=user, ActionNames=actions)["EvaluationResults"]
+    assert [(each["EvalActionName"], each["EvalDecision"]) for each in results] == [
+        ("cloudtrail:StopLogging", "allowed"),
+        ("cloudtrail:DeleteTrail", "explicitDeny"),
+        ("s3:DeleteBucket", "implicitDeny"),
+    ]
+    with pytest.raises(ClientError) as error:
+        iam.simulate_principal_policy(PolicySourceArn=f"{user}2", ActionNames=actions)
+    assert error.value.response["Error"]["Code"] == "NoSuchEntity"
+
+
+def _policy(effect: str, action: str) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": [{"Effect": effect, "Action": action, "Resource": "*"}]}
 
 
 def test_a_declared_error_is_an_error(servers: AwsServers) -> None:

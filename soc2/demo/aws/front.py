@@ -19,6 +19,7 @@ import yaml
 
 from soc2.demo.aws.answers import Declared, HttpAnswer, error_answer, protocol_of, read_answers, utc_now
 from soc2.demo.aws.operations import Request, operation_model, recognise, service_model
+from soc2.demo.aws.simulate import ASKED, simulated
 from soc2.demo.lifeline import exit_when_parent_is_gone
 from soc2.gather.aws.permissions import permission
 
@@ -71,7 +72,7 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         request = recognise(self.command, self.path, headers, body)
         self.server.note(request)
-        answer = self._own_answer(request, unquote(self.path) + body.decode(errors="replace"))
+        answer = self._own_answer(request, body)
         if answer is None:
             self._pass_on(request, body)
         else:
@@ -89,13 +90,16 @@ class _Handler(BaseHTTPRequestHandler):
             return chunks
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))
 
-    def _own_answer(self, request: Request, text: str) -> HttpAnswer | None:
+    def _own_answer(self, request: Request, body: bytes) -> HttpAnswer | None:
         if not self._is_allowed(request):
             model = service_model(request.service)
             protocol = str(model.resolved_protocol) if model else "rest-json"
             return error_answer(protocol, "AccessDenied", "the identity has no right to it")
-        declared = self.server.answers.get((request.service, request.operation), ())
-        return next((answer.http() for answer in declared if answer.when in text), None)
+        text = unquote(self.path) + body.decode(errors="replace")
+        for answer in self.server.answers.get((request.service, request.operation), ()):
+            if answer.when in text:
+                return answer.http()
+        return simulated(body, self.server.upstream) if (request.service, request.operation) == ASKED else None
 
     def _is_allowed(self, request: Request) -> bool:
         """Tell what the identity may do: nothing, what the shipped policy allows, or everything."""

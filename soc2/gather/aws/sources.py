@@ -190,6 +190,16 @@ KEYS = AwsDetail(
     lambda name: name.key_id,
     lambda name: {"KeyId": name.key_id},
 )
+KEY_POLICIES = AwsDetail(
+    "kms key policies",
+    "kms",
+    "get_key_policy",
+    "",
+    storage.KeyPolicy,
+    KEYS,
+    lambda key: key.key_id,
+    lambda key: {"KeyId": key.key_id, "PolicyName": "default"} if key.manager == "CUSTOMER" else None,
+)
 KEY_ROTATION = AwsDetail(
     "kms key rotation",
     "kms",

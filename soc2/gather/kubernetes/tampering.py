@@ -10,7 +10,7 @@ from soc2.gather.kubernetes import sources
 from soc2.gather.kubernetes.connection import KubeConnection
 from soc2.gather.kubernetes.probes import probe_all, review
 from soc2.gather.source import Gatherer, Listing
-from soc2.model.access.controls import ControlPower
+from soc2.model.access.controls import ControlPower, Way
 from soc2.model.access.rbac import Authorizer, Caller, Question, caller_of
 from soc2.model.deviation import Resource
 from soc2.model.kubernetes.joins import grants
@@ -91,7 +91,7 @@ def _ask(
             where = f" in namespace {question.namespace}" if question.namespace else ""
             ways.setdefault(control, []).append(f"{question.verb} {question.resource}{where}")
     resource = Resource(subject.kind, subject.name, subject.namespace)
-    return ControlPower(resource, str(subject), tuple((control, ", ".join(how)) for control, how in ways.items()))
+    return ControlPower(resource, str(subject), tuple(Way(control, ", ".join(how)) for control, how in ways.items()))
 
 
 def _confirmed(connection: KubeConnection, caller: Caller, question: Question) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 from cloudsplaining.shared.constants import PRIVILEGE_ESCALATION_METHODS
@@ -138,10 +139,23 @@ class Asker:
         """Return in words that it may, or None. What cannot be decided is said to be so."""
         if resource_policy is None and not self.speaks_of(action):
             return None
-        decision = evaluate(self.policies, Request(action, resource, self._context), resource_policy, self.arn)
+        decision = self.decide(action, resource, resource_policy=resource_policy)
         if decision is Decision.ALLOW:
             return action
         return f"{action} (if its conditions hold)" if decision is Decision.UNDECIDABLE else None
+
+    def decide(
+        self,
+        action: str,
+        resource: str,
+        context: Mapping[str, str | None] = MappingProxyType({}),
+        resource_policy: Document | None = None,
+        *,
+        delegated: bool = False,
+    ) -> Decision:
+        """Return what IAM says, with more of the request's context and the resource's own policy where they are known."""
+        request = Request(action, resource, {**self._context, **context})
+        return evaluate(self.policies, request, resource_policy, self.arn, delegated=delegated)
 
     def speaks_of(self, action: str) -> bool:
         """Tell, fast, whether any statement could be about an action."""

@@ -132,6 +132,13 @@ def action_patterns(document: Document | None) -> Iterator[str]:
             yield pattern.lower() if isinstance(pattern, str) else "*"
 
 
+def resource_patterns(document: Document | None) -> Iterator[str]:
+    """Yield the patterns of resources that a policy's allowing statements name."""
+    for statement in statements(document):
+        if statement.get("Effect") == "Allow":
+            yield from (pattern for pattern in _list(statement.get("Resource")) if isinstance(pattern, str))
+
+
 def names_principal(statement: Mapping[str, Any], principal: str) -> bool:
     """Tell whether a statement of a resource or trust policy may be about a principal."""
     try:

@@ -96,6 +96,7 @@ class Vpc(PascalRecord, frozen=True):
 
 
 class FlowLog(PascalRecord, frozen=True):
+    flow_log_id: str = ""
     resource_id: str = ""
     flow_log_status: str = ""
     deliver_logs_status: str = ""

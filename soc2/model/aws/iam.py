@@ -157,3 +157,15 @@ class AccessFinding(CamelRecord, frozen=True):
     @property
     def resource(self) -> Resource:
         return principal_resource(self.resource_name)
+
+
+class Simulation(msgspec.Struct, frozen=True):
+    """What IAM's own simulator says, where the endpoint offers it: (principal's ARN, action, resource, decision)."""
+
+    offered: bool
+    answers: tuple[tuple[str, str, str, str], ...] = ()
+
+    @property
+    def decisions(self) -> dict[tuple[str, str, str], str]:
+        """Return ``allowed``, ``explicitDeny`` or ``implicitDeny`` by principal, action and resource."""
+        return {(principal, action, resource): decision for principal, action, resource, decision in self.answers}

@@ -15,6 +15,7 @@ class Trail(PascalRecord, frozen=True):
     name: str = ""
     arn: str = field(default="", name="TrailARN")
     home_region: str = ""
+    s3_bucket_name: str = field(default="", name="S3BucketName")
     is_multi_region_trail: bool = False
     log_file_validation_enabled: bool = False
 

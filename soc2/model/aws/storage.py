@@ -132,6 +132,12 @@ class Key(PascalRecord, frozen=True):
         return aws_resource("AWS::KMS::Key", self.description or self.key_id)
 
 
+class KeyPolicy(PascalRecord, frozen=True):
+    """``policy`` is the JSON text of the key's policy document."""
+
+    policy: str = ""
+
+
 class KeyRotation(PascalRecord, frozen=True):
     key_rotation_enabled: bool = False
 
