@@ -147,7 +147,7 @@ def _reason(outcome: Outcome, population: Population[T], deviations: int, waived
             causes = "; ".join(f"{source}: {problem}" for source, problem in population.problems)
             return f"evidence missing: {causes}" + (f"; what was read shows {share}" if deviations else "")
         case Outcome.NOT_APPLICABLE:
-            return "nothing to examine: a complete listing is empty"
+            return f"nothing to examine: {population.empty}"
         case Outcome.NOT_OCCURRED:
             return "no such event: the source is healthy and has none"
         case Outcome.PASS:

@@ -7,7 +7,7 @@ from datetime import datetime
 import pytest
 
 from fixtures.judge import Judge
-from soc2.model.access.controls import ControlPower
+from soc2.model.access.controls import ControlPower, Guardrail
 from soc2.model.access.primitives import SubjectRights
 from soc2.model.aws.iam import AccessFinding, Principal
 from soc2.model.aws.joins import PrincipalPolicies
@@ -184,6 +184,21 @@ def test_only_security_may_weaken_cloud_controls(
 ) -> None:
     """Only declared principals may stop or weaken CloudTrail, GuardDuty, Config, flow logs, keys and stored logs."""
     judge(cloud_control_powers, controls.kept((*system.access.cloud_admins, *system.access.security_principals)))
+
+
+@pytest.mark.check(
+    "guardrails-attached",
+    severity="critical",
+    seed=True,
+    official=["CC6.3"],
+    hipaa=["164.312(b)"],
+    gdpr=["32(1)(b)"],
+    kind="configuration",
+    remedy="Attach a service control policy that denies the actions to all but the security roles",
+)
+def test_guardrails_are_attached(guardrails: Population[Guardrail], judge: Judge) -> None:
+    """Where the account is in an organization, its policies deny switching controls off."""
+    judge(guardrails, controls.guarded)
 
 
 @pytest.mark.check(

@@ -57,12 +57,13 @@ class SourceStatus:
 @dataclass(frozen=True)
 class Population(Generic[T]):
     """The items of a check. ``exempt`` gives the owner's reason when the system has no such part in scope; ``manual``
-    says what a person has to provide."""
+    says what a person has to provide; ``empty`` what it means that there are no items."""
 
     items: tuple[T, ...]
     sources: tuple[SourceStatus, ...]
     exempt: str | None = None
     manual: str | None = None
+    empty: str = "a complete listing is empty"
 
     @property
     def complete(self) -> bool:

@@ -1,4 +1,4 @@
-"""The rule that only security roles may stop or weaken a control."""
+"""Rules on who may stop or weaken a control."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import ClassVar
 
-from soc2.model.access.controls import ControlPower
+from soc2.model.access.controls import ControlPower, Guardrail
 from soc2.model.deviation import Deviation
 
 
@@ -32,3 +32,16 @@ def kept(declared: Iterable[str]) -> Callable[[ControlPower], Iterator[Deviation
             yield MayWeaken(resource=power.resource, control=way.control, ways=way.ways, confirmed=way.confirmed)
 
     return rule
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotGuarded(Deviation):
+    template: ClassVar[str] = "no service control policy denies to stop or weaken {control}: {actions}"
+    control: str
+    actions: str
+
+
+def guarded(record: Guardrail) -> Iterator[Deviation]:
+    """The organization's policies deny what switches a control off to everybody that they do not name."""
+    if record.left:
+        yield NotGuarded(resource=record.resource, control=record.control, actions=", ".join(record.left))

@@ -57,6 +57,12 @@ def test_every_level_above_the_account_is_read(session: boto3.Session, tmp_path:
     assert DENY in listing.items[1].documents
 
 
+def test_no_policy_binds_the_account_that_manages_the_organization(session: boto3.Session, tmp_path: Path) -> None:
+    organization = session.client("organizations").create_organization(FeatureSet="ALL")["Organization"]
+    listing = gathered(session, tmp_path, organization["MasterAccountId"])
+    assert (listing.items, listing.statuses[0].complete) == ((), True)
+
+
 def test_a_denied_listing_is_missing_evidence(session: boto3.Session, tmp_path: Path) -> None:
     from botocore.exceptions import ClientError
 

@@ -22,7 +22,7 @@ OPERATIONS = ("DescribeOrganization", "ListParents", "ListPoliciesForTarget", "D
 
 @dataclass(frozen=True)
 class ServiceControl:
-    """One item for each level; none when the account belongs to no organization."""
+    """One item for each level; none when the account belongs to no organization, or manages it: then they do not bind it."""
 
     name: str = "service control policies"
 
@@ -35,8 +35,8 @@ class ServiceControl:
         problem = None
         try:
             client = connection.client("organizations", connection.regions[0])
-            client.describe_organization()
-            target = connection.account
+            manager = client.describe_organization()["Organization"].get("MasterAccountId")
+            target = connection.account if connection.account != manager else ""
             while target:
                 levels.append(ControlLevel(target, _documents(client, target)))
                 parents = client.list_parents(ChildId=target)["Parents"] if not target.startswith("r-") else []

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from soc2.model.access.cloud import Asker
-from soc2.model.access.iam import Decision, Document, resource_patterns
+from soc2.model.access.iam import Decision, Document, Policies, Request, evaluate, resource_patterns
 from soc2.model.aws.compute import EksCluster, FlowLog
 from soc2.model.aws.iam import ControlLevel, Simulation
 from soc2.model.aws.joins import PrincipalPolicies
@@ -359,3 +359,60 @@ def _confirmed(verdict: Verdict, decisions: Mapping[tuple[str, str, str], str] |
 def _together(answers: list[str]) -> str:
     """Return the one answer that says the most: a contradiction is never lost among confirmations."""
     return next(word for word in ("contradicted", "no", "yes", "not asked", "not offered") if word in answers)
+
+
+_GUARDED = (
+    "cloudtrail:StopLogging",
+    "cloudtrail:DeleteTrail",
+    "cloudtrail:UpdateTrail",
+    "cloudtrail:PutEventSelectors",
+    "guardduty:DeleteDetector",
+    "guardduty:UpdateDetector",
+    "guardduty:DisassociateFromAdministratorAccount",
+    "config:StopConfigurationRecorder",
+    "config:DeleteConfigurationRecorder",
+    "config:DeleteDeliveryChannel",
+    "ec2:DeleteFlowLogs",
+    "kms:ScheduleKeyDeletion",
+    "kms:DisableKey",
+    "organizations:LeaveOrganization",
+)
+"""What a guardrail of the organization is to deny: what switches a control off."""
+
+
+@dataclass(frozen=True)
+class Guardrail:
+    """A control of an account in an organization, with the actions that its policies leave to a role that nobody declared."""
+
+    account: str
+    control: str
+    left: tuple[str, ...]
+
+    @property
+    def resource(self) -> Resource:
+        return Resource("AWS::Account", self.account)
+
+
+def guardrails(levels: Iterable[ControlLevel], targets: Targets) -> Iterator[Guardrail]:
+    """Yield each guarded control as the service control policies leave it; none where no level binds the account.
+
+    The question is asked for a role that may do everything and that no policy can know of, so that an exception for security
+    roles by their ARN does not hold for it.
+    """
+    every = tuple(levels)
+    if not every:
+        return
+    account = every[0].target
+    anything: Document = {"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
+    policies = Policies((anything,), service_control=tuple(level.documents for level in every))
+    context = {"aws:principalarn": f"arn:aws:iam::{account}:role/nobody-declared-this", "aws:principalaccount": account}
+    found: dict[str, list[str]] = {}
+    for control, kind, actions in CLOUD_CONTROLS:
+        for action in (action for action in actions if action in _GUARDED):
+            asked = [Request(action, target.arns[0], context) for target in targets.get(kind) or (_ANYTHING,)]
+            decisions = {evaluate(policies, request) for request in asked}
+            left = found.setdefault(control, [])
+            if decisions & {Decision.ALLOW, Decision.UNDECIDABLE}:
+                left.append(action if Decision.ALLOW in decisions else f"{action} (if conditions hold)")
+    for control, names in found.items():
+        yield Guardrail(account, control, tuple(names))
