@@ -117,14 +117,18 @@ def admins_known(declared: Iterable[str]) -> Callable[[Grant], Iterator[Deviatio
 def primitives_limited(matter: Matter, declared: Iterable[str]) -> Callable[[SubjectRights], Iterator[Deviation]]:
     """Return the rule that only declared subjects hold the primitives of a matter.
 
-    Whoever has every right is the matter of ``admins_known`` and not repeated here.
+    Whoever has every right is the matter of ``admins_known`` and not repeated here. What the control plane holds by
+    Kubernetes' own roles (``system:…``) is left out; what somebody gave it besides is not.
     """
     patterns = tuple(declared)
 
     def rule(rights: SubjectRights) -> Iterator[Deviation]:
-        if _of_the_control_plane(rights.subject) or _declared(rights.subject, patterns):
+        if _declared(rights.subject, patterns):
             return
+        own = _of_the_control_plane(rights.subject)
         for holding in rights.holdings:
+            if own and all(option.grant.role.startswith("system:") for option in holding.via):
+                continue
             if holding.primitive.matter != matter or {"", holding.namespace} & rights.everything_in:
                 continue
             yield UndeclaredPower(

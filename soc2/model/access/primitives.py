@@ -80,6 +80,9 @@ _WEAKEN = ("update", "patch", "delete", "deletecollection")
 _ANY_WRITE = ("create", "update", "patch", "delete", "deletecollection")
 _IMPERSONATED: Need = (*_one("", "users", "impersonate"), *_one("", "serviceaccounts", "impersonate"))
 
+# The server answers a patch with the whole object, and the deletion of a collection with what was in it.
+_READS_SECRETS: Need = (*_one("", "secrets", "get", "list", "watch"), *_one("", "secrets", "patch", "deletecollection"))
+
 PRIMITIVES: tuple[Primitive, ...] = (
     Primitive(
         "escalate-roles",
@@ -105,7 +108,7 @@ PRIMITIVES: tuple[Primitive, ...] = (
     ),
     Primitive(
         "aggregation-labels",
-        "label ClusterRoles so that aggregated roles take over their rights",
+        "hand rights on to whoever holds an aggregated role, by the labels of ClusterRoles",
         (_one(RBAC, "clusterroles", *_CHANGE),),
         cluster=True,
     ),
@@ -135,7 +138,8 @@ PRIMITIVES: tuple[Primitive, ...] = (
     Primitive(
         "token-secrets",
         "have a token of any ServiceAccount written into a Secret and read it",
-        (_one("", "secrets", *_WRITE), _one("", "secrets", "get", "list", "watch")),
+        # A Secret never changes its type, so only a new one can become the token's.
+        (_one("", "secrets", "create"), _READS_SECRETS),
     ),
     Primitive(
         "nodes-proxy",
@@ -233,9 +237,11 @@ PRIMITIVES: tuple[Primitive, ...] = (
         "weaken policies of Kyverno or make exceptions from them",
         (
             (
-                *_any("kyverno.io", ("clusterpolicies", "policies"), *_WEAKEN),
+                # These may change or make objects with the rights of Kyverno.
+                *_any("kyverno.io", ("clusterpolicies", "policies"), *_ANY_WRITE),
+                *_any("policies.kyverno.io", ("mutatingpolicies", "generatingpolicies"), *_ANY_WRITE),
                 *_any("kyverno.io", ("policyexceptions",), *_WRITE),
-                *_any("policies.kyverno.io", ("validatingpolicies", "imagevalidatingpolicies", "mutatingpolicies"), *_WEAKEN),
+                *_any("policies.kyverno.io", ("validatingpolicies", "imagevalidatingpolicies"), *_WEAKEN),
                 *_any("policies.kyverno.io", ("policyexceptions",), *_WRITE),
             ),
         ),
@@ -276,7 +282,7 @@ PRIMITIVES: tuple[Primitive, ...] = (
             ),
         ),
     ),
-    Primitive("read-secrets", "read Secrets", (_one("", "secrets", "get", "list", "watch"),), "secrets"),
+    Primitive("read-secrets", "read Secrets", (_READS_SECRETS,), "secrets"),
     Primitive(
         "pods-exec",
         "run commands in pods",
@@ -461,7 +467,7 @@ def rights_of_subjects(
 ) -> Iterator[SubjectRights]:
     """Yield every subject that a binding names with what it holds.
 
-    A ServiceAccount holds what its groups hold too; what comes from a group alone is said of the group only.
+    Everybody holds what the groups hold that it is known to be in; what comes from a group alone is said of that group only.
     """
     own: dict[Subject, list[Grant]] = {}
     for grant in grants:
@@ -486,7 +492,11 @@ def _placed(subject: Subject, namespace: str) -> Subject:
 
 
 def _groups(subject: Subject) -> tuple[Subject, ...]:
-    if subject.kind != "ServiceAccount":
-        return ()
-    names = ("system:serviceaccounts", f"system:serviceaccounts:{subject.namespace}", "system:authenticated")
-    return tuple(Subject("Group", name) for name in names)
+    names: tuple[str, ...] = ("system:authenticated",)
+    if subject.kind == "ServiceAccount":
+        names = ("system:serviceaccounts", f"system:serviceaccounts:{subject.namespace}", *names)
+    elif subject.name in ("system:anonymous", "system:unauthenticated"):
+        names = ("system:unauthenticated",)
+    elif subject.name.startswith("system:serviceaccounts:"):
+        names = ("system:serviceaccounts", *names)
+    return tuple(group for group in (Subject("Group", name) for name in names) if group != subject)
