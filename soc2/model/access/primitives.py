@@ -25,7 +25,7 @@ Matter = Literal["escalation", "secrets", "execution", "workloads"]
 """Which declaration of the owner says who may hold a primitive."""
 
 # With these the object's name is not known when the request is authorized, so a rule with resourceNames never allows them.
-_NAMELESS = frozenset({"create", "deletecollection"})
+NAMELESS = frozenset({"create", "deletecollection"})
 
 
 @dataclass(frozen=True)
@@ -382,7 +382,7 @@ def _given(rules: tuple[PolicyRule, ...], minor: int | None) -> tuple[tuple[Powe
                 continue
             verbs = [verb for verb in power.verbs if "*" in rule.verbs or verb in rule.verbs]
             if rule.resource_names and "/" not in power.resource:
-                verbs = [verb for verb in verbs if verb not in _NAMELESS]
+                verbs = [verb for verb in verbs if verb not in NAMELESS]
             if verbs:
                 names = rule.resource_names or None
                 before = found.get(power, ())
