@@ -141,6 +141,13 @@ class Access(Section, frozen=True):
         return (*self.cluster_admins, *(f"AWS::IAM::*/{name}" for name in self.cloud_admins), *self.accepted_paths)
 
 
+class Admission(Section, frozen=True):
+    """What webhooks and admission policies may leave out: ``name -> what`` as reports show it, as patterns, for example
+    ``images -> namespace sandbox`` or ``images -> condition not-the-builder``."""
+
+    exclusions: tuple[Annotated[str, Meta(pattern=r"^[^>]+ -> .+$")], ...] = ()
+
+
 class Exposure(Section, frozen=True):
     """What is meant to be reachable from outside: ``namespace/name`` or names, as patterns."""
 
@@ -242,6 +249,7 @@ class System(Section, frozen=True):
     images: Images = Images()
     data: Data = Data()
     access: Access = Access()
+    admission: Admission = Admission()
     exposure: Exposure = Exposure()
     agents: Agents = Agents()
     availability: Availability = Availability()

@@ -12,8 +12,8 @@ from soc2.model.access.primitives import SubjectRights
 from soc2.model.aws.iam import AccessFinding, Principal
 from soc2.model.aws.joins import PrincipalPolicies
 from soc2.model.feeds import Person
-from soc2.model.kubernetes.admission import ValidatingAdmissionPolicy, ValidatingWebhookConfiguration
-from soc2.model.kubernetes.joins import BoundPolicy, Grant
+from soc2.model.kubernetes.admission import ValidatingAdmissionPolicy, WebhookConfiguration
+from soc2.model.kubernetes.joins import AdmissionScope, BoundPolicy, Grant
 from soc2.model.kubernetes.rbac import ClusterRole, Role
 from soc2.model.population import Population
 from soc2.model.probes import MatrixProbe
@@ -131,10 +131,25 @@ def test_the_access_matrix_holds(access_matrix: Population[MatrixProbe], judge: 
     remedy="Set failurePolicy to Fail and run the webhook with several replicas",
 )
 def test_admission_fails_closed(
-    admission_controls: Population[ValidatingWebhookConfiguration | ValidatingAdmissionPolicy], judge: Judge
+    admission_controls: Population[WebhookConfiguration | ValidatingAdmissionPolicy], judge: Judge
 ) -> None:
-    """Validating webhooks and admission policies refuse when they cannot decide."""
+    """Webhooks and admission policies refuse when they cannot decide."""
     judge(admission_controls, admission.fails_closed)
+
+
+@pytest.mark.check(
+    "admission-exclusions-declared",
+    severity="high",
+    seed=True,
+    official=["CC6.3", "CC6.8"],
+    hipaa=["164.308(a)(4)(ii)(C)", "164.312(a)(1)"],
+    gdpr=["25(2)", "32(4)"],
+    kind="configuration",
+    remedy="Let the selector match the namespace, or declare what is left out under [admission] exclusions",
+)
+def test_admission_exclusions_are_declared(admission_scopes: Population[AdmissionScope], judge: Judge, system: System) -> None:
+    """Validating webhooks and admission policies look at every namespace and object in scope but those declared."""
+    judge(admission_scopes, admission.exclusions_declared(system.admission.exclusions))
 
 
 @pytest.mark.check(

@@ -47,6 +47,12 @@ VALIDATING_WEBHOOKS = KubeList(
     admission.ValidatingWebhookConfiguration,
     namespaced=False,
 )
+MUTATING_WEBHOOKS = KubeList(
+    "mutatingwebhookconfigurations",
+    f"{_ADMISSION}/mutatingwebhookconfigurations",
+    admission.MutatingWebhookConfiguration,
+    namespaced=False,
+)
 ADMISSION_POLICIES = KubeList(
     "validatingadmissionpolicies",
     f"{_ADMISSION}/validatingadmissionpolicies",

@@ -13,6 +13,13 @@ class RuleWithOperations(Record, frozen=True):
     operations: tuple[str, ...] = ()
 
 
+class MatchCondition(Record, frozen=True):
+    """A condition in CEL; what does not meet all of them is not checked."""
+
+    name: str = ""
+    expression: str = ""
+
+
 class Webhook(Record, frozen=True):
     name: str = ""
     failure_policy: str = "Fail"
@@ -20,6 +27,7 @@ class Webhook(Record, frozen=True):
     timeout_seconds: int = 10
     namespace_selector: LabelSelector | None = None
     object_selector: LabelSelector | None = None
+    match_conditions: tuple[MatchCondition, ...] = ()
     rules: tuple[RuleWithOperations, ...] = ()
 
 
@@ -39,11 +47,13 @@ class MatchResources(Record, frozen=True):
     namespace_selector: LabelSelector | None = None
     object_selector: LabelSelector | None = None
     resource_rules: tuple[RuleWithOperations, ...] = ()
+    exclude_resource_rules: tuple[RuleWithOperations, ...] = ()
 
 
 class ValidatingAdmissionPolicySpec(Record, frozen=True):
     failure_policy: str = "Fail"
     match_constraints: MatchResources | None = None
+    match_conditions: tuple[MatchCondition, ...] = ()
 
 
 class ValidatingAdmissionPolicy(KubeObject, frozen=True):

@@ -6,8 +6,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from soc2.model.deviation import Resource
-from soc2.model.kubernetes.admission import ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding
+from soc2.model.kubernetes.admission import (
+    MatchCondition,
+    MatchResources,
+    ValidatingAdmissionPolicy,
+    ValidatingAdmissionPolicyBinding,
+    ValidatingWebhookConfiguration,
+)
 from soc2.model.kubernetes.cluster import Namespace, Node
+from soc2.model.kubernetes.meta import LabelSelector
 from soc2.model.kubernetes.network import NetworkPolicy
 from soc2.model.kubernetes.pods import Pod
 from soc2.model.kubernetes.rbac import (
@@ -168,6 +175,76 @@ def bound_policies(
         by_policy.setdefault(binding.spec.policy_name, []).append(binding)
     for policy in policies:
         yield BoundPolicy(policy, tuple(by_policy.get(policy.name, ())))
+
+
+@dataclass(frozen=True)
+class AdmissionScope:
+    """A webhook or policy (``name``) with what it does not look at, each as a short name and its detail."""
+
+    resource: Resource
+    name: str
+    left_out: tuple[tuple[str, str], ...]
+
+
+def admission_scopes(
+    webhooks: Iterable[ValidatingWebhookConfiguration],
+    policies: Iterable[ValidatingAdmissionPolicy],
+    bindings: Iterable[ValidatingAdmissionPolicyBinding],
+    namespaces: Iterable[Namespace],
+) -> Iterator[AdmissionScope]:
+    """Evaluate the selectors of webhooks and enforced policies on the namespaces; conditions in CEL are shown as they are.
+
+    A policy looks at a namespace when it and any of its bindings that deny do.
+    """
+    every = tuple(namespaces)
+    for configuration in webhooks:
+        for webhook in configuration.webhooks:
+            matched = MatchResources(webhook.namespace_selector, webhook.object_selector)
+            left_out = (*_unseen(every, [(matched,)]), *_narrowed([matched]), *_conditions(webhook.match_conditions))
+            yield AdmissionScope(configuration.resource, webhook.name, left_out)
+    for record in bound_policies(policies, bindings):
+        spec = record.policy.spec
+        denying = [item for item in record.bindings if "Deny" in item.spec.validation_actions]
+        if not denying:
+            continue
+        own = spec.match_constraints or MatchResources()
+        chains = [(own, item.spec.match_resources or MatchResources()) for item in denying]
+        # What only one of several bindings leaves out, another may look at: nobody can tell from the selectors.
+        bound = [chain[1] for chain in chains] if len(chains) == 1 else []
+        left_out = (*_unseen(every, chains), *_narrowed([own, *bound]), *_conditions(spec.match_conditions))
+        yield AdmissionScope(record.resource, record.policy.name, left_out)
+
+
+def _unseen(namespaces: tuple[Namespace, ...], chains: Iterable[tuple[MatchResources, ...]]) -> Iterator[tuple[str, str]]:
+    chains = tuple(chains)
+    for namespace in namespaces:
+        # The API server sets this label on every namespace.
+        labels = {**namespace.labels, "kubernetes.io/metadata.name": namespace.name}
+        if not any(all(_selects(each.namespace_selector, labels) for each in chain) for chain in chains):
+            yield f"namespace {namespace.name}", "its labels are not selected"
+
+
+def _selects(selector: LabelSelector | None, labels: dict[str, str]) -> bool:
+    return selector is None or selector.matches(labels)
+
+
+def _narrowed(matched: Iterable[MatchResources]) -> Iterator[tuple[str, str]]:
+    for each in matched:
+        if each.object_selector and not each.object_selector.selects_everything:
+            yield "objects by label", f"only those that {_selector_words(each.object_selector)}"
+        for rule in each.exclude_resource_rules:
+            groups = ", ".join(f"{resource}.{group}".rstrip(".") for group in rule.api_groups for resource in rule.resources)
+            yield f"resources {groups}", f"on {', '.join(rule.operations)}"
+
+
+def _selector_words(selector: LabelSelector) -> str:
+    equal = [f"{key}={value}" for key, value in (selector.match_labels or {}).items()]
+    return " and ".join([*equal, *(f"{e.key} {e.operator} {','.join(e.values)}".rstrip() for e in selector.match_expressions)])
+
+
+def _conditions(conditions: Iterable[MatchCondition]) -> Iterator[tuple[str, str]]:
+    for condition in conditions:
+        yield f"condition {condition.name}", f"only where {condition.expression}"
 
 
 @dataclass(frozen=True)
