@@ -16,9 +16,11 @@ import pytest
 import yaml
 
 from soc2.catalog import all_checks
+from soc2.demo.aws.front import AUDITOR_ACCESS_KEY
 from soc2.demo.company.weaknesses import all_weaknesses
 from soc2.demo.environment import Environment
 from soc2.demo.run import compare
+from soc2.gather.aws.permissions import permission
 from tests.conftest import ROOT, Examined, examine
 
 pytestmark = pytest.mark.controlplane
@@ -134,6 +136,17 @@ def test_the_examiner_only_reads_the_account(default_run: Examined, default_demo
     reading = re.compile(r"^(Get|List|Describe|Generate|Simulate)")
     assert len(operations) > 20
     assert {name for name in operations if not reading.match(name)} == set()
+
+
+def test_every_shipped_right_in_the_account_is_used(default_run: Examined, default_demo: Environment) -> None:
+    """The front service lets the examiner do only what the shipped policy allows, and the run has no denied source."""
+    assert default_run.results
+    requests = [json.loads(line) for line in default_demo.aws_access_log.read_text().splitlines()]
+    own = [entry for entry in requests if entry["access_key"] == AUDITOR_ACCESS_KEY]
+    used = {permission(entry["service"], entry["operation"]) for entry in own}
+    policy = json.loads((ROOT / "deploy" / "aws" / "policy.json").read_text())
+    (statement,) = policy["Statement"]
+    assert set(statement["Action"]) == used - {"sts:GetCallerIdentity"}
 
 
 def test_no_call_is_made_twice(default_run: Examined) -> None:
