@@ -48,9 +48,10 @@ SELINUX = record(
     role=rarely(st.sampled_from(["", "sysadm_r"])),
     level=optional(st.just("s0")),
 )
+DEFAULT = ["DAC_OVERRIDE", "FOWNER", "FSETID", "SETFCAP", "SETGID", "SETPCAP", "SETUID"]
 COMMON = ["NET_BIND_SERVICE", "AUDIT_WRITE", "CHOWN", "KILL", "MKNOD", "SYS_CHROOT", "NET_RAW", "SYS_ADMIN", "ALL"]
 ODD = ["CAP_CHOWN", "CAP_NET_BIND_SERVICE", "CAP_SYS_ADMIN", "chown", "net_bind_service", ""]
-ADDED = few([*COMMON, *ODD])
+ADDED = few([*DEFAULT, *COMMON, *ODD])
 CAPABILITIES = record(add=optional(ADDED), drop=optional(few(["ALL", "NET_RAW", "all", "CAP_ALL", "*"])) | st.just(["ALL"]))
 ADDRESS = st.fixed_dictionaries({"port": st.just(80)}, optional={"host": st.sampled_from(["", "10.0.0.1", "example.com"])})
 CONNECTION = st.builds(lambda kind, address: {kind: address}, st.sampled_from(["httpGet", "tcpSocket"]), ADDRESS)
@@ -121,57 +122,56 @@ def container(draw: st.DrawFn, name: str, port: int, *, user_namespace: bool, ca
 
 
 _CLAIM = {"spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}
-VOLUME: st.SearchStrategy[Json] = st.sampled_from(
-    [
-        {},
-        {"awsElasticBlockStore": {"volumeID": "vol-1"}},
-        {"azureDisk": {"diskName": "d", "diskURI": "/subscriptions/x", "kind": "Managed"}},
-        {"azureFile": {"secretName": "s", "shareName": "x"}},
-        {"cephfs": {"monitors": ["10.0.0.1"]}},
-        {"cinder": {"volumeID": "v"}},
-        {"configMap": {"name": "c"}},
-        {"csi": {"driver": "d.example"}},
-        {"downwardAPI": {"items": []}},
-        {"emptyDir": {}},
-        {"ephemeral": {"volumeClaimTemplate": _CLAIM}},
-        {"fc": {"targetWWNs": ["50060e801049cfd1"], "lun": 0}},
-        {"flexVolume": {"driver": "example/d"}},
-        {"flocker": {"datasetName": "d"}},
-        {"gcePersistentDisk": {"pdName": "p"}},
-        {"gitRepo": {"repository": "https://git.example/r"}},
-        {"glusterfs": {"endpoints": "e", "path": "p"}},
-        {"hostPath": {"path": "/var/log"}},
-        {"image": {"reference": "registry.example/data"}},
-        {"iscsi": {"targetPortal": "10.0.0.1", "iqn": "iqn.2001-04.com.example:storage", "lun": 0}},
-        {"nfs": {"server": "nas", "path": "/"}},
-        {"persistentVolumeClaim": {"claimName": "p"}},
-        {"photonPersistentDisk": {"pdID": "p"}},
-        {"portworxVolume": {"volumeID": "v"}},
-        {"projected": {"sources": []}},
-        {"quobyte": {"registry": "registry.example:7861", "volume": "v"}},
-        {"rbd": {"monitors": ["10.0.0.1"], "image": "i"}},
-        {"scaleIO": {"gateway": "https://g.example", "system": "s", "secretRef": {"name": "s"}, "volumeName": "v"}},
-        {"secret": {"secretName": "s"}},
-        {"storageos": {"volumeName": "v"}},
-        {"vsphereVolume": {"volumePath": "[store] v"}},
-    ]
+VOLUME_SOURCES: list[Json] = [
+    {},
+    {"awsElasticBlockStore": {"volumeID": "vol-1"}},
+    {"azureDisk": {"diskName": "d", "diskURI": "/subscriptions/x", "kind": "Managed"}},
+    {"azureFile": {"secretName": "s", "shareName": "x"}},
+    {"cephfs": {"monitors": ["10.0.0.1"]}},
+    {"cinder": {"volumeID": "v"}},
+    {"configMap": {"name": "c"}},
+    {"csi": {"driver": "d.example"}},
+    {"downwardAPI": {"items": []}},
+    {"emptyDir": {}},
+    {"ephemeral": {"volumeClaimTemplate": _CLAIM}},
+    {"fc": {"targetWWNs": ["50060e801049cfd1"], "lun": 0}},
+    {"flexVolume": {"driver": "example/d"}},
+    {"flocker": {"datasetName": "d"}},
+    {"gcePersistentDisk": {"pdName": "p"}},
+    {"gitRepo": {"repository": "https://git.example/r"}},
+    {"glusterfs": {"endpoints": "e", "path": "p"}},
+    {"hostPath": {"path": "/var/log"}},
+    {"image": {"reference": "registry.example/data"}},
+    {"iscsi": {"targetPortal": "10.0.0.1", "iqn": "iqn.2001-04.com.example:storage", "lun": 0}},
+    {"nfs": {"server": "nas", "path": "/"}},
+    {"persistentVolumeClaim": {"claimName": "p"}},
+    {"photonPersistentDisk": {"pdID": "p"}},
+    {"portworxVolume": {"volumeID": "v"}},
+    {"projected": {"sources": []}},
+    {"quobyte": {"registry": "registry.example:7861", "volume": "v"}},
+    {"rbd": {"monitors": ["10.0.0.1"], "image": "i"}},
+    {"scaleIO": {"gateway": "https://g.example", "system": "s", "secretRef": {"name": "s"}, "volumeName": "v"}},
+    {"secret": {"secretName": "s"}},
+    {"storageos": {"volumeName": "v"}},
+    {"vsphereVolume": {"volumePath": "[store] v"}},
+]
+VOLUMES = st.lists(st.sampled_from(VOLUME_SOURCES), max_size=2).map(
+    lambda kinds: [{"name": f"v{i}", **kind} for i, kind in enumerate(kinds)]
 )
-VOLUMES = st.lists(VOLUME, max_size=2).map(lambda kinds: [{"name": f"v{i}", **kind} for i, kind in enumerate(kinds)])
-SYSCTLS = few(
-    [
-        "kernel.shm_rmid_forced",
-        "net.ipv4.ip_local_port_range",
-        "net.ipv4.tcp_syncookies",
-        "net.ipv4.ping_group_range",
-        "net.ipv4.ip_unprivileged_port_start",
-        *["net.ipv4.ip_local_reserved_ports"] * 4,
-        *["net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_fin_timeout"] * 2,
-        *["net.ipv4.tcp_keepalive_intvl", "net.ipv4.tcp_keepalive_probes"] * 2,
-        *["net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem"] * 2,
-        "net/ipv4/tcp_syncookies",
-        "kernel.msgmax",
-    ]
-).map(lambda names: [{"name": name, "value": "1"} for name in names])
+SYSCTL_NAMES = [
+    "kernel.shm_rmid_forced",
+    "net.ipv4.ip_local_port_range",
+    "net.ipv4.tcp_syncookies",
+    "net.ipv4.ping_group_range",
+    "net.ipv4.ip_unprivileged_port_start",
+    *["net.ipv4.ip_local_reserved_ports"] * 4,
+    *["net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_fin_timeout"] * 2,
+    *["net.ipv4.tcp_keepalive_intvl", "net.ipv4.tcp_keepalive_probes"] * 2,
+    *["net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem"] * 2,
+    "net/ipv4/tcp_syncookies",
+    "kernel.msgmax",
+]
+SYSCTLS = few(SYSCTL_NAMES).map(lambda names: [{"name": name, "value": "1"} for name in names])
 POD_CONTEXT = seldom_empty(
     runAsNonRoot=optional(st.booleans()),
     runAsUser=optional(USER),

@@ -20,7 +20,19 @@ from soc2.gather.kubernetes.connection import GatherError, KubeConnection
 from soc2.model.kubernetes.pods import Pod
 from soc2.model.kubernetes.subjects import LATEST_STANDARDS, PodSubject
 from soc2.rules.pod_security import CONTROLS, Level, breaches
-from tests.rules.pod_strategies import CAREFUL, CAREFUL_POD, PODS, Json, ephemeral_containers
+from tests.rules.pod_strategies import (
+    CAREFUL,
+    CAREFUL_POD,
+    COMMON,
+    DEFAULT,
+    ODD,
+    PODS,
+    SELINUX_TYPES,
+    SYSCTL_NAMES,
+    VOLUME_SOURCES,
+    Json,
+    ephemeral_containers,
+)
 
 pytestmark = pytest.mark.controlplane
 
@@ -162,6 +174,24 @@ def test_every_change_is_at_its_version(api: KubeConnection, change: int, spec: 
         for version in (change - 1, change)
     )
     assert before != after
+
+
+_EVERY_VALUE: list[Json] = [
+    *(_careful(volumes=[{"name": "v", **source}]) for source in VOLUME_SOURCES),
+    *(_careful({"capabilities": {"add": [name], "drop": ["ALL"]}}) for name in sorted({*COMMON, *ODD, *DEFAULT})),
+    *(_careful({"seLinuxOptions": {"type": name}}) for name in sorted(set(SELINUX_TYPES))),
+    *(_sysctl(name) for name in sorted(set(SYSCTL_NAMES))),
+]
+
+
+@pytest.mark.parametrize("spec", _EVERY_VALUE)
+def test_every_value_is_judged_by_itself(api: KubeConnection, spec: Json) -> None:
+    pod = _with_images({"name": "single"}, spec)
+    if "CAP_SYS_ADMIN" in str(spec):
+        del pod["spec"]["containers"][0]["securityContext"]["allowPrivilegeEscalation"]
+    for level in _LEVELS:
+        answer = api.try_create(f"/api/v1/namespaces/{_namespace(level, LATEST_STANDARDS)}/pods", pod)
+        _compare(pod, level, LATEST_STANDARDS, answer.status, answer.reason)
 
 
 @settings(suppress_health_check=_HEALTH)
