@@ -22,6 +22,7 @@ from soc2.model.access.iam import (
     Request,
     action_patterns,
     evaluate,
+    like,
     names_principal,
     statements,
     trusts,
@@ -159,8 +160,8 @@ class Asker:
 
     def speaks_of(self, action: str) -> bool:
         """Tell, fast, whether any statement could be about an action."""
-        service = action.partition(":")[0].lower()
-        return any(pattern.startswith(("*", service)) or "*" in pattern.partition(":")[0] for pattern in self._patterns)
+        wanted = action.lower()
+        return any(like(pattern, wanted) for pattern in self._patterns)
 
 
 def _to_everything(asker: Asker) -> Iterator[tuple[str, str]]:

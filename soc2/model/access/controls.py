@@ -278,10 +278,15 @@ def verdicts(one: PrincipalPolicies, service_control: tuple[tuple[Document, ...]
                 yield Verdict(asker.arn, control, action, _ANYTHING, "*", Decision.IMPLICIT_DENY)
                 continue
             for target in chosen:
-                found = [
-                    Verdict(asker.arn, control, action, target, arn, _ask(asker, action, target, arn)) for arn in target.arns
-                ]
-                yield max(found, key=lambda each: _LIKELIHOOD[each.decision])
+                best: Verdict | None = None
+                for arn in target.arns:
+                    found = Verdict(asker.arn, control, action, target, arn, _ask(asker, action, target, arn))
+                    if best is None or _LIKELIHOOD[found.decision] > _LIKELIHOOD[best.decision]:
+                        best = found
+                    if best.decision is Decision.ALLOW:
+                        break
+                if best:
+                    yield best
 
 
 _LIKELIHOOD = {Decision.EXPLICIT_DENY: 0, Decision.IMPLICIT_DENY: 1, Decision.UNDECIDABLE: 2, Decision.ALLOW: 3}

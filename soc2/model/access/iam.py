@@ -257,13 +257,13 @@ def _applies(
 def _about_action(statement: Mapping[str, Any], action: str) -> bool:
     beside = "NotAction" in statement
     patterns = _strings(statement["NotAction"] if beside else statement.get("Action"))
-    return any(_like(pattern.lower(), action) for pattern in patterns) != beside
+    return any(like(pattern.lower(), action) for pattern in patterns) != beside
 
 
 def _about_resource(statement: Mapping[str, Any], request: Request, *, variables: bool) -> _Truth:
     beside = "NotResource" in statement
     patterns = _strings(statement["NotResource"] if beside else statement.get("Resource"))
-    found = max((_matches(_like, each, request.resource, request, variables) for each in patterns), default=_Truth.NO)
+    found = max((_matches(like, each, request.resource, request, variables) for each in patterns), default=_Truth.NO)
     return _Truth(_Truth.YES - found) if beside else found
 
 
@@ -307,7 +307,8 @@ def _pattern(pattern: str) -> re.Pattern[str]:
     return re.compile("".join(signs) + r"\Z", re.S)
 
 
-def _like(pattern: str, text: str) -> bool:
+def like(pattern: str, text: str) -> bool:
+    """Compare with a pattern in which ``*`` is any text and ``?`` any character."""
     return pattern == "*" or bool(_pattern(pattern).match(text))
 
 
@@ -375,7 +376,7 @@ def _like_arn(pattern: str, value: str) -> bool:
     parts, others = pattern.split(":", 5), value.split(":", 5)
     if len(parts) != 6 or len(others) != 6:
         raise ValueError("not an ARN")
-    return all(_like(part, other) for part, other in zip(parts, others, strict=True))
+    return all(like(part, other) for part, other in zip(parts, others, strict=True))
 
 
 def _equal(wanted: str, value: str) -> bool:
@@ -395,8 +396,8 @@ _OPERATORS: dict[str, tuple[Callable[[str, str], bool], bool]] = {
     "StringNotEquals": (_equal, True),
     "StringEqualsIgnoreCase": (_equal_in_any_case, False),
     "StringNotEqualsIgnoreCase": (_equal_in_any_case, True),
-    "StringLike": (_like, False),
-    "StringNotLike": (_like, True),
+    "StringLike": (like, False),
+    "StringNotLike": (like, True),
     "ArnEquals": (_like_arn, False),
     "ArnNotEquals": (_like_arn, True),
     "ArnLike": (_like_arn, False),
