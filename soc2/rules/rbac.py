@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import ClassVar
 
-from soc2.model.access.primitives import Held, Matter, SubjectRights, is_everything
+from soc2.model.access.primitives import Matter, SubjectRights, is_everything
 from soc2.model.deviation import Deviation
 from soc2.model.kubernetes.joins import BoundAccounts, Grant
 from soc2.model.kubernetes.rbac import ClusterRole, Role, SecretMeta, Subject
@@ -136,16 +136,12 @@ def primitives_limited(matter: Matter, declared: Iterable[str]) -> Callable[[Sub
                 subject=str(rights.subject),
                 primitive=holding.primitive.id,
                 gives=holding.primitive.gives,
-                powers=" and ".join(dict.fromkeys(_words(option) for option in holding.via)),
+                powers=" and ".join(dict.fromkeys(str(option) for option in holding.via)),
                 roles=", ".join(dict.fromkeys(option.grant.role for option in holding.via)),
                 where=_where(holding.namespace),
             )
 
     return rule
-
-
-def _words(option: Held) -> str:
-    return str(option.power) + (f" named {', '.join(option.names)}" if option.names else "")
 
 
 def not_for_everyone(grant: Grant) -> Iterator[Deviation]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -26,8 +25,9 @@ from soc2.model.kubernetes.rbac import ClusterRole, ClusterRoleBinding, Role, Ro
 pytestmark = pytest.mark.controlplane
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
-_QUESTIONS = int(os.environ.get("SOC2_QUESTIONS", "1000"))
 _EACH = 40
+# 1,000 questions in the default profile.
+_QUESTIONS = _EACH * (settings().max_examples // 12)
 _SERIAL = itertools.count()
 Json = dict[str, Any]
 

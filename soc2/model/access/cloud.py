@@ -265,9 +265,14 @@ def add_identities(
             issuer = provider.partition("oidc-provider/")[2].lower()
             for user in _named_subjects(trust, provider, issuer) or by_user:
                 context = {f"{issuer}:sub": user, f"{issuer}:aud": "sts.amazonaws.com"}
-                if user in by_user and trusts(trust, provider, Request(_WEB_IDENTITY, "*", context)) is Decision.ALLOW:
-                    who = account(by_user[user].namespace, by_user[user].name)
-                    graph.add(identity_of(who), role.arn, _WEB_IDENTITY)
+                if user not in by_user:
+                    continue
+                who = identity_of(account(by_user[user].namespace, by_user[user].name))
+                decision = trusts(trust, provider, Request(_WEB_IDENTITY, "*", context))
+                if decision is Decision.ALLOW:
+                    graph.add(who, role.arn, _WEB_IDENTITY)
+                elif decision is Decision.UNDECIDABLE:
+                    graph.add(who, role.arn, f"{_WEB_IDENTITY} (if the trust's conditions hold)")
 
 
 def _named_subjects(trust: Document | None, provider: str, issuer: str) -> tuple[str, ...]:

@@ -27,7 +27,6 @@ _TO_CLUSTER_ADMIN = frozenset(
     {
         "escalate-cluster-roles",
         "bind-in-cluster",
-        "aggregation-labels",
         "approve-certificates",
         "sign-certificates",
         "mutating-webhooks",
@@ -172,7 +171,7 @@ def _add_rights(graph: AccessGraph, item: SubjectRights, namespaces: Mapping[str
         graph.add(me, admin_of(namespace) if namespace else CLUSTER_ADMIN, "do everything")
     makes_pods = any(holding.primitive.matter == "workloads" for holding in item.holdings)
     for holding in item.holdings:
-        how = f"{holding.via[0].power} through {holding.via[0].grant.resource}"
+        how = " and ".join(dict.fromkeys(f"{option} through {option.grant.resource}" for option in holding.via))
         for target in _targets(holding, namespaces, makes_pods=makes_pods):
             graph.add(me, target, how)
 

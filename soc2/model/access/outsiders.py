@@ -26,6 +26,8 @@ _NOBODYS: dict[str, str | None] = {
     "sts:externalid": None,
     "aws:securetransport": "true",
 }
+# What their own account lets them do is theirs to decide, so only what lets them in counts.
+_THEIR_OWN = Policies(({"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}},))
 # Identity providers whose identities are those of a cluster, which the graph has by themselves.
 _OF_CLUSTERS = "oidc.eks."
 
@@ -89,7 +91,9 @@ def add_outsiders(
             for action, arn in store.reads if speaks else ():
                 for name in outsider.principals:
                     request = Request(action, arn, outsider.context)
-                    _add(graph, outsider, store.node, action, evaluate(Policies(), request, store.policy, name))
+                    _add(
+                        graph, outsider, store.node, action, evaluate(_THEIR_OWN, request, store.policy, name, delegated=True)
+                    )
 
 
 def _add(graph: AccessGraph, outsider: Outsider, target: str, action: str, decision: Decision) -> None:

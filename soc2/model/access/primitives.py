@@ -40,9 +40,6 @@ class Power:
     verbs: tuple[str, ...]
     before: int | None = None
 
-    def __str__(self) -> str:
-        return f"{'/'.join(self.verbs)} {self.resource}" + (f".{self.group}" if self.group else "")
-
 
 Need = tuple[Power, ...]
 """Powers any of which will do."""
@@ -336,11 +333,17 @@ BY_ID = {primitive.id: primitive for primitive in PRIMITIVES}
 
 @dataclass(frozen=True)
 class Held:
-    """A power that a binding gives. ``names`` are the objects it is limited to; None for all."""
+    """A power that a binding gives: by which of its verbs, and the objects (``names``) it is limited to; None for all."""
 
     grant: Grant
     power: Power
+    verbs: tuple[str, ...]
     names: tuple[str, ...] | None = None
+
+    def __str__(self) -> str:
+        resource = self.power.resource + (f".{self.power.group}" if self.power.group else "")
+        named = f" named {', '.join(self.names)}" if self.names else ""
+        return f"{'/'.join(self.verbs)} {resource}{named}"
 
 
 @dataclass(frozen=True)
@@ -371,23 +374,27 @@ def _powers() -> dict[Power, None]:
 
 
 @cache
-def _given(rules: tuple[PolicyRule, ...], minor: int | None) -> tuple[tuple[Power, tuple[str, ...] | None], ...]:
-    """Return the powers that rules give, each with the names it is limited to (None: all objects)."""
-    found: dict[Power, tuple[str, ...] | None] = {}
+def _given(
+    rules: tuple[PolicyRule, ...], minor: int | None
+) -> tuple[tuple[Power, tuple[str, ...], tuple[str, ...] | None], ...]:
+    """Return the powers that rules give, each with its verbs and the names it is limited to (None: all objects)."""
+    found: dict[Power, tuple[frozenset[str], tuple[str, ...] | None]] = {}
     for rule in rules:
         for power in _powers():
             if power.before is not None and minor is not None and minor >= power.before:
                 continue
             if not _touches(rule, power):
                 continue
-            verbs = [verb for verb in power.verbs if "*" in rule.verbs or verb in rule.verbs]
+            verbs = frozenset(verb for verb in power.verbs if "*" in rule.verbs or verb in rule.verbs)
             if rule.resource_names and "/" not in power.resource:
-                verbs = [verb for verb in verbs if verb not in NAMELESS]
+                verbs -= NAMELESS
             if verbs:
-                names = rule.resource_names or None
-                before = found.get(power, ())
-                found[power] = None if names is None or before is None else (*before, *names)
-    return tuple(found.items())
+                verbs_before, names_before = found.get(power, (frozenset(), ()))
+                unlimited = not rule.resource_names or names_before is None
+                found[power] = verbs | verbs_before, None if unlimited else (*(names_before or ()), *rule.resource_names)
+    return tuple(
+        (power, tuple(verb for verb in power.verbs if verb in verbs), names) for power, (verbs, names) in found.items()
+    )
 
 
 def _touches(rule: PolicyRule, power: Power) -> bool:
@@ -422,8 +429,8 @@ def holdings(grants: Iterable[Grant], minor: int | None = None, harmless_roles: 
     """
     held: dict[Power, list[Held]] = {}
     for grant in grants:
-        for power, names in _given(grant.rules, minor):
-            held.setdefault(power, []).append(Held(grant, power, names))
+        for power, verbs, names in _given(grant.rules, minor):
+            held.setdefault(power, []).append(Held(grant, power, verbs, names))
     for primitive in PRIMITIVES:
         yield from _holdings_of(primitive, held, harmless_roles)
 
