@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,10 +47,9 @@ def allow(*actions: str, resource: str = "*") -> dict[str, Any]:
     return {"Statement": [{"Effect": "Allow", "Action": list(actions), "Resource": resource}]}
 
 
-def trust(service: str) -> dict[str, Any]:
-    return {
-        "Statement": [{"Effect": "Allow", "Principal": {"Service": service}, "Action": ["sts:AssumeRole", "sts:TagSession"]}]
-    }
+def trust(service: str, *actions: str, **more: Any) -> dict[str, Any]:
+    chosen = list(actions) or ["sts:AssumeRole", "sts:TagSession"]
+    return {"Statement": [{"Effect": "Allow", "Principal": {"Service": service}, "Action": chosen, **more}]}
 
 
 def cloud(*documents: Any, trusted: Any = None, **more: Any) -> CloudInventory:
@@ -162,6 +162,15 @@ def test_entries_count_only_where_the_cluster_takes_them() -> None:
         ((allow("eks:AssociateAccessPolicy"),), True, "eks:AssociateAccessPolicy on cluster shop"),
         ((allow("eks:CreateAccessEntry"),), True, None),
         ((allow("eks:*", resource="arn:aws:eks:eu-west-1:123456789012:cluster/other"),), False, None),
+        ((allow("eks:*", resource="arn:aws:eks:eu-west-1:123456789012:cluster/shop"),), False, None),
+        (
+            (
+                allow("eks:CreateAccessEntry", resource="arn:aws:eks:eu-west-1:123456789012:cluster/shop"),
+                allow("eks:Associate*", resource="arn:aws:eks:eu-west-1:123456789012:access-entry/shop/*"),
+            ),
+            False,
+            "eks:CreateAccessEntry and eks:AssociateAccessPolicy on cluster shop",
+        ),
         ((allow("eks:*"), {"Statement": {"Effect": "Deny", "Action": "eks:Associate*", "Resource": "*"}}), False, None),
     ],
 )
@@ -192,12 +201,15 @@ def test_the_older_config_map(mapping: AuthMapping, mode: str, how: str | None) 
     assert reached(ROLE, CLUSTER_ADMIN, cloud(), replace(CLUSTER, auth_mappings=(mapping,)), eks) == how
 
 
-def identity(name: str = "robot", cluster: str = "shop") -> dict[str, Any]:
-    return {
-        "pod_identities": (
-            PodIdentity(cluster_name=cluster, namespace="shop", service_account=name, role_arn=ROLE, association_id="a-1"),
-        )
-    }
+def identity(name: str = "robot", cluster: str = "shop", **more: Any) -> dict[str, Any]:
+    item = PodIdentity(
+        cluster_name=cluster, namespace="shop", service_account=name, role_arn=ROLE, association_id="a-1", **more
+    )
+    return {"pod_identities": (item,)}
+
+
+def tagged(namespace: str) -> dict[str, Any]:
+    return {"StringEquals": {"aws:RequestTag/kubernetes-namespace": namespace}}
 
 
 GIVEN = "use the credentials that Pod Identity gives it"
@@ -208,6 +220,10 @@ GIVEN = "use the credentials that Pod Identity gives it"
     [
         (identity(), trust("pods.eks.amazonaws.com"), GIVEN),
         (identity(), trust("ec2.amazonaws.com"), None),
+        (identity(), trust("pods.eks.amazonaws.com", "sts:AssumeRole"), None),
+        (identity(disable_session_tags=True), trust("pods.eks.amazonaws.com", "sts:AssumeRole"), GIVEN),
+        (identity(), trust("pods.eks.amazonaws.com", Condition=tagged("shop")), GIVEN),
+        (identity(), trust("pods.eks.amazonaws.com", Condition=tagged("other")), None),
         (identity(), None, None),
         (identity("another"), trust("pods.eks.amazonaws.com"), None),
         (identity(cluster="another"), trust("pods.eks.amazonaws.com"), None),
@@ -287,6 +303,54 @@ def test_policies_only_add_up(cidrs: list[str]) -> None:
     some = [policy(block(cidr)) for cidr in cidrs]
     if some and may_connect({}, some):
         assert may_connect({}, [*some, policy()])
+
+
+@pytest.mark.parametrize(
+    ("kind", "groups", "how"),
+    [
+        ("EC2_LINUX", (), f"{ASK}: its hop limit is 2, and be its kubelet"),
+        ("STANDARD", (), None),
+        ("STANDARD", ("system:nodes",), f"{ASK}: its hop limit is 2, and be its kubelet"),
+    ],
+)
+def test_whoever_has_the_role_of_nodes_is_the_nodes_kubelet(kind: str, groups: tuple[str, ...], how: str | None) -> None:
+    mappings = (AuthMapping("arn:aws:iam::123456789012:role/deploy", "system:node:{{EC2PrivateDNSName}}", groups),)
+    given = cloud(**instance(hops=2), **entry(type=kind))
+    assert reached("Pod/shop/web", "Node/node-1", given, replace(CLUSTER, auth_mappings=mappings)) == how
+
+
+@pytest.mark.parametrize(
+    ("username", "how"),
+    [
+        ("{{SessionName}}", "be the user by access entry"),
+        ("deploy{{SessionName}}", "be the user by access entry"),
+        ("ops:{{SessionName}}", None),
+    ],
+)
+def test_whoever_takes_a_role_names_the_session(username: str, how: str | None) -> None:
+    assert reached(ROLE, CLUSTER_ADMIN, cloud(**entry(username=username))) == how
+
+
+def test_everybody_who_enters_is_authenticated() -> None:
+    everybody = msgspec.structs.replace(BINDING, subjects=(Subject("Group", "system:authenticated"),))
+    given = replace(CLUSTER, cluster_role_bindings=(everybody,))
+    assert reached(ROLE, CLUSTER_ADMIN, cloud(**entry()), given) == "be a member of the group by access entry"
+
+
+def test_who_runs_pods_reaches_nodes_where_privileged_pods_are_admitted() -> None:
+    strict = {"pod-security.kubernetes.io/enforce": "restricted"}
+    closed = replace(CLUSTER, namespaces=(Namespace(metadata=Metadata(name="shop", labels=strict)),))
+    given = cloud(**entry("AmazonEKSEditPolicy", IN_SHOP))
+    assert reached(ROLE, "Node/node-1", given) is not None
+    assert reached(ROLE, "Node/node-1", given, closed) is None
+    # Commands in a pod that shares the node's processes will do, too.
+    assert reached(ROLE, "Node/node-1", given, replace(closed, pods=with_pod(host_pid=True).pods)) is not None
+
+
+def test_whoever_does_everything_in_the_account_enters_the_cluster() -> None:
+    given = cloud(allow("iam:PutRolePolicy"))
+    assert reached(ROLE, CLUSTER_ADMIN, given) == "iam:PutRolePolicy on itself"
+    assert reached(ROLE, CLUSTER_ADMIN, given, eks=None) is None
 
 
 def test_a_chain_leads_from_a_pod_through_the_account_back_to_every_right() -> None:

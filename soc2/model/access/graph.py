@@ -59,6 +59,10 @@ class AccessGraph:
     def __contains__(self, name: str) -> bool:
         return name in self._index
 
+    def names(self, prefix: str) -> tuple[str, ...]:
+        """Return, in order, the nodes whose names begin with a text."""
+        return tuple(sorted(name for name in self._index if name.startswith(prefix)))
+
     @property
     def size(self) -> tuple[int, int]:
         """Return the numbers of nodes and edges."""

@@ -15,7 +15,7 @@ from soc2.model.kubernetes.workloads import AnyWorkload
 
 CLUSTER_ADMIN = "every right in the cluster"
 ADMISSION_CONTROL = "control over admission"
-_ANY_NODE = "any node"
+ANY_NODE = "any node"
 _ANY_USER = "any user"
 _EVERY_ACCOUNT = "any ServiceAccount"
 _EVERY_NAMESPACE = "any namespace"
@@ -62,7 +62,7 @@ def admin_of(namespace: str) -> str:
     return f"every right in namespace {namespace}" if namespace else _EVERY_NAMESPACE
 
 
-def _pods_of(namespace: str) -> str:
+def pods_of(namespace: str) -> str:
     return f"any running pod of namespace {namespace}" if namespace else _PODS
 
 
@@ -151,14 +151,14 @@ def add_cluster(
 
 
 def _add_hubs(graph: AccessGraph, namespaces: Iterable[str], accounts: Mapping[tuple[str, str], ServiceAccount]) -> None:
-    for hub in (_EVERY_NAMESPACE, _EVERY_ACCOUNT, _EVERY_SECRET, _ANY_NODE):
+    for hub in (_EVERY_NAMESPACE, _EVERY_ACCOUNT, _EVERY_SECRET, ANY_NODE):
         graph.add(CLUSTER_ADMIN, hub, "do anything")
     graph.add(CLUSTER_ADMIN, ADMISSION_CONTROL, "do anything")
     for namespace in sorted(namespaces):
         graph.add(_EVERY_NAMESPACE, admin_of(namespace), "choose one")
         graph.add(_EVERY_ACCOUNT, accounts_of(namespace), "choose one")
         graph.add(_EVERY_SECRET, secrets_of(namespace), "choose one")
-        graph.add(_PODS, _pods_of(namespace), "choose one")
+        graph.add(_PODS, pods_of(namespace), "choose one")
         graph.add(admin_of(namespace), secrets_of(namespace), "read them")
         graph.add(admin_of(namespace), accounts_of(namespace), "run a pod as one")
     for namespace, name in accounts:
@@ -196,24 +196,24 @@ def _targets(holding: Holding, namespaces: Mapping[str, Namespace], *, makes_pod
     elif primitive == "read-secrets":
         yield secrets_of(namespace)
     elif primitive in _INTO_PODS:
-        yield _pods_of(namespace)
+        yield pods_of(namespace)
     elif primitive == "nodes-proxy" or (primitive == "host-path-volumes" and makes_pods):
-        yield _ANY_NODE
+        yield ANY_NODE
     elif holding.primitive.matter == "workloads":
         yield accounts_of(namespace)
         yield secrets_of(namespace)
         places = [namespaces[namespace]] if namespace in namespaces else [] if namespace else list(namespaces.values())
-        if any(_lets_through_to_the_node(place) for place in places):
-            yield _ANY_NODE
+        if any(lets_through_to_the_node(place) for place in places):
+            yield ANY_NODE
 
 
-def _lets_through_to_the_node(namespace: Namespace) -> bool:
+def lets_through_to_the_node(namespace: Namespace) -> bool:
     return namespace.labels.get("pod-security.kubernetes.io/enforce", "privileged") == "privileged"
 
 
 def _add_start(graph: AccessGraph, start: Start, accounts: Mapping[tuple[str, str], ServiceAccount]) -> None:
     me = str(start.resource)
-    graph.add(_pods_of(start.namespace), me, "run commands in it")
+    graph.add(pods_of(start.namespace), me, "run commands in it")
     owner = accounts.get((start.namespace, start.spec.service_account_name or "default"))
     mounted = start.spec.automount_service_account_token
     if mounted is None:
@@ -221,7 +221,7 @@ def _add_start(graph: AccessGraph, start: Start, accounts: Mapping[tuple[str, st
     if mounted:
         graph.add(me, start.account, "use the token mounted in it")
     for node in sorted(start.nodes):
-        graph.add(_ANY_NODE, f"Node/{node}", "choose one")
+        graph.add(ANY_NODE, f"Node/{node}", "choose one")
         if _reaches_its_node(start.spec):
             graph.add(me, f"Node/{node}", "leave its container")
         graph.add(f"Node/{node}", start.account, "take the tokens of the pods on it")

@@ -175,6 +175,7 @@ class PodIdentity(CamelRecord, frozen=True):
     service_account: str = ""
     role_arn: str = ""
     association_id: str = ""
+    disable_session_tags: bool = False
 
 
 class ClusterLogSetup(msgspec.Struct, frozen=True):
