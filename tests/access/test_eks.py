@@ -178,7 +178,7 @@ def test_who_may_make_access_entries(documents: tuple[Any, ...], entered: bool, 
     assert reached(ROLE, CLUSTER_ADMIN, cloud(*documents, **(entry() if entered else {}))) == how
 
 
-MASTERS = "be a member of system:masters by ConfigMap kube-system/aws-auth"
+MASTERS = "be a member of the group by ConfigMap kube-system/aws-auth"
 
 
 @pytest.mark.parametrize(

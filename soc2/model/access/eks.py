@@ -21,12 +21,12 @@ from soc2.model.access.kubernetes import (
     secrets_of,
 )
 from soc2.model.access.metadata_service import answers_its_host, answers_pods, may_connect
+from soc2.model.access.rbac import MASTERS
 from soc2.model.aws.compute import EksCluster, Instance, PodIdentity
 from soc2.model.kubernetes.aws_auth import AuthMapping
 from soc2.model.kubernetes.network import NetworkPolicy
 
 _POD_IDENTITY = "pods.eks.amazonaws.com"
-_MASTERS = "system:masters"
 
 # Types of access entries that let the instances of a role join as nodes.
 _NODE_TYPES = frozenset({"EC2_LINUX", "EC2_WINDOWS", "EC2", "HYBRID_LINUX"})
@@ -69,7 +69,7 @@ def add_eks(
         _add_entry_makers(graph, eks, cloud, service_control)
     if eks.access_config.authentication_mode != "API":
         _add_mappings(graph, cluster.auth_mappings, cloud)
-        graph.add(admin_of("kube-system"), CLUSTER_ADMIN, f"map itself to {_MASTERS} in ConfigMap aws-auth")
+        graph.add(admin_of("kube-system"), CLUSTER_ADMIN, f"map itself to {MASTERS} in ConfigMap aws-auth")
     # Whoever does everything in the account can change how the cluster authenticates, too.
     graph.add(ACCOUNT_ADMIN, CLUSTER_ADMIN, f"make an access entry of cluster {eks.name}")
 
@@ -134,8 +134,6 @@ def _add_mappings(graph: AccessGraph, mappings: Iterable[AuthMapping], cloud: Cl
     by_arn = {_without_path(one.principal.arn): one.principal.arn for one in cloud.principals}
     for mapping in mappings:
         arn = by_arn.get(_without_path(mapping.arn), mapping.arn)
-        if _MASTERS in mapping.groups:
-            graph.add(arn, CLUSTER_ADMIN, f"be a member of {_MASTERS} by ConfigMap kube-system/aws-auth")
         _add_user(graph, arn, mapping.username, mapping.groups, "ConfigMap kube-system/aws-auth")
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from soc2.model.access.graph import AccessGraph
 from soc2.model.access.primitives import Holding, SubjectRights
+from soc2.model.access.rbac import MASTERS
 from soc2.model.deviation import Resource
 from soc2.model.kubernetes.cluster import Namespace
 from soc2.model.kubernetes.pods import Pod, PodSpec
@@ -140,6 +141,8 @@ def add_cluster(
         _add_rights(graph, item, known)
         if item.subject.kind == "User":
             graph.add(_ANY_USER, str(item.subject), "be impersonated")
+            if "Group/system:authenticated" in groups:
+                graph.add(str(item.subject), "Group/system:authenticated", "use the rights of its group")
     for start in starts:
         _add_start(graph, start, service_accounts)
     for secret in secrets:
@@ -154,6 +157,7 @@ def _add_hubs(graph: AccessGraph, namespaces: Iterable[str], accounts: Mapping[t
     for hub in (_EVERY_NAMESPACE, _EVERY_ACCOUNT, _EVERY_SECRET, ANY_NODE):
         graph.add(CLUSTER_ADMIN, hub, "do anything")
     graph.add(CLUSTER_ADMIN, ADMISSION_CONTROL, "do anything")
+    graph.add(f"Group/{MASTERS}", CLUSTER_ADMIN, "pass every authorization")
     for namespace in sorted(namespaces):
         graph.add(_EVERY_NAMESPACE, admin_of(namespace), "choose one")
         graph.add(_EVERY_ACCOUNT, accounts_of(namespace), "choose one")
@@ -167,8 +171,9 @@ def _add_hubs(graph: AccessGraph, namespaces: Iterable[str], accounts: Mapping[t
 
 def _add_rights(graph: AccessGraph, item: SubjectRights, namespaces: Mapping[str, Namespace]) -> None:
     me = str(item.subject)
-    for namespace in sorted(item.everything_in):
-        graph.add(me, admin_of(namespace) if namespace else CLUSTER_ADMIN, "do everything")
+    for grant in item.everything_by:
+        place = admin_of(grant.namespace) if grant.namespace else CLUSTER_ADMIN
+        graph.add(me, place, f"do everything through {grant.resource}")
     makes_pods = any(holding.primitive.matter == "workloads" for holding in item.holdings)
     for holding in item.holdings:
         how = " and ".join(dict.fromkeys(f"{option} through {option.grant.resource}" for option in holding.via))

@@ -357,11 +357,16 @@ class Holding:
 
 @dataclass(frozen=True)
 class SubjectRights:
-    """A subject that bindings name, the places where it has every right, and the primitives that it holds."""
+    """A subject that bindings name, the bindings that give it every right somewhere, and the primitives that it holds."""
 
     subject: Subject
-    everything_in: frozenset[str]
+    everything_by: tuple[Grant, ...]
     holdings: tuple[Holding, ...]
+
+    @property
+    def everything_in(self) -> frozenset[str]:
+        """Return the namespaces in which it has every right; the empty name stands for the whole cluster."""
+        return frozenset(grant.namespace for grant in self.everything_by)
 
     @property
     def resource(self) -> Resource:
@@ -483,7 +488,7 @@ def rights_of_subjects(
     harmless = frozenset(name for name, rules in cluster_roles.items() if gives_nothing_more(rules))
     for subject, direct in own.items():
         inherited = [grant for group in _groups(subject) for grant in own.get(group, ())]
-        every = frozenset(grant.namespace for grant in direct if is_everything(grant.rules))
+        every = tuple(grant for grant in direct if is_everything(grant.rules))
         found = [
             holding
             for holding in holdings([*direct, *inherited], minor, harmless)
