@@ -5,11 +5,15 @@ from __future__ import annotations
 import gzip
 import hashlib
 import threading
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
+
+from soc2.model.population import Problem, SourceStatus
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,3 +59,34 @@ class EvidenceStore:
         line = msgspec.json.encode(call) + b"\n"
         with self._lock, (self._folder / "calls.jsonl").open("ab") as calls:
             calls.write(line)
+
+    def answered(
+        self,
+        source: str,
+        query: str,
+        *,
+        identity: str,
+        started: datetime,
+        pages: int,
+        items: int,
+        sha256: str | None,
+        problem: Problem | None,
+        parameters: Mapping[str, Any] = MappingProxyType({}),
+    ) -> SourceStatus:
+        """Record a source's one query, answered just now, and return how it went."""
+        self.record(
+            Call(
+                source=source,
+                operation=query,
+                parameters=dict(parameters),
+                identity=identity,
+                started=started,
+                finished=datetime.now(UTC),
+                pages=pages,
+                items=items,
+                complete=problem is None,
+                problem=str(problem) if problem else None,
+                sha256=sha256,
+            )
+        )
+        return SourceStatus(source, query, pages, items, sha256, problem)

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import msgspec
 import yaml
 
-from soc2.evidence import Call
 from soc2.gather.codec import canonical
 from soc2.gather.source import Gatherer, Listing
 from soc2.model import feeds
-from soc2.model.population import Cause, Problem, SourceStatus
+from soc2.model.population import Cause, Problem
 
 if TYPE_CHECKING:
     from soc2.system import Feed
@@ -42,22 +41,17 @@ class FeedSource(Generic[T]):
             sha256 = gatherer.evidence.keep(canonical(found))
             name = f"feed: {self.name}"
             query = f"read {Path(feed.path).name}, of {feed.date}, from {feed.owner}"
-            gatherer.evidence.record(
-                Call(
-                    source=name,
-                    operation=query,
-                    parameters={},
-                    identity="the caller",
-                    started=started,
-                    finished=datetime.now(UTC),
-                    pages=1,
-                    items=len(found),
-                    complete=problem is None,
-                    problem=str(problem) if problem else None,
-                    sha256=sha256,
-                )
+            status = gatherer.evidence.answered(
+                name,
+                query,
+                identity="the caller",
+                started=started,
+                pages=1,
+                items=len(found),
+                sha256=sha256,
+                problem=problem,
             )
-            statuses.append(SourceStatus(name, query, 1, len(found), sha256, problem))
+            statuses.append(status)
         return Listing(tuple(rows), tuple(statuses))
 
 

@@ -11,12 +11,11 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from soc2.evidence import Call
 from soc2.gather.aws.connection import problem_of
 from soc2.gather.codec import canonical
 from soc2.gather.source import Gatherer, Listing
 from soc2.model.aws.iam import AccessKey, Credentials
-from soc2.model.population import Cause, Problem, SourceStatus
+from soc2.model.population import Cause, Problem
 
 _READY_SECONDS = 60
 _POLL_SECONDS = 0.5
@@ -45,22 +44,16 @@ class CredentialReport:
         except (ValueError, KeyError) as error:
             problem = Problem(Cause.MALFORMED, f"credential report: {error}")
         sha256 = gatherer.evidence.keep(canonical(rows)) if not problem else None
-        gatherer.evidence.record(
-            Call(
-                source=self.name,
-                operation="iam:GetCredentialReport",
-                parameters={},
-                identity=gatherer.aws.identity,
-                started=started,
-                finished=datetime.now(UTC),
-                pages=1 if rows else 0,
-                items=len(rows),
-                complete=problem is None,
-                problem=str(problem) if problem else None,
-                sha256=sha256,
-            )
+        status = gatherer.evidence.answered(
+            self.name,
+            "iam:GetCredentialReport",
+            identity=gatherer.aws.identity,
+            started=started,
+            pages=1 if rows else 0,
+            items=len(rows),
+            sha256=sha256,
+            problem=problem,
         )
-        status = SourceStatus(self.name, "iam:GetCredentialReport", 1 if rows else 0, len(rows), sha256, problem)
         return Listing(rows, (status,))
 
 

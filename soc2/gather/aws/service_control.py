@@ -9,12 +9,11 @@ from typing import Any
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
-from soc2.evidence import Call
 from soc2.gather.aws.connection import error_code, problem_of
 from soc2.gather.codec import canonical
 from soc2.gather.source import Gatherer, Listing
 from soc2.model.aws.iam import ControlLevel
-from soc2.model.population import Cause, Problem, SourceStatus
+from soc2.model.population import Cause, Problem
 
 _NO_ORGANIZATION = "AWSOrganizationsNotInUseException"
 OPERATIONS = ("DescribeOrganization", "ListParents", "ListPoliciesForTarget", "DescribePolicy")
@@ -51,22 +50,17 @@ class ServiceControl:
             problem = Problem(Cause.MALFORMED, f"organizations: {error}")
         sha256 = gatherer.evidence.keep(canonical(levels)) if not problem else None
         query = "organizations:ListPoliciesForTarget of the account and what is above it"
-        gatherer.evidence.record(
-            Call(
-                source=self.name,
-                operation=query,
-                parameters={},
-                identity=connection.identity,
-                started=started,
-                finished=datetime.now(UTC),
-                pages=len(levels),
-                items=len(levels),
-                complete=problem is None,
-                problem=str(problem) if problem else None,
-                sha256=sha256,
-            )
+        status = gatherer.evidence.answered(
+            self.name,
+            query,
+            identity=connection.identity,
+            started=started,
+            pages=len(levels),
+            items=len(levels),
+            sha256=sha256,
+            problem=problem,
         )
-        return Listing(tuple(levels), (SourceStatus(self.name, query, len(levels), len(levels), sha256, problem),))
+        return Listing(tuple(levels), (status,))
 
 
 def _documents(client: Any, target: str) -> tuple[Any, ...]:

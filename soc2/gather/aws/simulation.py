@@ -14,7 +14,6 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from soc2.evidence import Call
 from soc2.gather.aws import sources
 from soc2.gather.aws.connection import AwsConnection, error_code, problem_of
 from soc2.gather.codec import canonical
@@ -90,22 +89,16 @@ class ControlSimulation:
             else f"{OPERATION} (not offered by the endpoint, so nothing is confirmed)"
         )
         sha256 = gatherer.evidence.keep(canonical(simulation))
-        gatherer.evidence.record(
-            Call(
-                source=self.name,
-                operation=query,
-                parameters={},
-                identity=connection.identity,
-                started=started,
-                finished=datetime.now(UTC),
-                pages=len(questions),
-                items=len(answers),
-                complete=problem is None,
-                problem=str(problem) if problem else None,
-                sha256=sha256,
-            )
+        status = gatherer.evidence.answered(
+            self.name,
+            query,
+            identity=connection.identity,
+            started=started,
+            pages=len(questions),
+            items=len(answers),
+            sha256=sha256,
+            problem=problem,
         )
-        status = SourceStatus(self.name, query, len(questions), len(answers), sha256, problem)
         return Listing((simulation,), (*before, status))
 
 

@@ -8,12 +8,11 @@ from typing import Any
 import msgspec
 import yaml
 
-from soc2.evidence import Call
 from soc2.gather.codec import canonical
 from soc2.gather.kubernetes.connection import GatherError, now
 from soc2.gather.source import Gatherer, Listing
 from soc2.model.kubernetes.aws_auth import AuthMapping
-from soc2.model.population import Cause, Problem, SourceStatus
+from soc2.model.population import Cause, Problem
 
 _PATH = "/api/v1/namespaces/kube-system/configmaps"
 _QUERY = {"fieldSelector": "metadata.name=aws-auth"}
@@ -56,22 +55,17 @@ class AwsAuth:
             problem = Problem(Cause.MALFORMED, str(error))
         sha256 = gatherer.evidence.keep(canonical(found)) if not problem else None
         query = f"GET {_PATH}?{_QUERY['fieldSelector']}"
-        gatherer.evidence.record(
-            Call(
-                source=self.name,
-                operation=f"GET {_PATH}",
-                parameters=_QUERY,
-                identity=connection.identity if not problem else "unknown",
-                started=started,
-                finished=now(),
-                pages=1,
-                items=len(found),
-                complete=problem is None,
-                problem=str(problem) if problem else None,
-                sha256=sha256,
-            )
+        status = gatherer.evidence.answered(
+            self.name,
+            query,
+            identity=connection.identity if not problem else "unknown",
+            started=started,
+            pages=1,
+            items=len(found),
+            sha256=sha256,
+            problem=problem,
         )
-        return Listing(tuple(found), (SourceStatus(self.name, query, 1, len(found), sha256, problem),))
+        return Listing(tuple(found), (status,))
 
 
 def mappings(data: dict[str, str]) -> list[AuthMapping]:

@@ -9,13 +9,12 @@ from typing import Any
 
 import msgspec
 
-from soc2.evidence import Call
 from soc2.gather.codec import Codec, canonical
 from soc2.gather.kubernetes.connection import GatherError, now
 from soc2.gather.source import Gatherer, Listing
 from soc2.model.kubernetes.cluster import ServerVersion
 from soc2.model.kubernetes.rbac import ClusterRole
-from soc2.model.population import Cause, Problem, SourceStatus
+from soc2.model.population import Cause, Problem
 
 _DEFAULT_ROLES = Path(__file__).resolve().parents[2] / "data" / "default_cluster_roles.json"
 _VERSION = msgspec.json.Decoder(ServerVersion)
@@ -40,22 +39,17 @@ class Version:
         except msgspec.DecodeError as error:
             problem = Problem(Cause.MALFORMED, f"/version: {error}")
         sha256 = gatherer.evidence.keep(canonical(found)) if found else None
-        gatherer.evidence.record(
-            Call(
-                source=self.name,
-                operation="GET /version",
-                parameters={},
-                identity=connection.identity if found else "unknown",
-                started=started,
-                finished=now(),
-                pages=1,
-                items=len(found),
-                complete=problem is None,
-                problem=str(problem) if problem else None,
-                sha256=sha256,
-            )
+        status = gatherer.evidence.answered(
+            self.name,
+            "GET /version",
+            identity=connection.identity if found else "unknown",
+            started=started,
+            pages=1,
+            items=len(found),
+            sha256=sha256,
+            problem=problem,
         )
-        return Listing(tuple(found), (SourceStatus(self.name, "GET /version", 1, len(found), sha256, problem),))
+        return Listing(tuple(found), (status,))
 
     def from_manifests(self) -> Listing[ServerVersion]:
         return Listing((), ())

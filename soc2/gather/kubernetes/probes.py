@@ -14,7 +14,6 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from soc2.evidence import Call
 from soc2.gather.codec import canonical
 from soc2.gather.kubernetes.connection import Answer, GatherError, KubeConnection, now
 from soc2.gather.kubernetes.sources import NAMESPACES
@@ -152,22 +151,17 @@ def probe_all(
                 problems.append(error.problem)
     sha256 = gatherer.evidence.keep(canonical(found))
     problem = Problem(problems[0].cause, f"{problems[0].detail} ({len(problems)} of {len(calls)})") if problems else None
-    gatherer.evidence.record(
-        Call(
-            source=name,
-            operation=query,
-            parameters=dict(parameters),
-            identity=gatherer.kubernetes.identity,
-            started=started,
-            finished=now(),
-            pages=len(calls),
-            items=len(found),
-            complete=problem is None,
-            problem=str(problem) if problem else None,
-            sha256=sha256,
-        )
+    status = gatherer.evidence.answered(
+        name,
+        query,
+        identity=gatherer.kubernetes.identity,
+        started=started,
+        pages=len(calls),
+        items=len(found),
+        sha256=sha256,
+        problem=problem,
+        parameters=dict(parameters),
     )
-    status = SourceStatus(name, query, len(calls), len(found), sha256, problem)
     return Listing(tuple(found), (*before, status))
 
 
