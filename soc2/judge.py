@@ -52,11 +52,15 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Declarations:
-    """What the owner declared: the system, the waivers, and the day on which they are applied."""
+    """What the owner declared: the system, the waivers, and the day on which they are applied.
+
+    ``whole`` says that the whole system is examined, so that every waiver has something to match.
+    """
 
     system: System
     waivers: Waivers
     as_of: date
+    whole: bool = True
 
 
 def exempted(check: Check, declared: Declarations) -> Verdict | None:
@@ -89,7 +93,9 @@ def judge(check: Check, population: Population[T], rule: Rule[T], declared: Decl
             crash = f"the rule crashed on {where or type(item).__name__}: {type(error).__name__}: {error}"
             break
     judged = tuple(Judged(deviation, _waiver_for(check, deviation, declared)) for deviation in _ordered(found))
-    judged += tuple(Judged(problem) for problem in _waiver_problems(check, found, population.complete, declared))
+    judged += tuple(
+        Judged(problem) for problem in _waiver_problems(check, found, population.complete and declared.whole, declared)
+    )
     waived = sum(entry.waiver is not None for entry in judged)
     outcome = decide(
         crashed=bool(crash),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
@@ -164,6 +164,12 @@ def test_a_waiver_is_not_called_unmatched_when_evidence_is_missing() -> None:
     verdict = judge(CHECK, population(problem=Problem(Cause.DENIED, "no")), rule, declared(waiver()))
     assert verdict.outcome is Outcome.EVIDENCE_MISSING
     assert verdict.deviations == ()
+
+
+def test_a_waiver_is_not_called_unmatched_when_only_a_part_is_examined() -> None:
+    whole = declared(waiver())
+    assert judge(CHECK, population("good"), rule, whole).outcome is Outcome.FAIL
+    assert judge(CHECK, population("good"), rule, replace(whole, whole=False)).outcome is Outcome.PASS
 
 
 def test_declared_controls_are_not_judged() -> None:
