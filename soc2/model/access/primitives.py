@@ -370,7 +370,10 @@ class SubjectRights:
 
     @property
     def resource(self) -> Resource:
-        return Resource(self.subject.kind, self.subject.name, self.subject.namespace)
+        """Return the subject; a subject has no document of its own, so its place is that of a binding that counts."""
+        bindings = (*self.everything_by, *(option.grant for holding in self.holdings for option in holding.via))
+        place = (bindings[0].resource.file, bindings[0].resource.line) if bindings else (None, None)
+        return Resource(self.subject.kind, self.subject.name, self.subject.namespace, *place)
 
 
 @cache
