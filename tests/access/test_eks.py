@@ -403,3 +403,23 @@ def test_a_mistake_in_aws_auth_is_named(data: dict[str, str], said: str) -> None
     with pytest.raises(ValueError, match="kube-system/aws-auth") as error:
         mappings(data)
     assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("policy", "places", "mode", "expected"),
+    [
+        ("AmazonEKSEditPolicy", ("kube-system",), "API_AND_CONFIG_MAP", True),
+        ("AmazonEKSEditPolicy", ("kube-*",), "", True),
+        ("AmazonEKSEditPolicy", ("shop",), "", False),
+        ("AmazonEKSEditPolicy", ("kube-system",), "API", False),
+        ("AmazonEKSViewPolicy", ("kube-system",), "", False),
+    ],
+)
+def test_who_writes_config_maps_of_kube_system_maps_itself(
+    policy: str, places: tuple[str, ...], mode: str, expected: bool
+) -> None:
+    eks = msgspec.structs.replace(EKS, access_config=AccessConfig(mode))
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    namespaces = tuple(Namespace(metadata=Metadata(name=name, labels=labels)) for name in ("shop", "kube-system"))
+    given = cloud(**entry(policy, AccessScope("namespace", places)))
+    assert bool(reached(ROLE, CLUSTER_ADMIN, given, replace(CLUSTER, namespaces=namespaces), eks)) == expected

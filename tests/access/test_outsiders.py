@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from soc2.model.access.cloud import Store, add_account, store_of
+from soc2.model.access.cloud import ACCOUNT_ADMIN, Store, add_account, store_of
 from soc2.model.access.graph import AccessGraph
 from soc2.model.access.outsiders import add_outsiders, outsiders
 from soc2.model.aws.iam import Principal
@@ -62,7 +64,12 @@ PROVIDER = "AWS::IAM::OIDCProvider/token.actions.githubusercontent.com"
         ({**ANYONE, **conditions("StringEquals", "sts:ExternalId", "x")}, {}),
         ({**ANYONE, **conditions("StringEquals", "aws:PrincipalOrgID", "o-1")}, {}),
         ({**ANYONE, **conditions("StringEquals", "aws:PrincipalAccount", OWN)}, {}),
-        ({**ANYONE, **conditions("IpAddress", "aws:SourceIp", "10.0.0.0/8")}, {"AWS::Account/anyone": "conditions hold"}),
+        ({**ANYONE, **conditions("IpAddress", "aws:SourceIp", "10.0.0.0/8")}, {}),
+        ({**ANYONE, **conditions("IpAddress", "aws:SourceIp", "0.0.0.0/0")}, {"AWS::Account/anyone": "sts:AssumeRole"}),
+        ({**ANYONE, **conditions("StringEquals", "aws:SourceVpce", "vpce-1")}, {}),
+        ({**ANYONE, **conditions("Bool", "aws:MultiFactorAuthPresent", "true")}, {"AWS::Account/anyone": "conditions hold"}),
+        ({"Principal": {"AWS": "999999999999"}}, {"AWS::Account/999999999999": "sts:AssumeRole"}),
+        ({**FEDERATED, **conditions("StringLike", SUB, "repo:*")}, {PROVIDER: "sts:AssumeRoleWithWebIdentity"}),
         ({"Principal": {"AWS": "210987654321"}}, {"AWS::Account/210987654321": "sts:AssumeRole"}),
         ({"Principal": {"AWS": ["arn:aws:iam::210987654321:role/x"]}}, {"AWS::Account/210987654321": "sts:AssumeRole"}),
         (FEDERATED, {PROVIDER: "sts:AssumeRoleWithWebIdentity"}),
@@ -84,7 +91,8 @@ def test_trusts(trust: Any, found: dict[str, str]) -> None:
         (bucket({"Principal": "*", **conditions("StringEquals", "aws:PrincipalOrgID", "o-1")}), {}),
         (bucket({"Principal": "*"}, {"Effect": "Deny", "Principal": "*", "Action": "s3:*"}), {}),
         (bucket({"Principal": "*", "Action": "s3:PutObject"}), {}),
-        (bucket({"Principal": "*", "Resource": "arn:aws:s3:::notes/public/*"}), {}),
+        (bucket({"Principal": "*", "Resource": "arn:aws:s3:::notes/2026/*"}), {"AWS::Account/anyone": "s3:GetObject"}),
+        (bucket({"Principal": "*", "Resource": "arn:aws:s3:::notes-2/*"}), {}),
         (bucket({"Principal": {"AWS": "arn:aws:iam::210987654321:root"}}), {"AWS::Account/210987654321": "s3:GetObject"}),
         (bucket({"Principal": {"AWS": "210987654321"}}, closed=True), {"AWS::Account/210987654321": "s3:GetObject"}),
         (bucket({"Principal": {"AWS": OWN}}), {}),
@@ -114,3 +122,40 @@ def test_a_buckets_policy_counts_for_those_inside_too(store: Store, reads: bool)
     graph = AccessGraph()
     add_account(graph, [role(None)], [store])
     assert bool(dict(graph.paths_to(store.node, [ROLE] if ROLE in graph else []))) == reads
+
+
+def test_a_principal_of_another_account_that_a_cluster_lets_in_is_told() -> None:
+    graph, theirs = AccessGraph(), "arn:aws:iam::210987654321:role/ops"
+    graph.add(theirs, "Group/ops", "be a member of the group by access entry")
+    found = outsiders([role(None)], (), [OWN], [ROLE, theirs])
+    add_outsiders(graph, found, [role(None)], ())
+    assert [other.node for other in found] == ["AWS::Account/210987654321"]
+    assert dict(graph.paths_to("Group/ops", [found[0].node]))
+
+
+ARNS = [f"arn:aws:iam::{OWN}:role/{name}" for name in ("partner", "a", "b")]
+ACTIONS = st.sampled_from(["*", "s3:*", "s3:GetObject", "ec2:*", "sts:AssumeRole", "iam:PassRole", "iam:AttachRolePolicy"])
+STATEMENT = st.fixed_dictionaries({"Action": ACTIONS, "Resource": st.sampled_from(["*", "arn:aws:s3:::notes/a/*", *ARNS])})
+TRUSTS = st.sampled_from(["*", {"AWS": OWN}, {"AWS": ROLE}, {"Service": "lambda.amazonaws.com"}])
+LIMITED = st.tuples(st.lists(STATEMENT, max_size=2), TRUSTS, STATEMENT, st.booleans())
+
+
+@given(st.lists(LIMITED, min_size=3, max_size=3))
+def test_a_deny_or_a_boundary_never_adds_a_path(given_roles: list[Any]) -> None:
+    def paths(*, limited: bool) -> set[tuple[str, str]]:
+        principals = []
+        for arn, (allowed, trusted, denied, bounded) in zip(ARNS, given_roles, strict=True):
+            trust = {"Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": trusted}]}
+            document = {"Statement": [{"Effect": "Allow", **each} for each in allowed]}
+            deny = {"Statement": [{"Effect": "Deny", **denied}] if limited else []}
+            boundary = {"Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]} if limited and bounded else None
+            principal = Principal(arn=arn, role_name=arn, assume_role_policy_document=trust)
+            principals.append(PrincipalPolicies(principal, (("p", document), ("d", deny)), boundary))
+        graph, store = AccessGraph(), bucket()
+        add_account(graph, principals, [store])
+        found = outsiders(principals, [store], [OWN])
+        add_outsiders(graph, found, principals, [store])
+        starts = [*ARNS, *(other.node for other in found)]
+        return {(start, target) for target in (store.node, ACCOUNT_ADMIN) for start, _ in graph.paths_to(target, starts)}
+
+    assert paths(limited=True) <= paths(limited=False)

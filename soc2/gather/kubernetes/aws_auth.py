@@ -78,7 +78,7 @@ def mappings(data: dict[str, str]) -> list[AuthMapping]:
         except yaml.MarkedYAMLError as error:
             line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
             raise ValueError(f"{where}{line}: {error.problem}") from None
-        except yaml.YAMLError:
+        except (yaml.YAMLError, RecursionError):
             raise ValueError(f"{where} is not YAML") from None
         if not isinstance(entries, list):
             raise ValueError(f"{where} is not a list")

@@ -90,13 +90,30 @@ def store_of(
     name = resource.name
     match resource.kind:
         case "AWS::S3::Bucket":
-            return Store(resource, (("s3:GetObject", f"arn:aws:s3:::{name}/object"),), policy, closed)
+            objects = (f"arn:aws:s3:::{name}/object", *objects_in((policy,)).get(name, ()))
+            return Store(resource, tuple(("s3:GetObject", arn) for arn in objects), policy, closed)
         case "AWS::DynamoDB::Table":
             arn = f"arn:aws:dynamodb:{region}:{account_id}:table/{name}"
             return Store(resource, tuple((f"dynamodb:{verb}", arn) for verb in ("GetItem", "Query", "Scan")))
         case _:
             arn = f"arn:aws:rds:{region}:{account_id}:db:{name}"
             return Store(resource, (("rds:CreateDBSnapshot", arn), ("rds:CreateDBInstanceReadReplica", arn)))
+
+
+def objects_in(documents: Iterable[Document | None]) -> dict[str, list[str]]:
+    """Return, by bucket, an object for each part of it that a statement allows something on: a right to read one folder
+    is a right to read data."""
+    found: dict[str, list[str]] = {}
+    for document in documents:
+        for statement in statements(document):
+            given = statement.get("Resource") if statement.get("Effect") == "Allow" else None
+            for pattern in given if isinstance(given, list) else [given]:
+                bucket, separator, key = str(pattern).rpartition(":::")[2].partition("/")
+                if separator and ":s3:::" in str(pattern):
+                    found.setdefault(bucket, []).append(
+                        f"arn:aws:s3:::{bucket}/{key.replace('*', 'object').replace('?', 'x')}"
+                    )
+    return found
 
 
 def add_account(
@@ -125,10 +142,12 @@ class Asker:
         self.one = one
         self.arn = one.principal.arn
         documents = tuple(document for _, document in one.documents)
+        self.objects = objects_in(documents)
         self.policies = Policies(documents, one.boundary, None, service_control)
         tags = {f"aws:principaltag/{tag.key}".lower(): tag.value for tag in one.principal.tags}
-        self._context = {
+        self.context: dict[str, str | None] = {
             "aws:principalarn": self.arn,
+            "aws:principalaccount": self.arn.split(":")[4] if self.arn.count(":") >= 5 else None,
             "aws:username": one.principal.user_name or None,
             # Whoever asks is free to ask by TLS.
             "aws:securetransport": "true",
@@ -155,7 +174,7 @@ class Asker:
         delegated: bool = False,
     ) -> Decision:
         """Return what IAM says, with more of the request's context and the resource's own policy where they are known."""
-        request = Request(action, resource, {**self._context, **context})
+        request = Request(action, resource, {**self.context, **context})
         return evaluate(self.policies, request, resource_policy, self.arn, delegated=delegated)
 
     def speaks_of(self, action: str) -> bool:
@@ -212,7 +231,7 @@ def _to_principals(asker: Asker, every: Iterable[PrincipalPolicies]) -> Iterator
 def _assumes(asker: Asker, role: str, trust: Document | None) -> str | None:
     if not any("AWS" in (given := statement.get("Principal") or "AWS") or given == "*" for statement in statements(trust)):
         return None
-    decision = trusts(trust, asker.arn, Request("sts:AssumeRole", role))
+    decision = trusts(trust, asker.arn, Request("sts:AssumeRole", role, asker.context))
     if decision not in (Decision.ALLOW, Decision.UNDECIDABLE):
         return None
     named = any(statement.get("Effect") == "Allow" and asker.arn in _named(statement) for statement in statements(trust))
@@ -229,7 +248,8 @@ def _named(statement: Mapping[str, Any]) -> list[str]:
 
 def _to_data(asker: Asker, stores: Iterable[Store]) -> Iterator[tuple[str, str]]:
     for store in stores:
-        for action, arn in store.reads:
+        own = asker.objects.get(store.resource.name, ()) if store.resource.kind == "AWS::S3::Bucket" else ()
+        for action, arn in (*store.reads, *(("s3:GetObject", each) for each in own)):
             if words := asker.may(action, arn, store.policy):
                 yield store.node, words
 

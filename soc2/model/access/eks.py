@@ -52,6 +52,13 @@ def cluster_in_scope(clusters: Iterable[EksCluster], name: str) -> EksCluster | 
     raise LookupError(f"none of {len(every)} EKS clusters is named {name!r}")
 
 
+def let_in(cluster: ClusterInventory, cloud: CloudInventory) -> tuple[str, ...]:
+    """Return the ARNs of all principals that clusters map, of other accounts too."""
+    return tuple(
+        dict.fromkeys((*(item.principal_arn for item in cloud.entries), *(item.arn for item in cluster.auth_mappings)))
+    )
+
+
 def add_eks(
     graph: AccessGraph,
     eks: EksCluster | None,
@@ -69,6 +76,7 @@ def add_eks(
         _add_entry_makers(graph, eks, cloud, service_control)
     if eks.access_config.authentication_mode != "API":
         _add_mappings(graph, cluster.auth_mappings, cloud)
+        _add_map_writers(graph, eks, cloud)
         graph.add(admin_of("kube-system"), CLUSTER_ADMIN, f"map itself to {MASTERS} in ConfigMap aws-auth")
     # Whoever does everything in the account can change how the cluster authenticates, too.
     graph.add(ACCOUNT_ADMIN, CLUSTER_ADMIN, f"make an access entry of cluster {eks.name}")
@@ -135,6 +143,16 @@ def _add_mappings(graph: AccessGraph, mappings: Iterable[AuthMapping], cloud: Cl
     for mapping in mappings:
         arn = by_arn.get(_without_path(mapping.arn), mapping.arn)
         _add_user(graph, arn, mapping.username, mapping.groups, "ConfigMap kube-system/aws-auth")
+
+
+def _add_map_writers(graph: AccessGraph, eks: EksCluster, cloud: CloudInventory) -> None:
+    """Both policies that run pods write ConfigMaps too, aws-auth among them."""
+    for one in cloud.entry_policies if eks.access_config.authentication_mode != "CONFIG_MAP" else ():
+        for associated in one.associated_access_policies:
+            policy, scope = associated.policy_arn.rpartition("/")[2], associated.access_scope
+            covered = scope.type == "cluster" or any(fnmatchcase("kube-system", place) for place in scope.namespaces)
+            if one.cluster_name == eks.name and policy in _RUN_PODS and covered:
+                graph.add(one.principal_arn, CLUSTER_ADMIN, f"write ConfigMap aws-auth by access policy {policy}")
 
 
 def _add_user(graph: AccessGraph, arn: str, username: str, groups: Iterable[str], by: str) -> None:

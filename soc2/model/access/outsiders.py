@@ -15,14 +15,18 @@ from soc2.model.deviation import Resource
 
 _ACCOUNT = re.compile(r"^(?:arn:[\w-]+:(?:iam|sts)::)?(\d{12})(?::.+)?$")
 ANYONE = Resource("AWS::Account", "anyone")
-# An identity that nobody meant: its own account, and none of the keys by which trusts are commonly limited.
-_NOBODYS_ACCOUNT = "999999999999"
+# An identity that nobody meant: an account and an address (of a block for documentation, RFC 5737) that nobody has, and
+# none of the keys by which trusts are commonly limited.
+_NOBODYS_ACCOUNT = "000000000000"
 _NOBODYS: dict[str, str | None] = {
     "aws:principalaccount": _NOBODYS_ACCOUNT,
     "aws:principalarn": f"arn:aws:iam::{_NOBODYS_ACCOUNT}:user/anyone",
     "aws:principalorgid": None,
     "aws:sourceaccount": None,
     "aws:sourcearn": None,
+    "aws:sourceip": "203.0.113.1",
+    "aws:sourcevpc": None,
+    "aws:sourcevpce": None,
     "sts:externalid": None,
     "aws:securetransport": "true",
 }
@@ -30,6 +34,12 @@ _NOBODYS: dict[str, str | None] = {
 _THEIR_OWN = Policies(({"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}},))
 # Identity providers whose identities are those of a cluster, which the graph has by themselves.
 _OF_CLUSTERS = "oidc.eks."
+# Subjects as they begin in the tokens of providers where everybody can have an account; a trust in "repo:*" trusts them all.
+_SUBJECTS = {
+    "token.actions.githubusercontent.com": "repo:anyone/anything:ref:refs/heads/main",
+    "gitlab.com": "project_path:anyone/anything:ref_type:branch:ref:main",
+    "app.terraform.io": "organization:anyone:project:anything:workspace:anything:run_phase:apply",
+}
 
 
 @dataclass(frozen=True)
@@ -47,13 +57,16 @@ class Outsider:
 
 
 def outsiders(
-    principals: Iterable[PrincipalPolicies], stores: Iterable[Store], own_accounts: Collection[str]
+    principals: Iterable[PrincipalPolicies],
+    stores: Iterable[Store],
+    own_accounts: Collection[str],
+    let_in: Iterable[str] = (),
 ) -> tuple[Outsider, ...]:
     """Return everybody outside whom a trust or a store's policy names: anyone, other accounts, and anyone with an identity
-    of a provider that many share."""
+    of a provider that many share. ``let_in`` are the ARNs of principals that a cluster lets in, of other accounts too."""
     documents = [one.principal.assume_role_policy_document for one in principals if one.principal.role_name]
     documents += [store.policy for store in stores]
-    named = sorted({name for document in documents for name in _named(document)})
+    named = sorted({*let_in, *(name for document in documents for name in _named(document))})
     own = {*own_accounts, *(one.principal.arn.split(":")[4] for one in principals if one.principal.arn.count(":") >= 5)}
     found = []
     if "*" in named:
@@ -69,7 +82,8 @@ def outsiders(
     for name in named:
         issuer = name.partition(":oidc-provider/")[2]
         if issuer and not issuer.startswith(_OF_CLUSTERS):
-            context = {f"{issuer.lower()}:sub": "anyone:anything", f"{issuer.lower()}:aud": "sts.amazonaws.com"}
+            subject = _SUBJECTS.get(issuer.lower(), "anyone:anything")
+            context = {f"{issuer.lower()}:sub": subject, f"{issuer.lower()}:aud": "sts.amazonaws.com"}
             resource = Resource("AWS::IAM::OIDCProvider", issuer)
             found.append(Outsider(resource, (name,), context, "sts:AssumeRoleWithWebIdentity"))
     return tuple(found)
@@ -82,6 +96,9 @@ def add_outsiders(
     roles = [one.principal for one in principals if one.principal.role_name]
     stores = tuple(stores)
     for outsider in found:
+        for name in outsider.principals:
+            if name in graph:
+                graph.add(outsider.node, name, "be this principal")
         for role in roles:
             request = Request(outsider.action, role.arn, outsider.context)
             for name in outsider.principals:
