@@ -28,6 +28,7 @@ from soc2.model.access.iam import (
     trusts,
 )
 from soc2.model.access.kubernetes import Start, account
+from soc2.model.aws.iam import Principal
 from soc2.model.aws.joins import PrincipalPolicies
 from soc2.model.deviation import Resource
 from soc2.model.kubernetes.rbac import ServiceAccount
@@ -51,6 +52,7 @@ _RUNS_AS = {
 }
 # Actions by which a user's credentials are had, and by which a principal widens its own policies.
 _TAKES_USER = ("iam:CreateAccessKey", "iam:CreateLoginProfile", "iam:UpdateLoginProfile")
+_REWRITES = "iam:UpdateAssumeRolePolicy"
 _WIDENS_USER = ("iam:AttachUserPolicy", "iam:PutUserPolicy")
 _WIDENS_ROLE = ("iam:AttachRolePolicy", "iam:PutRolePolicy")
 _WIDENS_POLICY = ("iam:CreatePolicyVersion", "iam:SetDefaultPolicyVersion")
@@ -125,11 +127,12 @@ def add_account(
     """Add what the principals of an account can do to each other and to its data."""
     every = tuple(principals)
     stores = tuple(stores)
+    others = _Others.of(every)
     for one in every:
         asker = Asker(one, service_control)
         me = one.principal.arn
         graph.add(ACCOUNT_ADMIN, me, "become any principal")
-        for target, how in (*_to_everything(asker), *_to_principals(asker, every), *_to_data(asker, stores)):
+        for target, how in (*_to_everything(asker), *_to_principals(asker, others), *_to_data(asker, stores)):
             graph.add(me, target, how)
     for store in stores:
         graph.add(ACCOUNT_ADMIN, store.node, "read it")
@@ -202,35 +205,62 @@ def _to_everything(asker: Asker) -> Iterator[tuple[str, str]]:
                 yield ACCOUNT_ADMIN, f"{words} on itself"
 
 
-def _to_principals(asker: Asker, every: Iterable[PrincipalPolicies]) -> Iterator[tuple[str, str]]:
-    passes = [way for way in _passing() if all(asker.may(action, "*") for action in way[1])]
+@dataclass(frozen=True)
+class _Others:
+    """The principals of an account by what can be done to them; few roles trust AWS principals, so those are told apart
+    once and not by every principal anew."""
+
+    users: tuple[Principal, ...]
+    roles: tuple[Principal, ...]
+    assumable: tuple[Principal, ...]
+
+    @classmethod
+    def of(cls, principals: Iterable[PrincipalPolicies]) -> _Others:
+        every = tuple(one.principal for one in principals)
+        roles = tuple(item for item in every if not item.user_name)
+        assumable = tuple(item for item in roles if _trusts_aws(item.assume_role_policy_document))
+        return cls(tuple(item for item in every if item.user_name), roles, assumable)
+
+
+def _to_principals(asker: Asker, others: _Others) -> Iterator[tuple[str, str]]:
+    for principal, how in (*_taken(asker, others.users), *_rewritten(asker, others.roles), *_passed(asker, others.roles)):
+        if principal.arn != asker.arn:
+            yield principal.arn, how
+    for role in others.assumable:
+        if role.arn != asker.arn and (words := _assumes(asker, role.arn, role.assume_role_policy_document)):
+            yield role.arn, words
+
+
+def _taken(asker: Asker, users: Iterable[Principal]) -> Iterator[tuple[Principal, str]]:
+    for user in users if any(map(asker.speaks_of, _TAKES_USER)) else ():
+        for action in _TAKES_USER:
+            if words := asker.may(action, user.arn):
+                yield user, words
+
+
+def _rewritten(asker: Asker, roles: Iterable[Principal]) -> Iterator[tuple[Principal, str]]:
+    for role in roles if asker.speaks_of(_REWRITES) else ():
+        if words := asker.may(_REWRITES, role.arn):
+            yield role, words
+
+
+def _passed(asker: Asker, roles: Iterable[Principal]) -> Iterator[tuple[Principal, str]]:
     if not asker.speaks_of("iam:PassRole"):
-        passes = []
-    takes, rewrites = (asker.speaks_of(action) for action in ("iam:CreateAccessKey", "iam:UpdateAssumeRolePolicy"))
-    for other in every:
-        principal = other.principal
-        if principal.arn == asker.arn:
-            continue
-        if principal.user_name:
-            for action in _TAKES_USER if takes else ():
-                if words := asker.may(action, principal.arn):
-                    yield principal.arn, words
-            continue
-        if rewrites and (words := asker.may("iam:UpdateAssumeRolePolicy", principal.arn)):
-            yield principal.arn, words
-        if words := _assumes(asker, principal.arn, principal.assume_role_policy_document):
-            yield principal.arn, words
-        passed = asker.may("iam:PassRole", principal.arn) if passes else None
-        if passed:
-            for service, actions in passes:
-                trusted = trusts(principal.assume_role_policy_document, service, Request("sts:AssumeRole", "*"))
+        return
+    ways = [way for way in _passing() if all(asker.may(action, "*") for action in way[1])]
+    for role in roles if ways else ():
+        if passed := asker.may("iam:PassRole", role.arn):
+            for service, actions in ways:
+                trusted = trusts(role.assume_role_policy_document, service, Request("sts:AssumeRole", "*"))
                 if trusted in (Decision.ALLOW, Decision.UNDECIDABLE):
-                    yield principal.arn, f"{passed} with {' and '.join(actions)}"
+                    yield role, f"{passed} with {' and '.join(actions)}"
+
+
+def _trusts_aws(trust: Document | None) -> bool:
+    return any("AWS" in (given := statement.get("Principal") or "AWS") or given == "*" for statement in statements(trust))
 
 
 def _assumes(asker: Asker, role: str, trust: Document | None) -> str | None:
-    if not any("AWS" in (given := statement.get("Principal") or "AWS") or given == "*" for statement in statements(trust)):
-        return None
     decision = trusts(trust, asker.arn, Request("sts:AssumeRole", role, asker.context))
     if decision not in (Decision.ALLOW, Decision.UNDECIDABLE):
         return None

@@ -79,13 +79,23 @@ class AccessGraph:
         """Yield (start, target, steps) for up to ``most`` of the targets nearest to each start, the nearest first."""
         known = [self._index[target] for target in targets if target in self._index]
         towards = self._towards(known, most)
+        # Many paths end in the same way.
+        ends: dict[tuple[int, int], tuple[Step, ...]] = {}
+
+        def steps(at: int, target: int) -> tuple[Step, ...]:
+            hops = []
+            while (at, target) not in ends and (following := towards[at][target]) is not None:
+                hops.append((at, following))
+                at = following
+            rest = ends.setdefault((at, target), ())
+            for source, following in reversed(hops):
+                step = Step(self._graph[source], self._graph[following], self._graph.get_edge_data(source, following))
+                rest = ends[source, target] = (step, *rest)
+            return rest
+
         for start in starts:
             for target in towards.get(self._index.get(start, -1), ()):
-                at, steps = self._index[start], []
-                while (following := towards[at][target]) is not None:
-                    steps.append(Step(self._graph[at], self._graph[following], self._graph.get_edge_data(at, following)))
-                    at = following
-                yield start, self._graph[target], tuple(steps)
+                yield start, self._graph[target], steps(self._index[start], target)
 
     def _towards(self, targets: Iterable[int], most: int) -> dict[int, dict[int, int | None]]:
         """Return, by node and by target, the node after it on a shortest path; breadth first from all targets at once."""
