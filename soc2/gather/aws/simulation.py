@@ -61,11 +61,9 @@ class ControlSimulation:
         if not all(status.complete for status in before):
             return Listing((), before)
         details, levels, *listed = (listing.items for listing in listings)
-        every = tuple(
-            verdict
-            for one in principal_policies(details)
-            for verdict in verdicts(one, tuple(level.documents for level in levels), control_targets(*listed))
-        )
+        service_control = tuple(level.documents for level in levels)
+        targets = control_targets(*listed)
+        every = tuple(verdict for one in principal_policies(details) for verdict in verdicts(one, service_control, targets))
         return self._asked(gatherer, tuple(_questions(every))[:_CALLS], before)
 
     def _asked(

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
-from typing import Any
 
 from cloudsplaining.shared.constants import PRIVILEGE_ESCALATION_METHODS
 
@@ -24,10 +23,12 @@ from soc2.model.access.iam import (
     evaluate,
     like,
     names_principal,
+    principals_named,
     statements,
     trusts,
 )
 from soc2.model.access.kubernetes import Start, account
+from soc2.model.aws.base import account_in
 from soc2.model.aws.iam import Principal
 from soc2.model.aws.joins import PrincipalPolicies
 from soc2.model.deviation import Resource
@@ -150,7 +151,7 @@ class Asker:
         tags = {f"aws:principaltag/{tag.key}".lower(): tag.value for tag in one.principal.tags}
         self.context: dict[str, str | None] = {
             "aws:principalarn": self.arn,
-            "aws:principalaccount": self.arn.split(":")[4] if self.arn.count(":") >= 5 else None,
+            "aws:principalaccount": account_in(self.arn) or None,
             "aws:username": one.principal.user_name or None,
             # Whoever asks is free to ask by TLS.
             "aws:securetransport": "true",
@@ -196,8 +197,7 @@ def _to_everything(asker: Asker) -> Iterator[tuple[str, str]]:
     principal = asker.one.principal
     own: list[tuple[tuple[str, ...], str]] = [(_WIDENS_USER if principal.user_name else _WIDENS_ROLE, principal.arn)]
     own += [(_WIDENS_POLICY, attached.policy_arn) for attached in principal.attached_managed_policies]
-    account_id = principal.arn.split(":")[4] if principal.arn.count(":") >= 5 else ""
-    own += [(_WIDENS_GROUP, f"arn:aws:iam::{account_id}:group/{group}") for group in principal.group_list]
+    own += [(_WIDENS_GROUP, f"arn:aws:iam::{account_in(principal.arn)}:group/{group}") for group in principal.group_list]
     for actions, resource in own:
         for action in actions:
             words = asker.may(action, resource)
@@ -257,23 +257,19 @@ def _passed(asker: Asker, roles: Iterable[Principal]) -> Iterator[tuple[Principa
 
 
 def _trusts_aws(trust: Document | None) -> bool:
-    return any("AWS" in (given := statement.get("Principal") or "AWS") or given == "*" for statement in statements(trust))
+    # Where NotPrincipal stands instead, it may be anybody.
+    return any("Principal" not in statement or principals_named(statement, "AWS") for statement in statements(trust))
 
 
 def _assumes(asker: Asker, role: str, trust: Document | None) -> str | None:
     decision = trusts(trust, asker.arn, Request("sts:AssumeRole", role, asker.context))
     if decision not in (Decision.ALLOW, Decision.UNDECIDABLE):
         return None
-    named = any(statement.get("Effect") == "Allow" and asker.arn in _named(statement) for statement in statements(trust))
+    allowing = (statement for statement in statements(trust) if statement.get("Effect") == "Allow")
+    named = any(asker.arn in principals_named(statement, "AWS") for statement in allowing)
     # A role that trusts the whole account leaves it to the identity's own policies.
     words = "sts:AssumeRole" if named else asker.may("sts:AssumeRole", role)
     return f"{words} (if the trust's conditions hold)" if words and decision is Decision.UNDECIDABLE else words
-
-
-def _named(statement: Mapping[str, Any]) -> list[str]:
-    given = statement.get("Principal")
-    values = given.get("AWS", []) if isinstance(given, Mapping) else []
-    return values if isinstance(values, list) else [values]
 
 
 def _to_data(asker: Asker, stores: Iterable[Store]) -> Iterator[tuple[str, str]]:
@@ -351,11 +347,12 @@ def identity_of(name: str) -> str:
 
 
 def _providers(trust: Document | None) -> tuple[str, ...]:
-    found: dict[str, None] = {}
-    for statement in statements(trust):
-        given = statement.get("Principal")
-        federated = given.get("Federated", []) if isinstance(given, Mapping) else []
-        for provider in federated if isinstance(federated, list) else [federated]:
-            if "oidc-provider/" in str(provider) and names_principal(statement, str(provider)):
-                found[str(provider)] = None
-    return tuple(found)
+    named = (name for statement in statements(trust) for name in principals_named(statement, "Federated"))
+    return tuple(dict.fromkeys(name for name in named if "oidc-provider/" in name))
+
+
+def is_for_people(role: Principal) -> bool:
+    """Tell whether people take a role, through a SAML identity provider."""
+    trust = role.assume_role_policy_document
+    named = (name for statement in statements(trust) for name in principals_named(statement, "Federated"))
+    return any(":saml-provider/" in name for name in named)

@@ -22,6 +22,7 @@ from soc2.model.access.kubernetes import (
 )
 from soc2.model.access.metadata_service import answers_its_host, answers_pods, may_connect
 from soc2.model.access.rbac import MASTERS
+from soc2.model.aws.base import account_in
 from soc2.model.aws.compute import EksCluster, Instance, PodIdentity
 from soc2.model.kubernetes.aws_auth import AuthMapping
 from soc2.model.kubernetes.network import NetworkPolicy
@@ -129,7 +130,7 @@ def _add_entry_makers(
     for one in cloud.principals:
         asker = Asker(one, service_control)
         # The entry is what a policy is associated with; the last part of its ARN is made when it is.
-        of_principal = f"{asker.arn.rpartition(':')[2].partition('/')[0]}/{_account_of(asker.arn)}/{one.principal.name}/id"
+        of_principal = f"{asker.arn.rpartition(':')[2].partition('/')[0]}/{account_in(asker.arn)}/{one.principal.name}/id"
         entry = f"{eks.arn.replace(':cluster/', ':access-entry/')}/{of_principal}"
         associates = asker.may("eks:AssociateAccessPolicy", entry)
         creates = "" if asker.arn in entered else asker.may("eks:CreateAccessEntry", eks.arn)
@@ -188,7 +189,7 @@ def _lets_pods_in(trust: Document | None, eks: EksCluster, item: PodIdentity) ->
     EKS tags the session with what the pod is, and so needs sts:TagSession, unless the association says not to.
     """
     context = {
-        "aws:sourceaccount": _account_of(eks.arn),
+        "aws:sourceaccount": account_in(eks.arn),
         "aws:sourcearn": eks.arn,
         "aws:requesttag/eks-cluster-arn": eks.arn,
         "aws:requesttag/eks-cluster-name": eks.name,
@@ -235,7 +236,3 @@ def _without_path(arn: str) -> str:
     """Return an ARN as aws-auth has it: ``…:role/team/deploy`` is ``…:role/deploy`` there."""
     kind, slash, path = arn.partition("/")
     return f"{kind}{slash}{path.rpartition('/')[2]}"
-
-
-def _account_of(arn: str) -> str:
-    return arn.split(":")[4] if arn.count(":") >= 5 else ""

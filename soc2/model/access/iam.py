@@ -139,6 +139,15 @@ def resource_patterns(document: Document | None) -> Iterator[str]:
             yield from (pattern for pattern in _list(statement.get("Resource")) if isinstance(pattern, str))
 
 
+def principals_named(statement: Mapping[str, Any], kind: str = "") -> tuple[str, ...]:
+    """Return the principals that a statement of a resource or trust policy names, read leniently: all of them, or those of
+    a kind (``AWS``, ``Service``, ``Federated``). A bare ``*`` is of the kind ``AWS``."""
+    given = statement.get("Principal")
+    kinds = given if isinstance(given, Mapping) else {"AWS": given}
+    values = (value for name, named in kinds.items() if kind in ("", name) for value in _list(named))
+    return tuple(value for value in values if isinstance(value, str))
+
+
 def names_principal(statement: Mapping[str, Any], principal: str) -> bool:
     """Tell whether a statement of a resource or trust policy may be about a principal."""
     try:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from soc2.model.access.cloud import Store
 from soc2.model.access.graph import AccessGraph
-from soc2.model.access.iam import Decision, Document, Policies, Request, evaluate, statements, trusts
+from soc2.model.access.iam import Decision, Document, Policies, Request, evaluate, principals_named, statements, trusts
+from soc2.model.aws.base import account_in
 from soc2.model.aws.joins import PrincipalPolicies
 from soc2.model.deviation import Resource
 
@@ -67,7 +67,7 @@ def outsiders(
     documents = [one.principal.assume_role_policy_document for one in principals if one.principal.role_name]
     documents += [store.policy for store in stores]
     named = sorted({*let_in, *(name for document in documents for name in _named(document))})
-    own = {*own_accounts, *(one.principal.arn.split(":")[4] for one in principals if one.principal.arn.count(":") >= 5)}
+    own = {*own_accounts, *(account_in(one.principal.arn) for one in principals)}
     found = []
     if "*" in named:
         found.append(Outsider(ANYONE, (f"arn:aws:iam::{_NOBODYS_ACCOUNT}:user/anyone",), _NOBODYS))
@@ -122,11 +122,5 @@ def _add(graph: AccessGraph, outsider: Outsider, target: str, action: str, decis
 
 def _named(document: Document | None) -> Iterator[str]:
     for statement in statements(document):
-        if statement.get("Effect") != "Allow":
-            continue
-        given: Any = statement.get("Principal")
-        groups = given.values() if isinstance(given, Mapping) else [given]
-        for values in groups:
-            for value in values if isinstance(values, list) else [values]:
-                if isinstance(value, str):
-                    yield value
+        if statement.get("Effect") == "Allow":
+            yield from principals_named(statement)

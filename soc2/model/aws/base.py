@@ -44,6 +44,11 @@ def tag(tags: Iterable[Tag], name: str) -> str | None:
     return next((entry.value for entry in tags if entry.key == name), None)
 
 
+def account_in(arn: str) -> str:
+    """Return the account id in an ARN, or the empty string where there is none."""
+    return arn.split(":")[4] if arn.count(":") >= 5 else ""
+
+
 def principal_resource(arn: str) -> Resource:
     """Return the role or user of an ARN such as ``arn:aws:iam::123456789012:role/team/deploy``, its path left out."""
     kind, _, path = arn.rpartition(":")[2].partition("/")

@@ -126,6 +126,12 @@ def bound_accounts(grants: Iterable[Grant], accounts: Iterable[ServiceAccount]) 
         yield BoundAccounts(grant, tuple(missing))
 
 
+def with_presumed(listed: tuple[ClusterRole, ...], presumed: tuple[ClusterRole, ...]) -> tuple[ClusterRole, ...]:
+    """Add the roles that every cluster has to those that were listed, which win."""
+    names = {role.name for role in listed}
+    return (*listed, *(role for role in presumed if role.name not in names))
+
+
 def cluster_role_rules(cluster_roles: Iterable[ClusterRole]) -> dict[str, tuple[PolicyRule, ...]]:
     """Return the rules of every ClusterRole by its name, those that it takes over by aggregation among them.
 
