@@ -118,8 +118,8 @@ def _rates(connection: duckdb.DuckDBPyConnection, baseline: Baseline) -> Iterato
         ), usual AS (
             SELECT actor, outcome, list(n) AS present FROM counts WHERE known GROUP BY ALL
         ), padded AS (
-            SELECT actor, outcome, list_concat(present, list_transform(range({int(hours)} - len(present)), lambda x: 0)) AS hourly
-            FROM usual SEMI JOIN known_actors USING (actor)
+            SELECT actor, outcome, list_concat(present, list_transform(range({int(hours)} - len(present)), lambda x: 0))
+                AS hourly FROM usual SEMI JOIN known_actors USING (actor)
         ), medians AS (
             SELECT actor, outcome, hourly, list_median(hourly) AS median FROM padded
         ), spread AS (

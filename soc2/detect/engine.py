@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import msgspec
@@ -17,10 +16,10 @@ from soc2.detect.lines import LineNumbers
 from soc2.detect.relations import FILE, RECORD, json_relation, literal, normalised, packed, parquet_relation, quoted
 from soc2.detect.rules import RuleSet
 from soc2.detect.schema import ID, LINE, SCHEMAS, LogSchema
+from soc2.detect.shown import shown, shown_fields
 from soc2.detect.sql import CompiledRule
 from soc2.gather.logs.framing import locate_malformed
 from soc2.gather.logs.segments import Malformed, Segment
-from soc2.gather.redaction import masked
 from soc2.model.logs import Alert, LogKind
 
 _LOWERED = "@lower"
@@ -28,7 +27,6 @@ _RULES = "@rules"
 # Parsing needs little memory, and what does not fit is spilled.
 _MEMORY = "1GB"
 _ROWS_AT_ONCE = 10_000
-_LONGEST_VALUE = 1_000
 _ANOMALY_CRITERION = "CC7.2"
 
 
@@ -164,12 +162,9 @@ class Detector:
     def _drop_duplicates(self, table: str) -> None:
         twice = f"SELECT count(identity) > count(DISTINCT identity) FROM {table} WHERE valid"
         if self.connection.execute(twice).fetchone() == (True,):
-            copies = (
-                f"row_number() OVER (PARTITION BY identity ORDER BY rowid) AS copy FROM {table} WHERE identity IS NOT NULL"
-            )
-            self.connection.execute(
-                f"DELETE FROM {table} WHERE rowid IN (SELECT row FROM (SELECT rowid AS row, {copies} AND valid) WHERE copy > 1)"
-            )
+            copies = f"SELECT rowid AS row, row_number() OVER (PARTITION BY identity ORDER BY rowid) AS copy FROM {table}"
+            again = f"SELECT row FROM ({copies} WHERE valid AND identity IS NOT NULL) WHERE copy > 1"
+            self.connection.execute(f"DELETE FROM {table} WHERE rowid IN ({again})")
 
     # Which rules matched is asked only of the records that any rule matched.
 
@@ -249,9 +244,9 @@ class Detector:
             source=LogKind(kind),
             file=segment.origin if segment else file,
             line=line or 0,
-            actor=_shown(actor),
-            object=_shown(of),
-            fields={name: _shown(value) for name, value in msgspec.json.decode(fields).items()},
+            actor=shown("actor", actor),
+            object=shown("object", of),
+            fields=shown_fields(fields),
         )
 
 
@@ -263,11 +258,3 @@ def _lowered_columns(schema: LogSchema) -> str:
     """Return lower-cased copies of the text columns, made once for all rules; DuckDB leaves out those that none asks."""
     texts = (name for name, kind in schema.columns.items() if kind == "VARCHAR")
     return "".join(f", lower({quoted(name)}) AS {_lowered(name)}" for name in texts)
-
-
-def _shown(value: Any) -> Any:
-    """Return a value as reports may show it: no credentials, and not without end."""
-    if not isinstance(value, str):
-        return value
-    text = masked(value)
-    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}… ({len(text):,} characters)"

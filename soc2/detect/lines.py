@@ -7,10 +7,9 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from pathlib import Path
 
-from soc2.gather.logs.compression import open_log
+from soc2.gather.logs.content import Content
 
 _BLANK = re.compile(rb"\n[ \t\r\f\v]*(?=\n)")
-_BLOCK = 1 << 22
 
 
 class LineNumbers:
@@ -33,15 +32,14 @@ def _blank_lines(path: Path) -> Iterator[int]:
     """Yield, for each blank line, how many records stand before it."""
     # The line before the first one ends here, so that every line begins after the end of another.
     unread, ends, blank = b"\n", 0, 0
-    with open_log(path) as stream:
-        while block := stream.read(_BLOCK):
-            text = unread + block
-            counted = 0
-            for found in _BLANK.finditer(text):
-                ends += text.count(b"\n", counted, found.start())
-                counted = found.start()
-                yield ends - blank
-                blank += 1
-            last = text.rfind(b"\n")
-            ends += text.count(b"\n", counted, last)
-            unread = text[last:]
+    for chunk in Content(path).chunks():
+        text = unread + chunk
+        counted = 0
+        for found in _BLANK.finditer(text):
+            ends += text.count(b"\n", counted, found.start())
+            counted = found.start()
+            yield ends - blank
+            blank += 1
+        last = text.rfind(b"\n")
+        ends += text.count(b"\n", counted, last)
+        unread = text[last:]

@@ -49,7 +49,8 @@ def keep(connection: duckdb.DuckDBPyConnection, kind: LogKind, segments: Sequenc
     connection.execute(
         f"COPY (SELECT {columns}, coalesce(strftime(event_time, '%Y-%m-%d'), 'undated') AS day FROM kept "
         f"JOIN (VALUES {places}) AS places(path, origin) ON path = {quoted(FILE)} WHERE valid) "
-        f"TO {literal(str(folder))} (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (day), APPEND, FILENAME_PATTERN 'kept-{{uuid}}')"
+        f"TO {literal(str(folder))} (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (day), "
+        "APPEND, FILENAME_PATTERN 'kept-{uuid}')"
     )
     return Kept(tuple(sorted(set(folder.rglob("*.parquet")) - before)), records, malformed)
 

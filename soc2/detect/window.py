@@ -9,7 +9,7 @@ from soc2.prune import duration
 
 
 def moment(text: str, now: datetime) -> datetime:
-    """Read an ISO 8601 date or time (UTC when it names no zone), or how long ago it was: ``24h``, ``7d``. Raises UsageError."""
+    """Read an ISO 8601 date or time (UTC unless it names a zone), or how long ago: ``24h``, ``7d``. Raises UsageError."""
     try:
         read = datetime.fromisoformat(text)
     except ValueError:

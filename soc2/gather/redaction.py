@@ -104,13 +104,13 @@ _NAMED = re.compile(
 )
 _IN_URL = re.compile(r"(?<=://)[^\s/@:]*:[^\s/@]+(?=@)")
 _ACCESS_KEY_ID = re.compile(r"\W?(AKIA|ASIA)[A-Z0-9]{16}\W?")  # a name, not a secret
-_MASK = "[masked]"
+MASK = "[masked]"
 
 
 @lru_cache(maxsize=65_536)
 def masked(text: str) -> str:
     """Return a text that is to be shown, such as a log message, without what looks like a credential in it."""
-    shown = _IN_URL.sub(_MASK, _NAMED.sub(lambda found: found[1] + _hidden(found[2]), text))
+    shown = _IN_URL.sub(MASK, _NAMED.sub(lambda found: found[1] + _hidden(found[2]), text))
     if len(text) < _SHORTEST_SECRET:
         return shown
     for _, patterns in _detectors():
@@ -120,7 +120,7 @@ def masked(text: str) -> str:
 
 
 def _hidden(found: str) -> str:
-    return found if _ACCESS_KEY_ID.fullmatch(found) else _MASK
+    return found if _ACCESS_KEY_ID.fullmatch(found) else MASK
 
 
 def _matching(text: str) -> tuple[str, ...]:

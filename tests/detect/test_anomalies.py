@@ -31,7 +31,7 @@ def _event(hour: float, actor: str = CONTROLLER, action: str = "get pods", **oth
 
 def _quiet() -> list[dict[str, Any]]:
     """A day: two actors, each some twenty requests an hour, from one private address."""
-    made = random.Random(1)
+    made = random.Random(1)  # noqa: S311
     actors = [(CONTROLLER, "10.0.1.5"), ("alice@example.com", "192.168.7.2")]
     return [
         _event(hour + made.random(), actor, made.choice(("get pods", "list pods")), source_address=address)
