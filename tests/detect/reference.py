@@ -199,8 +199,14 @@ def _struct(kind: str, value: Mapping[str, Any]) -> dict[str, Any]:
 
 def _reach(value: Any, path: Sequence[str]) -> Iterator[Any]:
     if isinstance(value, list):
+        if path and (index := _INDEX.fullmatch(path[0])) and not index[1]:
+            yield from _reach(value[int(index[2])] if int(index[2]) < len(value) else None, path[1:])
+            return
         for element in value:
-            yield from _reach(element, path)
+            if isinstance(element, list) and not path:
+                yield element
+            elif not isinstance(element, list):
+                yield from _reach(element, path)
     elif value is None:
         return
     elif not path:
@@ -358,7 +364,7 @@ def _regex(value: SigmaRegularExpression, placeholders: Mapping[str, Sequence[st
         if isinstance(part, Placeholder):
             pattern += "(?:" + "|".join(map(re.escape, placeholders[part.name])) + ")"
         else:
-            pattern += {SpecialChars.WILDCARD_MULTI: "*", SpecialChars.WILDCARD_SINGLE: "?"}.get(part, part)  
+            pattern += part if isinstance(part, str) else "*" if part is SpecialChars.WILDCARD_MULTI else "?"
     flags = re.ASCII
     if SigmaRegularExpressionFlag.MULTILINE in value.flags:
         flags |= re.MULTILINE
@@ -374,7 +380,8 @@ def _regex(value: SigmaRegularExpression, placeholders: Mapping[str, Sequence[st
 def _in_network(address: str, network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:
     """IPv4-mapped IPv6 addresses and networks are IPv4's; a zone (``%eth0``) does not matter."""
     try:
-        found = ipaddress.ip_address(address.partition("%")[0] if ":" in address else address)
+        bare, _, zone = address.partition("%")
+        found = ipaddress.ip_address(bare if ":" in bare and zone else address)
     except ValueError:
         return False
     if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped:
@@ -441,7 +448,8 @@ def correlate(correlation: SigmaCorrelationRule, hits: Sequence[Hit]) -> list[Ru
     runs = []
     for group, members in groups.items():
         run: list[Hit] = []
-        for hit in [*members, None]:
+        ends: list[Hit | None] = [*members, None]
+        for hit in ends:
             if hit and _fulfilled(correlation, [m for m in members if hit.time - span <= m.time <= hit.time], wanted):
                 run.append(hit)
             elif run:
