@@ -566,7 +566,7 @@ def _limited(schema: LogSchema, limit: str | None, event: Event) -> bool:
         return True
     names = [name for name, kind in schema.columns.items() if kind == "VARCHAR"]
     row = ", ".join(f'?::VARCHAR AS "{name}"' for name in names)
-    found = duckdb.execute(f"SELECT {limit} FROM (SELECT {row})", [event.get(name) for name in names]).fetchone()  # noqa: S608
+    found = duckdb.execute(f"SELECT {limit} FROM (SELECT {row})", [event.get(name) for name in names]).fetchone()
     return bool(found and found[0])
 
 
