@@ -41,7 +41,7 @@ def detect(arguments: argparse.Namespace) -> int:
         framed = frame_paths(arguments.paths, Path(spool))
         with Detector(rules, Path(spool), since=since, until=until) as detector:
             detector.add(framed.segments)
-            found = detector.alerts(anomalies=arguments.anomalies)
+            found = detector.alerts(with_anomalies=arguments.anomalies)
             count = _print_json(found) if arguments.format == "json" else _print_table(found)
             missed = _tell(detector, rules, framed, count)
     if count:

@@ -10,11 +10,12 @@ from pathlib import Path
 import duckdb
 import msgspec
 
-from soc2.detect import anomalies
-from soc2.detect.correlate import Fired, correlate
+from soc2.detect import anomalies, macros
+from soc2.detect.correlate import Fired, correlate, create_hits, needed
+from soc2.detect.fields import One, every_value
 from soc2.detect.lines import LineNumbers
 from soc2.detect.relations import FILE, RECORD, json_relation, literal, normalised, packed, parquet_relation, quoted
-from soc2.detect.rules import RuleSet
+from soc2.detect.ruleset import RuleSet
 from soc2.detect.schema import ID, LINE, SCHEMAS, LogSchema
 from soc2.detect.shown import shown, shown_fields
 from soc2.detect.sql import CompiledRule
@@ -62,7 +63,9 @@ class Detector:
         self.scanned: list[Scanned] = []
         self.connection = duckdb.connect(":memory:", config={"memory_limit": _MEMORY, "temp_directory": str(folder)})
         self.connection.execute("SET TimeZone = 'UTC'")
+        macros.install(self.connection)
         self._since, self._until = since, until
+        self._listened = needed(rules)
         self._segments: dict[str, Segment] = {}
         self._first: dict[str, int] = {}
         self._lines = LineNumbers()
@@ -113,9 +116,10 @@ class Detector:
             "kind VARCHAR, event BIGINT, event_time TIMESTAMP, file VARCHAR, line BIGINT, actor VARCHAR, object VARCHAR, "
             "fields VARCHAR)"
         )
+        create_hits(self.connection)
         for kind in self.kinds:
             self._match(SCHEMAS[kind])
-        for fired in correlate(self.connection, self.rules):
+        for fired in list(correlate(self.connection, self.rules)):
             self._take_correlation(fired)
         if with_anomalies:
             for kind in sorted(anomalies.KINDS.intersection(self.kinds)):
@@ -183,16 +187,24 @@ class Detector:
             self._take(schema, number, rule)
 
     def _take(self, schema: LogSchema, number: int, compiled: CompiledRule) -> None:
-        rule = self.rules.rules[number]
-        fields = ", ".join(f"{literal(name)}, {value}" for name, value in compiled.fields)
-        self._insert(
-            _Heading(rule.id, rule.title, rule.criterion, rule.level),
-            schema.kind,
-            f"SELECT event, json_object({fields}) AS fields FROM matched WHERE list_contains({quoted(_RULES)}, {number})",
-        )
+        rule, matched = self.rules.rules[number], f"FROM matched WHERE list_contains({quoted(_RULES)}, {number})"
+        if rule.alerts:
+            fields = ", ".join(f"{literal(name)}, {value}" for name, value in compiled.fields)
+            heading = _Heading(rule.id, rule.title, rule.criterion, rule.level)
+            self._insert(heading, schema.kind, f"SELECT event, json_object({fields}) AS fields {matched}")
+        if rule.id in self._listened:
+            self.connection.execute(
+                f"INSERT INTO hits SELECT {literal(rule.id)}, {literal(schema.kind)}, event, event_time, fields "
+                f"FROM (SELECT event, {self._listened[rule.id]} AS fields {matched}) "
+                f"JOIN {self.events(schema.kind)} AS events ON event = events.rowid"
+            )
 
     def _take_correlation(self, fired: Fired) -> None:
-        raise NotImplementedError
+        rule = fired.correlation
+        heading = _Heading(rule.id, rule.title, rule.criterion, rule.level)
+        told = {**fired.group, "events": fired.count, "first": fired.time, "last": fired.end}
+        found = f"SELECT {fired.last.event} AS event, {literal(msgspec.json.encode(told).decode())} AS fields"
+        self._insert(heading, fired.last.kind, found)
 
     def _take_anomalies(self, kind: LogKind, history: anomalies.Baseline | None) -> None:
         baseline = history or anomalies.baseline_within(self.connection, self.events(kind))
@@ -250,11 +262,11 @@ class Detector:
         )
 
 
-def _lowered(name: str) -> str:
-    return quoted(name + _LOWERED)
+def _lowered(path: str) -> str:
+    return quoted(path + _LOWERED)
 
 
 def _lowered_columns(schema: LogSchema) -> str:
-    """Return lower-cased copies of the text columns, made once for all rules; DuckDB leaves out those that none asks."""
-    texts = (name for name, kind in schema.columns.items() if kind == "VARCHAR")
-    return "".join(f", lower({quoted(name)}) AS {_lowered(name)}" for name in texts)
+    """Return lower-cased copies of all single texts, made once for all rules; DuckDB leaves out those that none asks."""
+    places = (place for place, _ in every_value(schema) if isinstance(place, One) and place.type == "VARCHAR")
+    return "".join(f", lower({place.sql}) AS {_lowered(place.path)}" for place in places)
