@@ -11,8 +11,8 @@ import msgspec
 
 from soc2.errors import UsageError
 from soc2.gather.logs.content import Content, Line
-from soc2.gather.logs.recognition import Recogniser
 from soc2.gather.logs.records import AS_LOGGED, Unreadable, as_logged
+from soc2.gather.logs.recognition import Recogniser
 from soc2.gather.logs.segments import Framed, Malformed, Segment
 from soc2.gather.logs.sink import Sink
 from soc2.model.logs import LogKind
