@@ -49,9 +49,11 @@ def published(number: int) -> bytes:
     return private_key(number).public_key().public_bytes(Encoding.DER, PublicFormat.PKCS1)
 
 
-def digest_key(end: datetime, trail: str = "main_trail") -> str:
+def digest_key(end: datetime, trail: str = "main_trail", backfill: bool = False) -> str:
     folder = f"audit/AWSLogs/{ACCOUNT}/CloudTrail-Digest/{REGION}/{end:%Y/%m/%d}"
-    return f"{folder}/{ACCOUNT}_CloudTrail-Digest_{REGION}_{trail}_{REGION}_{end:%Y%m%dT%H%M%SZ}.json.gz"
+    return (
+        f"{folder}/{ACCOUNT}_CloudTrail-Digest_{REGION}_{trail}_{REGION}_{end:%Y%m%dT%H%M%SZ}{'_backfill' * backfill}.json.gz"
+    )
 
 
 def log_key(hour: int, number: int) -> str:
@@ -65,7 +67,7 @@ class Trail:
     objects: Objects = field(default_factory=dict)
     previous: tuple[str, str, str] | None = None
 
-    def hour(self, start: datetime, signer: int = 1, trail: str = "main_trail", **changed: Any) -> None:
+    def hour(self, start: datetime, signer: int = 1, trail: str = "main_trail", key: str = "", **changed: Any) -> None:
         end = start + HOUR
         logs = []
         for number in range(2 if start.hour != 3 and trail == "main_trail" else 0):
@@ -81,7 +83,7 @@ class Trail:
                     "oldestEventTime": "2026-11-25T02:42:27Z",
                 }
             )
-        key = digest_key(end, trail)
+        key = key or digest_key(end, trail)
         before = self.previous or (None, None, None)
         content = json.dumps(
             {
@@ -226,6 +228,23 @@ def late_start(objects: Objects) -> None:
     objects.update(trail.objects)
 
 
+def other_bucket(objects: Objects) -> None:
+    """The fourth hour's digest says that the one before it is in another bucket."""
+    trail = Trail(previous=_link(objects, D3))
+    trail.hour(at("25 03:00"), previousDigestS3Bucket="elsewhere")
+    for hour in range(4, 8):
+        trail.hour(at(f"25 {hour:02}:00"))
+    objects.update(trail.objects)
+
+
+def skipping(objects: Objects) -> None:
+    """The fourth hour's digest follows the second's."""
+    trail = Trail(previous=_link(objects, digest_key(at("25 02:00"))))
+    for hour in range(3, 8):
+        trail.hour(at(f"25 {hour:02}:00"))
+    objects.update(trail.objects)
+
+
 def moved(objects: Objects) -> None:
     objects[D4] = objects[D3]
 
@@ -278,6 +297,8 @@ TAMPERED: dict[str, tuple[Callable[[Objects], None], dict[str, DigestFault]]] = 
         {D3: DigestFault.BAD_SIGNATURE},
     ),
     "chain cut": (cut, {D4: DigestFault.FIRST}),
+    "chain from another bucket": (other_bucket, {D4: DigestFault.ELSEWHERE}),
+    "digest skipped": (skipping, {D4: DigestFault.GAP, D3: DigestFault.SKIPPED}),
     "gap in time": (late_start, {D4: DigestFault.GAP}),
 }
 
@@ -341,6 +362,23 @@ def test_another_trail_in_the_folder_names_its_own_files() -> None:
     other.hour(at("25 02:00"), trail="other", logFiles=[named])
     objects.update({**other.objects, ADDED: (b"x", {})})
     assert faults(verified(Memory(objects))) == {}
+
+
+def test_a_digest_that_came_late_names_what_the_hour_left_out() -> None:
+    content = gzip.decompress(genuine()[log_key(2, 0)][0])
+    named = {
+        "s3Bucket": BUCKET,
+        "s3Object": ADDED,
+        "hashValue": hashlib.sha256(content).hexdigest(),
+        "hashAlgorithm": "SHA-256",
+    }
+    backfill = Trail()
+    key = digest_key(at("25 03:00"), backfill=True)
+    backfill.hour(at("25 02:00"), logFiles=[named], key=key)
+    objects = {**genuine(), key: backfill.objects[key], ADDED: (gzip.compress(content), {})}
+    result = verified(Memory(objects))
+    assert faults(result) == {}
+    assert {f"s3://{BUCKET}/{key}", f"s3://{BUCKET}/{ADDED}"} < {verdict.object for verdict in result.verdicts}
 
 
 def test_a_region_without_digests_is_found() -> None:

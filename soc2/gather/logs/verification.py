@@ -140,14 +140,13 @@ def _verify_region(reading: _Reading, region: str) -> list[DigestVerdict]:
     wanted = [key for digest in chain if _overlaps(digest, reading.window) for key in _keys_of(digest, store.bucket)]
     hashes = reading.each(partial(_hash_log, reading.client, store.bucket), dict.fromkeys(wanted))
     listed = {f"s3://{store.bucket}/{key}" for key in log_keys} - elsewhere
-    if unread:
+    if len(bodies) < len(digest_keys):
         # What an unread digest names is unknown, so that no file can be said to be in none.
         listed = set()
+    located = {f"s3://{store.bucket}/{key}": sha256 for key, sha256 in hashes.items()}
     return [
         *judge_chain(ours, chain, unread, reading.window),
-        *judge_logs(
-            ours, chain, {f"s3://{store.bucket}/{key}": value for key, value in hashes.items()}, listed, reading.window
-        ),
+        *judge_logs(ours, chain, located, listed, reading.window),
     ]
 
 
