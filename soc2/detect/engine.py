@@ -129,17 +129,25 @@ class Detector:
     # One scan: every record is normalised, and the predicates of all rules are asked of it together.
 
     def _scan(self, schema: LogSchema, relation: str) -> None:
-        any_rule = " OR ".join(rule.where for _, rule in self._compiled(schema)) or "false"
-        valid = f"{quoted(schema.required)} IS NOT NULL"
-        inside = self._inside(schema.normal["event_time"])
+        compiled = self._compiled(schema)
+        counts = f"{quoted(schema.required)} IS NOT NULL AND {self._inside(schema.normal['event_time'])}"
+        alerting = " OR ".join(rule.where for number, rule in compiled if self.rules.rules[number].alerts) or "false"
+        # Of what only correlations listen to, which may be every second record, no more is kept than they ask.
+        heard = {
+            _heard(number): f"CASE WHEN {counts} AND {rule.where} THEN {self._listened[self.rules.rules[number].id]} END"
+            for number, rule in compiled
+            if not self.rules.rules[number].alerts
+        }
+        asked = "".join(f", {value} AS {name}" for name, value in heard.items())
         identity = f"coalesce({schema.identity or 'NULL'}, {quoted(ID)})"
         # CASE short-circuits where a plain expression would not: dear predicates see only what cheap ones left.
         self.connection.execute(
             f"CREATE OR REPLACE TABLE {self.events(schema.kind)} AS SELECT {normalised(schema)}, {quoted(FILE)}, "
-            f"{quoted(LINE)}, {valid} AS valid, {inside} AS inside, "
+            f"{quoted(LINE)}, {quoted(schema.required)} IS NOT NULL AS valid, "
+            f"{self._inside(schema.normal['event_time'])} AS inside, "
             f"CASE WHEN {identity} IS NOT NULL THEN hash({identity}) END AS identity, "
-            f"hit, CASE WHEN hit THEN {packed(schema)} END AS {RECORD} "
-            f"FROM (SELECT *, CASE WHEN {valid} AND {inside} AND ({any_rule}) THEN true ELSE false END AS hit "
+            f"hit, {''.join(f'{name}, ' for name in heard)}CASE WHEN hit THEN {packed(schema)} END AS {RECORD} "
+            f"FROM (SELECT *, CASE WHEN {counts} AND ({alerting}) THEN true ELSE false END AS hit{asked} "
             f"FROM (SELECT *{_lowered_columns(schema)} FROM ({relation})))"
         )
 
@@ -177,27 +185,36 @@ class Detector:
         if not compiled:
             return
         records = ", ".join(f"{RECORD}.{quoted(name)} AS {quoted(name)}" for name in schema.columns)
-        matching = ", ".join(f"CASE WHEN {rule.where} THEN {number} END" for number, rule in compiled)
+        alerting = [(number, rule) for number, rule in compiled if self.rules.rules[number].alerts]
+        matching = ", ".join(f"CASE WHEN {rule.where} THEN {number} END" for number, rule in alerting)
         self.connection.execute(
             f"CREATE OR REPLACE TEMP TABLE matched AS SELECT event, [{matching}] AS {quoted(_RULES)}, "
             f"{', '.join(map(quoted, schema.columns))} FROM (SELECT *{_lowered_columns(schema)} "
             f"FROM (SELECT rowid AS event, {records} FROM {self.events(schema.kind)} WHERE hit))"
         )
         for number, rule in compiled:
-            self._take(schema, number, rule)
+            if self.rules.rules[number].alerts:
+                self._take(schema, number, rule)
+            else:
+                self._hear(
+                    schema, number, f"SELECT rowid AS event, {_heard(number)} AS fields FROM {self.events(schema.kind)}"
+                )
 
     def _take(self, schema: LogSchema, number: int, compiled: CompiledRule) -> None:
         rule, matched = self.rules.rules[number], f"FROM matched WHERE list_contains({quoted(_RULES)}, {number})"
-        if rule.alerts:
-            fields = ", ".join(f"{literal(name)}, {value}" for name, value in compiled.fields)
-            heading = _Heading(rule.id, rule.title, rule.criterion, rule.level)
-            self._insert(heading, schema.kind, f"SELECT event, json_object({fields}) AS fields {matched}")
+        fields = ", ".join(f"{literal(name)}, {value}" for name, value in compiled.fields)
+        heading = _Heading(rule.id, rule.title, rule.criterion, rule.level)
+        self._insert(heading, schema.kind, f"SELECT event, json_object({fields}) AS fields {matched}")
         if rule.id in self._listened:
-            self.connection.execute(
-                f"INSERT INTO hits SELECT {literal(rule.id)}, {literal(schema.kind)}, event, event_time, fields "
-                f"FROM (SELECT event, {self._listened[rule.id]} AS fields {matched}) "
-                f"JOIN {self.events(schema.kind)} AS events ON event = events.rowid"
-            )
+            self._hear(schema, number, f"SELECT event, {self._listened[rule.id]} AS fields {matched}")
+
+    def _hear(self, schema: LogSchema, number: int, found: str) -> None:
+        """Add to the hits that correlations listen to the (event, fields) of a query, fields being NULL for none."""
+        rule = literal(self.rules.rules[number].id)
+        self.connection.execute(
+            f"INSERT INTO hits SELECT {rule}, {literal(schema.kind)}, event, event_time, fields "
+            f"FROM ({found}) JOIN {self.events(schema.kind)} AS events ON event = events.rowid WHERE fields IS NOT NULL"
+        )
 
     def _take_correlation(self, fired: Fired) -> None:
         rule = fired.correlation
@@ -260,6 +277,10 @@ class Detector:
             object=shown("object", of),
             fields=shown_fields(fields),
         )
+
+
+def _heard(number: int) -> str:
+    return quoted(f"@heard {number}")
 
 
 def _lowered(path: str) -> str:
