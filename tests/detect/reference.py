@@ -448,10 +448,9 @@ def correlate(correlation: SigmaCorrelationRule, hits: Sequence[Hit]) -> list[Ru
     runs = []
     for group, members in groups.items():
         run: list[Hit] = []
-        ends: list[Hit | None] = [*members, None]
-        for hit in ends:
-            if hit and _fulfilled(correlation, [m for m in members if hit.time - span <= m.time <= hit.time], wanted):
-                run.append(hit)
+        for end in (*members, None):
+            if end and _fulfilled(correlation, [m for m in members if end.time - span <= m.time <= end.time], wanted):
+                run.append(end)
             elif run:
                 rows = {m.row for m in members if run[0].time - span <= m.time <= run[-1].time}
                 runs.append(Run(group, run[0].time, run[-1].time, run[0].row, run[-1].row, len(rows)))
