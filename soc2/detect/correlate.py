@@ -86,16 +86,16 @@ def _fired(connection: duckdb.DuckDBPyConnection, correlation: Correlation, tabl
     groups = groups_of(correlation)
     kept = "".join(f", {group}" for group in groups)
     key = "{'kind': kind, 'event': event}"
-    runs = (
+    found_runs = (
         f"SELECT min(t) AS start, max(t) AS stop, min(back) AS back, arg_min({key}, place) AS trigger, "
         f"arg_max({key}, place) AS last, max(place) AS until{kept} FROM {table} WHERE fulfilled GROUP BY run{kept}"
     )
-    # The first event of the first window is the first of the group at that time.
-    firsts = f"SELECT t, min(place) AS place, arg_min({key}, place) AS first{kept} FROM {table} GROUP BY t{kept}"
-    same = " AND ".join(["runs.back = firsts.t", *(f"runs.{group} IS NOT DISTINCT FROM firsts.{group}" for group in groups)])
+    # The first event of the first window is the first of the group at the time that it reaches back to.
+    same = " AND ".join(["events.t = runs.back", *(f"events.{group} IS NOT DISTINCT FROM runs.{group}" for group in groups)])
     found = connection.execute(
-        f"SELECT start, stop, first, trigger, last, until - firsts.place + 1{kept.replace(', ', ', runs.')} "
-        f"FROM ({runs}) AS runs JOIN ({firsts}) AS firsts ON {same} ORDER BY start, trigger, stop"
+        f"SELECT start, stop, arg_min({key}, events.place) AS first, trigger, last, until - min(events.place) + 1"
+        f"{kept.replace(', ', ', runs.')} FROM ({found_runs}) AS runs JOIN {table} AS events ON {same} "
+        f"GROUP BY start, stop, trigger, last, until{kept.replace(', ', ', runs.')} ORDER BY start, trigger, stop"
     ).fetchall()
     for start, stop, first, trigger, last, count, *values in found:
         yield Fired(
