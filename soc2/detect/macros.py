@@ -29,24 +29,25 @@ MACROS = (
     + " + ".join(f"CAST(split_part(t, '.', {part}) AS BIGINT) * {256 ** (4 - part)}" for part in range(1, 5))
     + " END",
     "soc2_groups(t) AS CASE WHEN t = '' THEN [] ELSE string_split(t, ':') END",
+    # A list of one that is transformed gives its element a name, so that macros in macros do not multiply.
     # An IPv4 address at the end, as the two groups that it stands for.
-    r"soc2_ip6_hex(t) AS CASE WHEN contains(t, '.') THEN regexp_extract(t, '^.*:') || "
-    "printf('%x:%x', soc2_ip4_text(regexp_extract(t, '[^:]*$')) // 65536, soc2_ip4_text(regexp_extract(t, '[^:]*$')) % 65536) "
-    "ELSE t END",
+    r"soc2_ip6_hex(t) AS CASE WHEN contains(t, '.') THEN regexp_extract(t, '^.*:') || list_transform("
+    "[soc2_ip4_text(regexp_extract(t, '[^:]*$'))], lambda n: printf('%x:%x', n // 65536, n % 65536))[1] ELSE t END",
     "soc2_ip6_list(t) AS CASE WHEN contains(t, '::') THEN soc2_groups(split_part(t, '::', 1)) || "
     "list_resize(CAST([] AS VARCHAR[]), greatest(1, 8 - len(soc2_groups(split_part(t, '::', 1))) "
     "- len(soc2_groups(split_part(t, '::', 2)))), '0') || soc2_groups(split_part(t, '::', 2)) ELSE string_split(t, ':') END",
-    "soc2_ip6_number(l) AS CASE WHEN len(l) = 8 THEN list_reduce("
-    "list_transform(l, lambda x: CAST(CAST('0x' || x AS INTEGER) AS UHUGEINT)), lambda a, x: a * 65536 + x) END",
-    f"soc2_ip6_any(t) AS CASE WHEN contains(t, ':') AND NOT contains(t, ':::') AND regexp_full_match(t, '{_IP6}') "
-    "AND len(string_split(t, '::')) <= 2 THEN soc2_ip6_number(soc2_ip6_list(soc2_ip6_hex(t))) END",
+    "soc2_ip6_number(l) AS CASE WHEN len(l) = 8 THEN list_reduce(list_transform(l, "
+    "lambda x: CAST(CAST('0x' || x AS INTEGER) AS UHUGEINT)), lambda a, x: a * 65536 + x) END",
+    f"soc2_ip6_any(t) AS CASE WHEN NOT contains(t, ':::') AND regexp_full_match(t, '{_IP6}') "
+    "AND len(string_split(t, '::')) <= 2 THEN list_transform([soc2_ip6_hex(t)], "
+    "lambda h: list_transform([soc2_ip6_list(h)], lambda l: soc2_ip6_number(l))[1])[1] END",
     "soc2_mapped(n) AS n >= 281470681743360 AND n <= 281474976710655",
     # IPv4 addresses (and those that IPv6 maps) as BIGINT; all other IPv6 addresses as UHUGEINT. Zones are left out.
-    "soc2_ip4(t) AS CASE WHEN NOT contains(t, ':') THEN soc2_ip4_text(t) "
-    "WHEN soc2_mapped(soc2_ip6_any(split_part(t, '%', 1))) "
-    "THEN CAST(soc2_ip6_any(split_part(t, '%', 1)) - 281470681743360 AS BIGINT) END",
-    "soc2_ip6(t) AS CASE WHEN NOT soc2_mapped(soc2_ip6_any(split_part(t, '%', 1))) "
-    "THEN soc2_ip6_any(split_part(t, '%', 1)) END",
+    "soc2_ip4(t) AS CASE WHEN NOT contains(t, ':') THEN soc2_ip4_text(t) ELSE list_transform("
+    "[soc2_ip6_any(split_part(t, '%', 1))], "
+    "lambda n: CASE WHEN soc2_mapped(n) THEN CAST(n - 281470681743360 AS BIGINT) END)[1] END",
+    "soc2_ip6(t) AS CASE WHEN contains(t, ':') THEN list_transform("
+    "[soc2_ip6_any(split_part(t, '%', 1))], lambda n: CASE WHEN NOT soc2_mapped(n) THEN n END)[1] END",
 )
 
 

@@ -16,6 +16,7 @@ from sigma.filters import SigmaFilter
 from sigma.rule import SigmaDetectionItem, SigmaLogSource, SigmaRule, SigmaRuleBase
 
 from soc2.detect.fields import RuleError
+from soc2.detect.regex import POLICY
 from soc2.detect.ruleset import Correlation, Rule, RuleProblem, RuleSet
 from soc2.detect.schema import SCHEMAS, LogSchema, LogSource
 from soc2.detect.values import Placeholders
@@ -70,7 +71,9 @@ class _Loading:
         title = str(documents[0].get("title", "")) or None
         place = _broken_item(documents)
         try:
-            parsed = SigmaCollection.from_dicts(documents, collect_errors=True, collect_filters=True, resolve_references=False)
+            parsed = SigmaCollection.from_dicts(
+                documents, collect_errors=True, collect_filters=True, resolve_references=False, policy=POLICY
+            )
         except Exception as error:
             self.problems.append(RuleProblem(path, title, place, _said(error)))
             return
@@ -246,7 +249,7 @@ def _broken_item(documents: Sequence[Mapping[str, Any]]) -> str | None:
         for part in ("detection", "filter"):
             for key, value in _items(document.get(part)):
                 try:
-                    SigmaDetectionItem.from_mapping(key, value)
+                    SigmaDetectionItem.from_mapping(key, value, policy=POLICY)
                 except Exception:
                     return key.partition("|")[0] or key
     return None

@@ -174,7 +174,17 @@ def _typed(schema: LogSchema, event: Event, column: str) -> Any:
     return value
 
 
-def _struct(kind: str, value: Mapping[str, Any]) -> dict[str, Any]:
+class _Struct(dict[str, Any]):
+    """A value of a STRUCT type: the case of its names does not matter."""
+
+    def get(self, name: str, default: Any = None) -> Any:
+        if name in self:
+            return self[name]
+        alike = [known for known in self if known.lower() == name.lower()]
+        return self[alike[0]] if len(alike) == 1 else default
+
+
+def _struct(kind: str, value: Mapping[str, Any]) -> _Struct:
     """All fields that the type has, null where they are absent, and no others."""
     members: dict[str, str] = {}
     depth, word = 0, ""
@@ -186,7 +196,7 @@ def _struct(kind: str, value: Mapping[str, Any]) -> dict[str, Any]:
             word = ""
         else:
             word += letter
-    result: dict[str, Any] = {}
+    result = _Struct()
     for name, member in members.items():
         inner = value.get(name)
         if member == "VARCHAR" and inner is not None:
