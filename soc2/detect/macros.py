@@ -21,7 +21,7 @@ MACROS = (
     "CASE WHEN starts_with(CAST(x AS VARCHAR), '[') THEN json_extract(x, '$[*]') ELSE [x] END))",
     "soc2_step(l, path) AS soc2_spread(list_transform(l, lambda x: json_extract(x, path)))",
     "soc2_texts(l) AS list_filter(list_transform(l, lambda x: json_extract_string(x, '$')), lambda x: x IS NOT NULL)",
-    "soc2_leaves(j) AS soc2_texts(list_filter(json_extract(j, '$.**'), "
+    "soc2_leaves(j) AS soc2_texts(list_filter(list_append(json_extract(j, '$.**'), j), "
     "lambda x: NOT starts_with(CAST(x AS VARCHAR), '[') AND NOT starts_with(CAST(x AS VARCHAR), '{')))",
     "soc2_some(l) AS coalesce(list_bool_or(l), false)",
     "soc2_joined(l) AS CASE WHEN len(list_filter(l, lambda x: x IS NOT NULL)) > 0 THEN array_to_string(l, ', ') END",
