@@ -188,6 +188,8 @@ def _walk(place: _Place, rest: str) -> Access:
     if kind.startswith("STRUCT"):
         head, _, rest = rest.partition(".")
         key = _EACH.sub("", head)
+        if index := _INDEX.fullmatch(head):
+            key, rest = index[1], f"[{index[2]}]" + (f".{rest}" if rest else "")
         members = _members(kind)
         member = key if key in members else only_alike(members, key)
         if member is not None:

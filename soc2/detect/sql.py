@@ -64,8 +64,8 @@ def compile_rule(
 ) -> CompiledRule:
     """The rule in SQL. What the rule's log source limits records to is not part of it.
 
-    ``lowered`` gives the SQL of a lower-cased copy of a text column, or of a part of a STRUCT (``objectRef.resource``), or
-    None where there is none. ``placeholders`` are the values for the modifier ``expand``.
+    ``lowered`` gives the SQL of a lower-cased copy of a text column, or None where there is none. ``placeholders`` are the
+    values for the modifier ``expand``.
 
     Raises ``RuleError``, which names the field, for what has no meaning for this kind of log.
     """

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import ipaddress
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-import duckdb
 from sigma.types import (
     CompareOperators,
     Placeholder,
@@ -23,7 +21,8 @@ from sigma.types import (
     SpecialChars,
 )
 
-from soc2.detect.fields import One, RuleError, literal
+from soc2.detect.fields import One, RuleError, identifier, literal
+from soc2.detect.regex import check
 
 _EXACT = 2**53  # up to here a DOUBLE holds every integer
 _INTEGERS = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}
@@ -35,9 +34,6 @@ _OPERATORS = {
     CompareOperators.GTE: ">=",
     CompareOperators.NEQ: "!=",
 }
-# Python knows these and RE2 does not; by what the pattern says, so that the message can name it.
-_NOT_RE2 = {"(?=": "lookahead", "(?!": "lookahead", "(?<=": "lookbehind", "(?<!": "lookbehind", "(?>": "an atomic group"}
-
 Placeholders = Mapping[str, Sequence[str]]
 """The values that ``%name%`` stands for in values with the modifier ``expand``."""
 
@@ -61,7 +57,7 @@ class Operand:
             return cls(place.text, f"lower({place.text})", place.sql)
         if place.type == "BOOLEAN":
             return cls(place.text, place.text, "CAST(NULL AS DOUBLE)", boolean=True)
-        folded = lowered(place.path) if place.type == "VARCHAR" else None
+        folded = lowered(place.path) if place.type == "VARCHAR" and place.sql == identifier(place.path) else None
         return cls(place.text, folded or f"lower({place.text})", f"soc2_number({place.text})")
 
 
@@ -185,28 +181,12 @@ def _regex(value: SigmaRegularExpression, placeholders: Placeholders) -> str:
             pattern += part
     flags = "".join(sorted(value.sigma_to_re_flag[flag] for flag in value.flags))
     whole = f"(?{flags})" + pattern if flags else pattern
-    # DuckDB's own default lets a dot match a line break only with the flag s.
-    _check(whole, pattern)
+    check(whole)
     return whole
 
 
 def _quoted(text: str) -> str:
     return "".join(letter if letter.isalnum() or ord(letter) > 127 else "\\" + letter for letter in text)
-
-
-def _check(whole: str, pattern: str) -> None:
-    try:
-        _engine().execute("SELECT regexp_matches('', ?)", [whole])
-    except duckdb.Error as error:
-        reasons = [reason for mark, reason in _NOT_RE2.items() if mark in pattern]
-        said = str(error).splitlines()[0].partition(": ")[2]
-        why = f"{reasons[0]} is not supported" if reasons else said
-        raise RuleError(f"the regular expression {pattern!r} cannot be used: {why} (RE2 syntax is)") from error
-
-
-@functools.cache
-def _engine() -> duckdb.DuckDBPyConnection:
-    return duckdb.connect()
 
 
 def _network(network: ipaddress.IPv4Network | ipaddress.IPv6Network, text: str) -> str:
