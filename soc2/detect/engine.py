@@ -12,7 +12,7 @@ import msgspec
 
 from soc2.detect import anomalies, macros
 from soc2.detect.correlate import Fired, correlate, create_hits, needed
-from soc2.detect.fields import One, every_value
+from soc2.detect.fields import Many, One, every_value
 from soc2.detect.lines import LineNumbers
 from soc2.detect.relations import FILE, RECORD, json_relation, literal, normalised, packed, parquet_relation, quoted
 from soc2.detect.ruleset import RuleSet
@@ -288,6 +288,11 @@ def _lowered(path: str) -> str:
 
 
 def _lowered_columns(schema: LogSchema) -> str:
-    """Return lower-cased copies of all single texts, made once for all rules; DuckDB leaves out those that none asks."""
-    places = (place for place, _ in every_value(schema) if isinstance(place, One) and place.type == "VARCHAR")
-    return "".join(f", lower({place.sql}) AS {_lowered(place.path)}" for place in places)
+    """Return lower-cased copies of texts and documents, made once for all rules; DuckDB leaves out those that none asks."""
+    copies = ""
+    for place in every_value(schema):
+        if isinstance(place, One) and place.type == "VARCHAR":
+            copies += f", lower({place.sql}) AS {_lowered(place.path)}"
+        elif isinstance(place, Many) and place.document and place.path:
+            copies += f", lower({place.document}) AS {_lowered(place.path)}"
+    return copies

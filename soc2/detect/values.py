@@ -21,7 +21,7 @@ from sigma.types import (
     SpecialChars,
 )
 
-from soc2.detect.fields import One, RuleError, identifier, literal
+from soc2.detect.fields import One, RuleError, literal
 from soc2.detect.regex import check
 
 _EXACT = 2**53  # up to here a DOUBLE holds every integer
@@ -57,7 +57,9 @@ class Operand:
             return cls(place.text, f"lower({place.text})", place.sql)
         if place.type == "BOOLEAN":
             return cls(place.text, place.text, "CAST(NULL AS DOUBLE)", boolean=True)
-        folded = lowered(place.path) if place.type == "VARCHAR" and place.sql == identifier(place.path) else None
+        # Elements of lists, which a lambda names, have no copy.
+        own = place.sql.removeprefix("struct_extract(" * place.path.count(".")).startswith('"')
+        folded = lowered(place.path) if place.type == "VARCHAR" and own else None
         return cls(place.text, folded or f"lower({place.text})", f"soc2_number({place.text})")
 
 
