@@ -82,7 +82,7 @@ def read_case(check: str, name: str) -> Case:
 
 
 def load_populations() -> None:
-    for module in ("kubernetes", "aws", "people", "paths"):
+    for module in ("kubernetes", "aws", "people", "paths", "logs"):
         importlib.import_module(f"fixtures.populations.{module}")
 
 
