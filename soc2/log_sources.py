@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,6 +9,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from soc2.detect.window import moment
 from soc2.errors import UsageError
 from soc2.model.logs import LogKind
 from soc2.section import Name, Reason, Section
@@ -38,9 +38,6 @@ _MAX_AGE = {
     LogKind.VPC_FLOW: 60,
 }
 _MAX_GAP = 60
-
-_DURATION = re.compile(r"^(\d+)\s*([smhd])$")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 class AthenaTable(Section, frozen=True):
@@ -126,26 +123,11 @@ class Logs(Section, frozen=True):
 
     def window(self, now: datetime) -> tuple[datetime, datetime]:
         """Return from when (inclusive) until when (exclusive) logs are read, in UTC. Raises UsageError."""
-        until = parse_time(self.until, now) if self.until else now
-        since = parse_time(self.since, now) if self.since else until - timedelta(hours=self.window_hours)
+        until = moment(self.until, now) if self.until else now
+        since = moment(self.since, now) if self.since else until - timedelta(hours=self.window_hours)
         if since >= until:
             raise UsageError(f"the window of logs is empty: it begins {since:%FT%TZ} and ends {until:%FT%TZ}")
         return since, until
-
-
-def parse_time(text: str, now: datetime) -> datetime:
-    """Read an ISO 8601 time (UTC when it names no zone) or a duration before ``now``: 90s, 30m, 24h, 7d.
-
-    Raises UsageError.
-    """
-    if duration := _DURATION.match(text.strip()):
-        return now - timedelta(seconds=int(duration[1]) * _SECONDS[duration[2]])
-    try:
-        found = datetime.fromisoformat(text.strip())
-    except ValueError:
-        mend = "write 2026-06-01T00:00:00Z, or how long ago: 30m, 24h, 7d"
-        raise UsageError(f'"{text}" is no time', mend) from None
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 def checked_logs(logs: Logs, file: TomlFile) -> Logs:
@@ -153,7 +135,7 @@ def checked_logs(logs: Logs, file: TomlFile) -> Logs:
     for key in ("since", "until"):
         if text := getattr(logs, key):
             try:
-                parse_time(text, datetime.now(UTC))
+                moment(text, datetime.now(UTC))
             except UsageError as error:
                 raise file.error(("logs", key), error.what, error.mend) from None
     seen: set[str] = set()

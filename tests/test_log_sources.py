@@ -6,11 +6,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from soc2.errors import UsageError
-from soc2.log_sources import Logs, LogSource, parse_time
+from soc2.log_sources import Logs, LogSource
 from soc2.model.logs import LogKind
 from soc2.system import load_system
 
@@ -59,7 +57,7 @@ def test_files_and_the_store_stand_beside_system_toml(tmp_path: Path) -> None:
         (SOURCE + 'path = "a"\nper = "nodes"\n', 9, 'unknown per "nodes"; did you mean "node"?'),
         (SOURCE + 'athena = { database = "a", table = "t", grp = "b" }\n', 8, 'unknown key "grp" in [logs.sources.athena]'),
         (SOURCE + 'path = "a"\n' + SOURCE + 'path = "b"\n', 10, 'two log sources are named "audit"'),
-        ('since = "yesterday"\n', 5, '"yesterday" is no time; write 2026-06-01T00:00:00Z, or how long ago: 30m, 24h, 7d'),
+        ('since = "yesterday"\n', 5, '"yesterday" is no time; write 2026-06-01T12:00Z, or how long ago as in 24h or 7d'),
         ('[[logs.absent]]\nkind = "falco"\n', 5, 'the required key "reason" is missing in [logs.absent]'),
     ],
 )
@@ -75,7 +73,7 @@ def test_a_mistake_is_named_with_its_line(tmp_path: Path, text: str, line: int, 
         (Logs(), timedelta(hours=24), timedelta()),
         (Logs(window_hours=2), timedelta(hours=2), timedelta()),
         (Logs(until="2h"), timedelta(hours=26), timedelta(hours=2)),
-        (Logs(since="7d", until="90m"), timedelta(days=7), timedelta(minutes=90)),
+        (Logs(since="7d", until="3h"), timedelta(days=7), timedelta(hours=3)),
         (Logs(since="2026-06-01T14:00:00+02:00", until="2026-06-01T12:10:00"), timedelta(minutes=30), timedelta(minutes=20)),
     ],
 )
@@ -86,8 +84,3 @@ def test_the_window_ends_now_unless_said_otherwise(logs: Logs, since: timedelta,
 def test_an_empty_window_is_a_mistake() -> None:
     with pytest.raises(UsageError, match="begins 2026-06-01T11:30:00Z and ends 2026-06-01T10:30:00Z"):
         Logs(since="1h", until="2h").window(NOW)
-
-
-@given(st.datetimes(timezones=st.just(UTC)))
-def test_a_written_time_is_read_as_it_was(moment: datetime) -> None:
-    assert parse_time(moment.isoformat(), NOW) == moment
