@@ -43,10 +43,13 @@ class Sink:
     def take(self, records: list[Record], line: int) -> None:
         """Write the records that one line gave."""
         several = len(records) > 1
+        seen: set[str] = set()
         for index, record in enumerate(records):
             identity = record.id
-            if several and identity is None and record.kind in _PLACED:
-                identity = f"{self._digest}:{line}:{index}"
+            if several and record.kind in _PLACED:
+                if identity is None or identity in seen:
+                    identity = f"{identity or self._digest}:{line}:{index}"
+                seen.add(identity)
             file = self._files.get(record.kind) or self._open(record.kind)
             file.write(_frame(record.value, line, identity))
 
