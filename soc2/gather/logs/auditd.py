@@ -134,7 +134,7 @@ def _local(text: str, millis: str) -> str | None:
     """The time as ausearch interprets it; it tells no zone, so it is taken for UTC."""
     for form in ("%m/%d/%Y %H:%M:%S", "%m/%d/%y %H:%M:%S"):
         try:
-            return datetime.strptime(text, form).isoformat() + f".{millis.ljust(3, '0')}Z"  # noqa: DTZ007
+            return datetime.strptime(text, form).isoformat() + f".{millis.ljust(3, '0')}Z"
         except ValueError:
             continue
     return None

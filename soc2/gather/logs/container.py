@@ -22,8 +22,28 @@ _LEVELS = ("level", "severity", "lvl", "loglevel", "log_level", "levelname", "lo
 _MESSAGES = ("log", "message", "msg", "MESSAGE", "body", "line", "text")
 _TIMES = ("time", "timestamp", "@timestamp", "date", "ts", "_time", "_timestamp", "observed_timestamp")
 _METADATA = frozenset(
-    "kubernetes docker labels stream source_type file host hostname tag _p logtag container_id container_name cluster_name "
-    "k8s input agent ecs cloud orchestrator".split()
+    [
+        "kubernetes",
+        "docker",
+        "labels",
+        "stream",
+        "source_type",
+        "file",
+        "host",
+        "hostname",
+        "tag",
+        "_p",
+        "logtag",
+        "container_id",
+        "container_name",
+        "cluster_name",
+        "k8s",
+        "input",
+        "agent",
+        "ecs",
+        "cloud",
+        "orchestrator",
+    ]
 )
 
 

@@ -13,7 +13,7 @@ Inner = Iterable[tuple[Any, Where]]
 
 LISTS = ("Records", "Events", "Findings", "findings", "records", "results", "items", "Items")
 """Names of lists beside which an answer or a file says nothing of the records in them."""
-_HEC = frozenset("sourcetype index source time host fields".split())
+_HEC = frozenset(["sourcetype", "index", "source", "time", "host", "fields"])
 
 
 def unwrap(fields: dict[str, Any], where: Where) -> Inner | None:
@@ -30,7 +30,7 @@ def _cloudwatch(fields: dict[str, Any], where: Where) -> Inner | None:
     for name in ("logEvents", "events"):
         if isinstance(fields.get(name), list):
             outer = of_cloudwatch(fields, where)
-            return [(_event(event, outer) if isinstance(event, dict) else event, outer) for event in fields[name]]
+            return [(_event(event) if isinstance(event, dict) else event, outer) for event in fields[name]]
     message = fields.get("message", fields.get("@message"))
     if message is None or not ("@message" in fields or ("timestamp" in fields and _is_event(fields))):
         return None
@@ -45,7 +45,7 @@ def _is_event(fields: dict[str, Any]) -> bool:
     }
 
 
-def _event(event: dict[str, Any], outer: Where) -> dict[str, Any]:
+def _event(event: dict[str, Any]) -> dict[str, Any]:
     """An event of a list, marked as one even if it says no more than its message and time."""
     return event if not {"message", "timestamp"} <= event.keys() or _is_event(event) else {**event, "ingestionTime": None}
 

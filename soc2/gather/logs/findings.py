@@ -14,7 +14,7 @@ def is_finding(fields: dict[str, Any]) -> bool:
 
 def finding(fields: dict[str, Any]) -> dict[str, Any]:
     """The finding with all names beginning with a small letter."""
-    return _small(fields) if "SchemaVersion" in fields else fields  # type: ignore[no-any-return]
+    return _small(fields) if "SchemaVersion" in fields else fields
 
 
 def _small(value: Any) -> Any:

@@ -10,15 +10,40 @@ from soc2.model.logs import LogKind
 
 _COLUMNS = SCHEMAS[LogKind.VPC_FLOW].columns
 _NUMBERS = frozenset(name for name, kind in _COLUMNS.items() if kind in ("INTEGER", "BIGINT"))
-VERSION_2 = tuple(
-    "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status".split()
+VERSION_2 = (
+    "version",
+    "account-id",
+    "interface-id",
+    "srcaddr",
+    "dstaddr",
+    "srcport",
+    "dstport",
+    "protocol",
+    "packets",
+    "bytes",
+    "start",
+    "end",
+    "action",
+    "log-status",
 )
 """The default format."""
 # Fields that no column is for; a header may name them all the same.
 _OTHERS = frozenset(
-    "ecs-cluster-arn ecs-cluster-name ecs-container-instance-arn ecs-container-instance-id ecs-container-id "
-    "ecs-second-container-id ecs-service-name ecs-task-definition-arn ecs-task-arn ecs-task-id reject-reason resource-id "
-    "encryption-status".split()
+    [
+        "ecs-cluster-arn",
+        "ecs-cluster-name",
+        "ecs-container-instance-arn",
+        "ecs-container-instance-id",
+        "ecs-container-id",
+        "ecs-second-container-id",
+        "ecs-service-name",
+        "ecs-task-definition-arn",
+        "ecs-task-arn",
+        "ecs-task-id",
+        "reject-reason",
+        "resource-id",
+        "encryption-status",
+    ]
 )
 _INTERFACE = re.compile(r"eni-[0-9a-f]+$")
 # Older tables of Athena name some fields otherwise.

@@ -5,17 +5,14 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import msgspec
-
 from soc2.gather.logs import container
 from soc2.gather.logs.content import LONGEST_LINE, Line
 from soc2.gather.logs.documents import values_in
 from soc2.gather.logs.recognition import Recogniser
-from soc2.gather.logs.records import Record, Unreadable, decode
+from soc2.gather.logs.records import Unreadable, decode
 from soc2.gather.logs.sink import Sink
 from soc2.gather.logs.times import utc
 from soc2.gather.logs.where import Where
-from soc2.model.logs import LogKind
 
 _JSON = (b"{", b"[")
 # What json-seq and server-sent events put before a value.

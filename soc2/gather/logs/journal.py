@@ -20,8 +20,22 @@ _COLUMNS = {
 }
 # Told by a column already, or of use to the journal alone.
 _LEFT_OUT = frozenset(
-    "__CURSOR __MONOTONIC_TIMESTAMP __REALTIME_TIMESTAMP __SEQNUM __SEQNUM_ID _BOOT_ID _SOURCE_REALTIME_TIMESTAMP "
-    "_SOURCE_MONOTONIC_TIMESTAMP MESSAGE PRIORITY SYSLOG_FACILITY SYSLOG_IDENTIFIER SYSLOG_TIMESTAMP SYSLOG_RAW".split()
+    [
+        "__CURSOR",
+        "__MONOTONIC_TIMESTAMP",
+        "__REALTIME_TIMESTAMP",
+        "__SEQNUM",
+        "__SEQNUM_ID",
+        "_BOOT_ID",
+        "_SOURCE_REALTIME_TIMESTAMP",
+        "_SOURCE_MONOTONIC_TIMESTAMP",
+        "MESSAGE",
+        "PRIORITY",
+        "SYSLOG_FACILITY",
+        "SYSLOG_IDENTIFIER",
+        "SYSLOG_TIMESTAMP",
+        "SYSLOG_RAW",
+    ]
 )
 _PROGRAM = ("ident", "appname", "app_name", "program", "PROGRAM", "syslogtag", "syslog-tag", "syslog_identifier", "app-name")
 

@@ -60,14 +60,14 @@ class Recogniser:
         if "audit(" in text and (audit := auditd.parse(text, where.get("node") or _host(text))):
             return [Record(LogKind.AUDITD, audit, where.get("id"))]
         if text[:1].isdigit() and text[4:5] == "-" and (line := container.CRI.match(text)):
-            return self.message(line[4] or "", {**where, "time": utc(line[1]), "stream": line[2]}, depth)
+            return self.message(line[4] or "", {**where, "time": utc(line[1]), "stream": line[2]})
         if any(name in where for name in _POD) and (enveloped or self._hint is LogKind.CONTAINER):
             return [self._line(text, where)]
         if flowing := flow.line(text, self._flow_fields):
             return [Record(LogKind.VPC_FLOW, flowing, where.get("id"))]
         return self._syslog(text, where) or self._stamped(text, where, depth) or self._plain(text, where, enveloped)
 
-    def message(self, message: str, where: Where, depth: int = _DEPTH, others: dict[str, Any] | None = None) -> list[Record]:
+    def message(self, message: str, where: Where, others: dict[str, Any] | None = None) -> list[Record]:
         """The records of what a container wrote: of another kind if it is one whole, else a line of the container."""
         if message[:1] == "{":
             try:
@@ -144,9 +144,9 @@ class Recogniser:
             message = message.removesuffix("\n").removesuffix("\r")
             if container.CRI.match(message):
                 return self.text(message, told, True, depth - 1)
-            if not any(name in told for name in _POD) and (inner := self._foreign(message, told, depth)):
-                return inner
-            return self.message(message, told, depth, others)
+            if not any(name in told for name in _POD) and (foreign := self._foreign(message, told, depth)):
+                return foreign
+            return self.message(message, told, others)
         inner = unwrap(value, where)
         if inner is not None:
             records = [

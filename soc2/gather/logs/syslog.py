@@ -9,11 +9,33 @@ from typing import Any
 from soc2.gather.logs import auth
 from soc2.gather.logs.times import dated, utc
 
-FACILITIES = (
-    "kern user mail daemon auth syslog lpr news uucp cron authpriv ftp ntp security console solaris-cron "
-    "local0 local1 local2 local3 local4 local5 local6 local7"
-).split()
-SEVERITIES = "emerg alert crit err warning notice info debug".split()
+FACILITIES = [
+    "kern",
+    "user",
+    "mail",
+    "daemon",
+    "auth",
+    "syslog",
+    "lpr",
+    "news",
+    "uucp",
+    "cron",
+    "authpriv",
+    "ftp",
+    "ntp",
+    "security",
+    "console",
+    "solaris-cron",
+    "local0",
+    "local1",
+    "local2",
+    "local3",
+    "local4",
+    "local5",
+    "local6",
+    "local7",
+]
+SEVERITIES = ["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"]
 
 _OLD = re.compile(
     r"(?:<(?P<priority>\d{1,3})>)?(?P<month>[A-Z][a-z]{2}) +(?P<day>\d{1,2}) (?:(?P<year>\d{4}) )?"
@@ -32,7 +54,7 @@ _ISO = re.compile(
 )
 _TAG = re.compile(r"(?P<program>[^\s:\[]+)(?:\[(?P<pid>[^\]]*)\])?: *(?P<message>.*)", re.S)
 _SPACED_TAG = re.compile(r"(?P<program>[A-Za-z][\w ./()-]{0,40}?)\[(?P<pid>\d+)\]: ?(?P<message>.*)", re.S)
-_LEVELS = frozenset("info warn warning error err debug trace notice fatal critical crit".split())
+_LEVELS = frozenset(["info", "warn", "warning", "error", "err", "debug", "trace", "notice", "fatal", "critical", "crit"])
 _REPEATED = re.compile(r"message repeated (\d{1,5}) times: \[ ?(.*)\]\s*$", re.S)
 _PAM_SUFFIX = re.compile(r"\(pam_\w+\)$")
 _DATA = re.compile(r'\[([^\s\]=]+)((?: [^\s=\]]+="(?:[^"\\]|\\.)*")*) ?\]')

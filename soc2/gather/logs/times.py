@@ -9,7 +9,10 @@ from typing import Any
 
 _OFFSET = re.compile(r"(?:Z|[+-]\d\d:?\d\d|[+-]\d\d)$")
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE]\+?\d+)?")
-_MONTHS = {name: number for number, name in enumerate("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)}
+_MONTHS = {
+    name: number
+    for number, name in enumerate(["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"], 1)
+}
 # A number of this many seconds or more is one of milliseconds, then of microseconds, then of nanoseconds.
 _UNITS = ((1e11, 1), (1e14, 1_000), (1e17, 1_000_000))
 
@@ -30,11 +33,7 @@ def utc(value: Any) -> str | None:
 
 def epoch(value: float) -> str | None:
     """A number since 1970, of seconds or a fraction of them, in UTC; microseconds are kept."""
-    for limit, unit in _UNITS:
-        if abs(value) < limit:
-            break
-    else:
-        unit = 1_000_000_000
+    unit = next((unit for limit, unit in _UNITS if abs(value) < limit), 1_000_000_000)
     micros = round(value * 1_000_000) if unit == 1 else int(value) * 1_000_000 // unit
     return micro_time(micros)
 
