@@ -76,7 +76,8 @@ def record(kind: str, text: str, time: str | None, serial: str | None, host: str
     found: dict[str, Any] = {"time": time, "host": host, "serial": serial, "type": kind}
     fields: dict[str, Any] = {}
     arguments: dict[int, list[str]] = {}
-    for key, value in _pairs(body):
+    # What a title holds was interpreted already if it has blanks.
+    for key, value in [("proctitle", body.strip()[10:])] if body.startswith("proctitle=") else _pairs(body):
         argument = _ARGUMENT.match(key) if kind == "EXECVE" else None
         if argument is not None:
             text_of = _text("cmd", value)

@@ -7,39 +7,36 @@ such lines (of PAM and of sshd), told apart by ``method``: that of sshd (``passw
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 _PEER = r"(?P<address>\S+?)(?: port (?P<port>\d+))?(?=[\s:]|$)"
-_WHO = r"(?:(?:invalid|illegal|authenticating) )?user "
 # The user's name comes from the network and may hold anything: the last " from " is sshd's own.
-_SSHD = tuple(
-    (re.compile(pattern, re.S), result)
-    for pattern, result in (
-        (rf"(?P<word>Accepted) (?P<method>\S+) for (?P<user>.*) from {_PEER}", "success"),
-        (rf"(?P<word>Failed) (?P<method>\S+) for (?:(?:invalid|illegal) user )?(?P<user>.*) from {_PEER}", "failure"),
-        (rf"(?P<word>Postponed|Partial) (?P<method>\S+) for (?:invalid user )?(?P<user>.*) from {_PEER}", None),
-        (rf"(?:Invalid|Illegal) user (?P<user>.*) from {_PEER}", "failure"),
-        (
-            r"(?:error: )?maximum authentication attempts exceeded for (?:invalid user )?"
-            rf"(?P<user>.*) from {_PEER}",
-            "failure",
-        ),
-        (rf"(?:error: )?PAM: (?:.*?) for (?:illegal user )?(?P<user>.*) from {_PEER}", "failure"),
-        (rf"ROOT LOGIN REFUSED FROM {_PEER}", "failure"),
-        (rf"User (?P<user>.*) from {_PEER} not allowed because", "failure"),
-        (r"User (?P<user>\S+) not allowed because", "failure"),
-        (rf"Connection (?:closed|reset) by (?:authenticating|invalid|illegal) user (?P<user>.*) {_PEER}", "failure"),
-        (rf"Disconnect(?:ed|ing)(?: from)? (?:authenticating|invalid) user (?P<user>.*) {_PEER}", "failure"),
-        (rf"Disconnected from user (?P<user>.*) {_PEER}", None),
-        (rf"Starting session: .* for (?P<user>\S+) from {_PEER}", None),
-        (rf"(?:error: )?Received disconnect from {_PEER}", None),
-        (rf"(?:Connection (?:closed|reset) by|Disconnected from|Connection from) {_PEER}", None),
-        (rf"Did not receive identification string from {_PEER}", None),
-        (rf"Bad protocol version identification .* from {_PEER}", None),
-        (rf"(?:fatal: )?Unable to negotiate with {_PEER}", None),
-        (r"reverse mapping checking getaddrinfo for \S+ \[(?P<address>[^\]]+)\] failed", None),
-        (r"Address (?P<address>\S+) maps to", None),
-    )
+_SSHD_FORMS = (
+    (rf"Accepted (?P<method>\S+) for (?P<user>.*) from {_PEER}", "success"),
+    (rf"Failed (?P<method>\S+) for (?:(?:invalid|illegal) user )?(?P<user>.*) from {_PEER}", "failure"),
+    (rf"(?:Postponed|Partial) (?P<method>\S+) for (?:invalid user )?(?P<user>.*) from {_PEER}", None),
+    (rf"(?:Invalid|Illegal) user (?P<user>.*) from {_PEER}", "failure"),
+    (rf"maximum authentication attempts exceeded for (?:invalid user )?(?P<user>.*) from {_PEER}", "failure"),
+    (rf"PAM: .*? for (?:illegal user )?(?P<user>.*) from {_PEER}", "failure"),
+    (rf"ROOT LOGIN REFUSED FROM {_PEER}", "failure"),
+    (rf"User (?P<user>.*) from {_PEER} not allowed because", "failure"),
+    (r"User (?P<user>\S+) not allowed because", "failure"),
+    (rf"Connection (?:closed|reset) by (?:authenticating|invalid|illegal) user (?P<user>.*) {_PEER}", "failure"),
+    (rf"(?:Disconnected|Disconnecting)(?: from)? (?:authenticating|invalid) user (?P<user>.*) {_PEER}", "failure"),
+    (rf"Disconnected from user (?P<user>.*) {_PEER}", None),
+    (rf"Starting session: .* for (?P<user>\S+) from {_PEER}", None),
+    (rf"Received disconnect from {_PEER}", None),
+    (rf"(?:Connection (?:closed by|reset by|from)|Disconnected from) {_PEER}", None),
+    (rf"Did not receive identification string from {_PEER}", None),
+    (rf"Bad protocol version identification .* from {_PEER}", None),
+    (rf"Unable to negotiate with {_PEER}", None),
+    (r"reverse mapping checking getaddrinfo for \S+ \[(?P<address>[^\]]+)\] failed", None),
+    (r"Address (?P<address>\S+) maps to", None),
 )
+_SSHD: dict[str, list[tuple[re.Pattern[str], str | None]]] = {}
+for _form, _result in _SSHD_FORMS:
+    for _word in re.findall(r"\w+", _form.split(" ")[0].replace("?:", "").replace("from", "")):
+        _SSHD.setdefault(_word, []).append((re.compile(_form, re.S), _result))
 _PAM = re.compile(r"pam_\w+\((?P<service>[^:)]+)(?::(?P<phase>\w+))?\): (?P<text>.*)", re.S)
 _PAM_FAILURE = re.compile(r"(?:PAM \d+ more )?authentication failures?;(?P<pairs>.*)", re.S)
 _PAM_SESSION = re.compile(
@@ -86,13 +83,16 @@ def columns(program: str, message: str) -> dict[str, str]:
 
 
 def _sshd(message: str) -> dict[str, str]:
-    return _first(_SSHD, message) or _pam(message)
+    for level in ("error: ", "fatal: "):
+        message = message.removeprefix(level)
+    word = message.partition(" ")[0].rstrip(":")
+    return _first(_SSHD.get(word, ()), message) or _pam(message)
 
 
-def _first(patterns: tuple[tuple[re.Pattern[str], str | None], ...], message: str) -> dict[str, str]:
+def _first(patterns: Iterable[tuple[re.Pattern[str], str | None]], message: str) -> dict[str, str]:
     for pattern, result in patterns:
         if found := pattern.match(message):
-            columns = {name: value for name, value in found.groupdict().items() if value is not None and name != "word"}
+            columns = {name: value for name, value in found.groupdict().items() if value is not None}
             if result is not None:
                 columns["result"] = result
             return columns

@@ -21,6 +21,8 @@ _KLOG_LEVELS = {"I": "info", "W": "warning", "E": "error", "F": "fatal"}
 _LEVELS = ("level", "severity", "lvl", "loglevel", "log_level", "levelname", "log.level")
 _MESSAGES = ("log", "message", "msg", "MESSAGE", "body", "line", "text")
 _TIMES = ("time", "timestamp", "@timestamp", "date", "ts", "_time", "_timestamp", "observed_timestamp")
+# What stands beside the metadata of Kubernetes.
+_BESIDE = (("stream", "stream"), ("cluster", "cluster_name"), ("cluster", "cluster"))
 _METADATA = frozenset(
     [
         "kubernetes",
@@ -105,13 +107,14 @@ def _told(fields: dict[str, Any]) -> Where:
     for source in (fields.get("k8s"), fields.get("kubernetes")):
         if isinstance(source, dict):
             found.update(of_metadata(source))
-    if not found:
-        flat = {name.removeprefix("kubernetes."): value for name, value in fields.items() if name.startswith("kubernetes.")}
-        found = of_metadata(flat) if flat else {}
-    outer = of_metadata({name: value for name, value in fields.items() if name not in ("uid", "labels", "image")})
-    for name in ("tag", "file"):
-        if isinstance(fields.get(name), str):
-            outer = {**outer, **of_path(fields[name])}
+    if found:
+        outer = {column: fields[name] for column, name in _BESIDE if isinstance(fields.get(name), str)}
+    else:
+        flat = {name.removeprefix("kubernetes."): value for name, value in fields.items() if name != "labels"}
+        outer = of_metadata(flat)
+    if "pod" not in found and "pod" not in outer:
+        path = next((fields[name] for name in ("tag", "file") if isinstance(fields.get(name), str)), None)
+        outer = {**of_path(path), **outer} if path else outer
     return {**outer, **found}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -13,7 +14,15 @@ Inner = Iterable[tuple[Any, Where]]
 
 LISTS = ("Records", "Events", "Findings", "findings", "records", "results", "items", "Items")
 """Names of lists beside which an answer or a file says nothing of the records in them."""
+_MAY_BE_EMPTY = (*LISTS, "logEvents", "events", "resourceLogs", "streams")
 _HEC = frozenset(["sourcetype", "index", "source", "time", "host", "fields"])
+
+
+def is_empty(value: Any) -> bool:
+    """Whether a JSON value holds no record because it is an answer, or a list, without any."""
+    if not isinstance(value, dict):
+        return bool(value == [])
+    return value.get("messageType") == "CONTROL_MESSAGE" or any(value.get(name) == [] for name in _MAY_BE_EMPTY)
 
 
 def unwrap(fields: dict[str, Any], where: Where) -> Inner | None:
@@ -27,6 +36,8 @@ def unwrap(fields: dict[str, Any], where: Where) -> Inner | None:
 
 def _cloudwatch(fields: dict[str, Any], where: Where) -> Inner | None:
     """An event of CloudWatch Logs: as the API gives it, or as Logs Insights does; and lists of them."""
+    if fields.get("messageType") == "CONTROL_MESSAGE":
+        return []
     for name in ("logEvents", "events"):
         if isinstance(fields.get(name), list):
             outer = of_cloudwatch(fields, where)
@@ -53,7 +64,7 @@ def _event(event: dict[str, Any]) -> dict[str, Any]:
 def _list(fields: dict[str, Any], where: Where) -> Inner | None:
     for name in LISTS:
         inner = fields.get(name)
-        if isinstance(inner, list) and any(isinstance(item, dict | str) for item in inner[:1]):
+        if isinstance(inner, list) and any(isinstance(item, dict | list | str) for item in inner[:1]):
             return [(item, where) for item in inner]
         if isinstance(inner, list) and not inner and len(fields) <= 2:
             return []
@@ -72,14 +83,15 @@ def _search(fields: dict[str, Any], where: Where) -> Inner | None:
 
 
 def _splunk(fields: dict[str, Any], where: Where) -> Inner | None:
-    """Results of a search, and events as the HTTP Event Collector takes them."""
-    if isinstance(fields.get("_raw"), str):
+    """Results of a search of Splunk (and alerts of Wazuh), and events as the HTTP Event Collector takes them."""
+    raw = fields.get("_raw", fields.get("full_log"))
+    if isinstance(raw, str):
         told = dict(where)
         if isinstance(fields.get("host"), str):
             told["node"] = fields["host"]
         if time := utc(fields.get("_time")):
             told["time"] = time
-        return [(fields["_raw"], told)]
+        return [(raw, told)]
     result = fields.get("result")
     if isinstance(result, dict) and ("_raw" in result or "preview" in fields or "offset" in fields):
         return [(result, where)]
@@ -112,6 +124,12 @@ def _aws(fields: dict[str, Any], where: Where) -> Inner | None:
     return None
 
 
+def _azure(fields: dict[str, Any], where: Where) -> Inner | None:
+    """A diagnostic record of Azure, as AKS sends its audit log."""
+    inner = fields.get("properties")
+    return [(inner, where)] if isinstance(inner, dict) and "category" in fields else None
+
+
 def _loki(fields: dict[str, Any], where: Where) -> Inner | None:
     """Streams of Loki: answers to queries, pushes, and the lines that logcli writes."""
     data = fields.get("data")
@@ -142,8 +160,9 @@ def _streams(streams: list[Any], where: Where) -> Iterator[tuple[Any, Where]]:
             told["program"] = labels.get("syslog_identifier", unit.removesuffix(".service"))
         for entry in stream.get("values") or ():
             if isinstance(entry, list) and len(entry) >= 2:
-                time = utc(entry[0])
-                yield entry[1], {**told, "time": time} if time else told
+                # Loki itself keeps one of the entries of a stream that have the same time and the same text.
+                identity = hashlib.sha256(repr((sorted(labels.items()), entry[0], entry[1])).encode("utf-8", "replace"))
+                yield entry[1], {**told, "time": utc(entry[0]), "id": identity.hexdigest()[:24]}
 
 
 def _otlp(fields: dict[str, Any], where: Where) -> Inner | None:
@@ -157,6 +176,7 @@ _ENVELOPES: tuple[Callable[[dict[str, Any], Where], Inner | None], ...] = (
     _list,
     _search,
     _aws,
+    _azure,
     _loki,
     _otlp,
     _splunk,

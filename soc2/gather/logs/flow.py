@@ -71,6 +71,8 @@ def header(text: str) -> tuple[str, ...] | None:
 
 def line(text: str, names: tuple[str, ...] | None) -> dict[str, Any] | None:
     """The record in a line of fields with these names (None: of the default format); None if it does not fit them."""
+    if names is None and (text.count(" ") < len(VERSION_2) - 1 or not text[:1].isdigit()):
+        return None
     values = text.split()
     if names is None:
         if len(values) != len(VERSION_2) or not _INTERFACE.match(values[2]) or not values[0].isdigit():

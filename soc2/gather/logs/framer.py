@@ -8,6 +8,7 @@ from typing import Any
 from soc2.gather.logs import container
 from soc2.gather.logs.content import LONGEST_LINE, Line
 from soc2.gather.logs.documents import values_in
+from soc2.gather.logs.envelopes import is_empty
 from soc2.gather.logs.recognition import Recogniser
 from soc2.gather.logs.records import Unreadable, decode
 from soc2.gather.logs.sink import Sink
@@ -16,6 +17,7 @@ from soc2.gather.logs.where import Where
 
 _JSON = (b"{", b"[")
 # What json-seq and server-sent events put before a value.
+_PREFIXES = (b"\x1e", b"d")
 _PREFIX = re.compile(rb"\x1e|data: (?=\{)")
 _DOCKER_PART = 16 << 10
 """Bytes. Docker splits longer lines into parts of this size, of which all but the last have no newline."""
@@ -36,11 +38,11 @@ class Framer:
             self._sink.malformed(line, line.reason)
             return
         content = line.content
-        start = content.lstrip(b" \t\r\0\x0b\x0c")
+        start = content if content[:1] in _JSON else content.lstrip(b" \t\r\0\x0b\x0c")
         if not start:
             return
-        if start[:1] in _JSON or _PREFIX.match(start):
-            self._json(line, _PREFIX.sub(b"", start, count=1).strip())
+        if start[:1] in _JSON or (start[:1] in _PREFIXES and _PREFIX.match(start)):
+            self._json(line, (start if start[:1] in _JSON else _PREFIX.sub(b"", start, count=1)).strip())
             return
         text = content.decode("utf-8", "replace").removesuffix("\r")
         found = container.CRI.match(text) if text[:1] == "2" else None
@@ -96,7 +98,7 @@ class Framer:
         raw = content.decode("utf-8", "replace") if b"\n" not in content else None
         records = self._recogniser.value(value, self._where, raw=raw)
         self._sink.take(records, number)
-        return bool(records) or _is_empty(value)
+        return bool(records) or is_empty(value)
 
     def _docker(self, number: int, value: dict[str, Any]) -> bool:
         """Whether a value is a line, or a part of one, of Docker's json-file."""
@@ -128,10 +130,3 @@ class Framer:
     def _emit(self, number: int, stream: str, message: str, time: str) -> None:
         where = {**self._where, "time": utc(time), "stream": stream}
         self._sink.take(self._recogniser.message(message, where), number)
-
-
-def _is_empty(value: Any) -> bool:
-    """Whether a JSON value holds no record because it is an answer without any."""
-    if isinstance(value, list):
-        return not value
-    return isinstance(value, dict) and len(value) <= 3 and any(inner == [] for inner in value.values())

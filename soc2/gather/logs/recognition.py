@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from soc2.gather.logs import auditd, container, findings, flow, journal, laurel, syslog, trail
+from soc2.gather.logs import auditd, container, findings, flow, journal, laurel, syslog, table, trail
 from soc2.gather.logs.envelopes import unwrap
 from soc2.gather.logs.records import AS_LOGGED, Record, Unreadable, as_logged, decode, kind_of
 from soc2.gather.logs.times import day_of, utc
@@ -37,12 +37,17 @@ class Recogniser:
         self._reference = reference
         self._flow_fields = flow_fields
         self._last = LogKind.KUBERNETES_AUDIT
+        self._columns: tuple[str, ...] | None = None
 
     def ignored(self, text: str) -> bool:
-        """Whether a text is no record and none is missing for it: a header of flow logs, or what tools write between."""
+        """Whether a text is no record and none is missing for it: a header, or what tools write between records."""
         fields = flow.header(text) if text[:1].isalpha() or text[:1] == "$" else None
         if fields is not None:
             self._flow_fields = fields
+            return True
+        columns = table.header(text)
+        if columns is not None:
+            self._columns = columns
             return True
         return _IGNORED.match(text) is not None
 
@@ -55,6 +60,8 @@ class Recogniser:
         a container if it is nothing else."""
         if not depth:
             return []
+        if self._columns is not None and depth == _DEPTH and (row := table.row(text, self._columns)):
+            return self.value(row, where, enveloped, depth - 1)
         if text[:1] in ("{", "["):
             return self._json(text, where, enveloped, depth)
         if "audit(" in text and (audit := auditd.parse(text, where.get("node") or _host(text))):

@@ -53,7 +53,9 @@ _ISO = re.compile(
     re.S,
 )
 _TAG = re.compile(r"(?P<program>[^\s:\[]+)(?:\[(?P<pid>[^\]]*)\])?: *(?P<message>.*)", re.S)
-_SPACED_TAG = re.compile(r"(?P<program>[A-Za-z][\w ./()-]{0,40}?)\[(?P<pid>\d+)\]: ?(?P<message>.*)", re.S)
+_SPACED_TAG = re.compile(
+    r"(?:-- )?(?P<program>[A-Za-z][\w./()-]{0,40}?)(?: [\d.]+)?(?:\[(?P<pid>\d+)\])?: *(?P<message>.*)", re.S
+)
 _LEVELS = frozenset(["info", "warn", "warning", "error", "err", "debug", "trace", "notice", "fatal", "critical", "crit"])
 _REPEATED = re.compile(r"message repeated (\d{1,5}) times: \[ ?(.*)\]\s*$", re.S)
 _PAM_SUFFIX = re.compile(r"\(pam_\w+\)$")
@@ -94,12 +96,14 @@ def _old(text: str, reference: date) -> list[dict[str, Any]] | None:
     header = _OLD.match(text)
     if header is None:
         return None
-    month, day, year = header["month"], header["day"], header["year"]
+    number, month, day, year, clock, host, rest = header.groups()
     on = dated(month, day, date(int(year), 12, 30)) if year and year > "0010" else dated(month, day, reference)
     if on is None:
         return None
-    base: dict[str, Any] = {"time": f"{on}T{header['clock']}Z", "host": header["host"], **priority(header["priority"])}
-    return _tagged(base, header["rest"])
+    base: dict[str, Any] = {"time": f"{on}T{clock}Z", "host": host}
+    if number is not None:
+        base.update(priority(number))
+    return _tagged(base, rest)
 
 
 def _iso(text: str) -> list[dict[str, Any]] | None:
@@ -114,10 +118,10 @@ def _tagged(base: dict[str, Any], rest: str) -> list[dict[str, Any]]:
     tag = _TAG.match(rest) or _SPACED_TAG.match(rest)
     if tag is None:
         return entries(base, None, rest)
-    if tag["pid"]:
-        base["pid"] = tag["pid"]
-    program = tag["program"]
-    return entries(base, _PAM_SUFFIX.sub("", program) if program[-1:] == ")" else program, tag["message"])
+    program, pid, message = tag.groups()
+    if pid:
+        base["pid"] = pid
+    return entries(base, _PAM_SUFFIX.sub("", program) if program[-1:] == ")" else program, message)
 
 
 def _new(text: str) -> list[dict[str, Any]] | None:

@@ -29,9 +29,9 @@ _NODE_STREAM = re.compile(r"^(?P<node>(?:ip-[\d-]+|i-[0-9a-f]+)[\w.-]*?)(?:-(?:a
 _NAMES: dict[str, tuple[str, ...]] = {
     "namespace": ("namespace_name", "pod_namespace", "k8s.namespace.name", "k8s_namespace_name", "namespace"),
     "pod": ("pod_name", "k8s.pod.name", "k8s_pod_name", "pod.name", "pod"),
-    "pod_uid": ("pod_id", "pod_uid", "k8s.pod.uid", "k8s_pod_uid", "pod.uid", "uid"),
+    "pod_uid": ("pod_id", "pod_uid", "k8s.pod.uid", "k8s_pod_uid", "pod.uid"),
     "container": ("container_name", "k8s.container.name", "k8s_container_name", "container.name", "container"),
-    "image": ("container_image", "container.image.name", "container.image", "image"),
+    "image": ("container_image", "container.image.name", "container.image"),
     "node": (
         "pod_node_name",
         "k8s.node.name",
@@ -47,6 +47,8 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "account": ("cloud.account.id", "account_id"),
     "stream": ("log.iostream", "log_iostream", "stream"),
 }
+_RANKS = {name: (column, rank) for column, names in _NAMES.items() for rank, name in enumerate(names)}
+_PARENTS = frozenset(name.rpartition(".")[0] for name in _RANKS if "." in name)
 
 
 def of_path(name: str) -> Where:
@@ -57,17 +59,17 @@ def of_path(name: str) -> Where:
 
 def of_metadata(values: dict[str, Any]) -> Where:
     """What a collector's metadata, a resource's attributes or a stream's labels tell."""
+    ranked: dict[str, int] = {}
     found: Where = {}
-    for column, names in _NAMES.items():
-        for name in names:
-            value = values.get(name)
-            if value is None and "." in name:
-                parent, _, child = name.rpartition(".")
-                inner = values.get(parent)
-                value = inner.get(child) if isinstance(inner, dict) else None
-            if isinstance(value, str) and value:
-                found[column] = value
-                break
+    for name, value in values.items():
+        if isinstance(value, str):
+            entry = _RANKS.get(name)
+            if entry is not None and value and entry[1] < ranked.get(entry[0], len(_RANKS)):
+                ranked[entry[0]] = entry[1]
+                found[entry[0]] = value
+        elif name in _PARENTS and isinstance(value, dict):
+            inner = of_metadata({f"{name}.{child}": told for child, told in value.items()})
+            found = {**inner, **found}
     labels = values.get("labels", values.get("pod_labels"))
     if isinstance(labels, dict) and labels:
         found["labels"] = labels
