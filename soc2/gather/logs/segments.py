@@ -43,6 +43,4 @@ class Framed:
     unrecognised: tuple[str, ...] = ()
 
     def __add__(self, other: Framed) -> Framed:
-        return Framed(
-            self.segments + other.segments, self.malformed + other.malformed, self.unrecognised + other.unrecognised
-        )
+        return Framed(self.segments + other.segments, self.malformed + other.malformed, self.unrecognised + other.unrecognised)
