@@ -62,7 +62,8 @@ class CollectedLog:
 
     ``per`` says what its streams are (``node``, ``account``, ``cluster``), and ``expected`` which of them the owner
     declared; nodes are told by the cluster instead. ``records`` counts those in the window, once each; ``undated``
-    those of them without a time. The limits are in minutes, None where the log may be quiet for any time.
+    those of them without a time. The limits are in minutes, None where the log may be quiet for any time. ``complete``
+    says that all of it was read: what is missing of another is no silence.
     """
 
     source: str
@@ -80,6 +81,7 @@ class CollectedLog:
     expected: tuple[str, ...] = ()
     age_limit_minutes: int | None = None
     gap_limit_minutes: int | None = None
+    complete: bool = True
 
     @property
     def resource(self) -> Resource:
@@ -106,7 +108,8 @@ class CollectedLog:
 
 @dataclass(frozen=True, kw_only=True)
 class JudgedStream:
-    """A stream, and the time in which it had to deliver: ``begin`` up to ``end``, UTC. ``current`` says that it still has to."""
+    """A stream, and the time in which it had to deliver: ``begin`` up to ``end``, UTC. One that is not ``current`` need not
+    deliver any more."""
 
     log: CollectedLog
     stream: LogStream
@@ -177,7 +180,7 @@ def log_needs(
 
 
 def judged_streams(logs: Iterable[CollectedLog], nodes: Iterable[Node] | None) -> Iterator[JudgedStream]:
-    """Yield the streams that had to deliver, and for how long.
+    """Yield the streams of complete logs that had to deliver, and for how long.
 
     A declared account or cluster had to for the whole window, whether or not a record names it; what nobody declared is
     not judged where something is declared. A node had to since it was made; one that is gone, from its first record to
@@ -185,6 +188,8 @@ def judged_streams(logs: Iterable[CollectedLog], nodes: Iterable[Node] | None) -
     """
     known = None if nodes is None else tuple(nodes)
     for log in logs:
+        if not log.complete:
+            continue
         seen = {stream.name: stream for stream in log.streams}
         if log.per == "node" and known is not None:
             yield from _judged_nodes(log, known)

@@ -1,0 +1,171 @@
+"""Collection: declared logs are read, kept and measured; what fails of one harms no other."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+
+from soc2.evidence import EvidenceStore
+from soc2.gather.aws.connection import AwsConnection
+from soc2.gather.logs.collection import CURRENT_LOGS, LOGS, NODE_LOGS
+from soc2.gather.source import Gatherer, Listing
+from soc2.model.log_health import CollectedLog, LogStream, MalformedFile
+from soc2.model.population import Cause
+from soc2.system import System
+
+UNTIL = datetime(2026, 6, 1, 12, tzinfo=UTC)
+SINCE = UNTIL - timedelta(hours=6)
+
+
+def collected(folder: Path, *sources: dict[str, Any], aws: AwsConnection | None = None, **logs: Any) -> Gatherer:
+    """A gatherer of a run of its own that has read these sources."""
+    described = {
+        "system": {"name": "x", "owner": "y"},
+        "kubernetes": {"cluster": "main"},
+        "aws": {"accounts": ["123456789012"]},
+        "logs": {"since": SINCE.isoformat(), "until": UNTIL.isoformat(), "sources": sources, **logs},
+    }
+    run = folder / f"run-{len(list(folder.glob('run-*')))}"
+    system = msgspec.convert(described, System)
+    gatherer = Gatherer(system, cast(Any, None), lambda: cast(AwsConnection, aws), EvidenceStore(run / "evidence"))
+    gatherer.get(LOGS)
+    return gatherer
+
+
+def audit(moment: datetime, number: int = 0) -> str:
+    event = {
+        "kind": "Event",
+        "apiVersion": "audit.k8s.io/v1",
+        "level": "Metadata",
+        "auditID": f"{moment:%d%H%M%S}-{number}",
+        "stage": "ResponseComplete",
+        "requestURI": "/api/v1/pods",
+        "verb": "list",
+        "user": {"username": "dana"},
+        "requestReceivedTimestamp": f"{moment:%Y-%m-%dT%H:%M:%S.%fZ}",
+    }
+    return json.dumps(event) + "\n"
+
+
+def every(minutes: int, *, but: tuple[int, ...] = ()) -> list[str]:
+    """An audit event every so many minutes of the window, but in these hours of the day."""
+    moments = [SINCE + timedelta(minutes=minute) for minute in range(0, 360, minutes)]
+    return [audit(moment) for moment in moments if moment.hour not in but]
+
+
+def source(path: Path, **more: Any) -> dict[str, Any]:
+    return {"name": "audit", "kind": "kubernetes-audit", "path": str(path), **more}
+
+
+def only(listing: Listing[CollectedLog]) -> CollectedLog:
+    (log,) = listing.items
+    return log
+
+
+def test_what_a_stream_delivered_is_counted_by_hour(tmp_path: Path) -> None:
+    path = tmp_path / "audit.log"
+    lines = every(20, but=(8,))
+    outside = [audit(SINCE - timedelta(seconds=1)), audit(UNTIL)]
+    path.write_text("".join([*lines[:2], *lines[3:], *outside, lines[2], lines[0], lines[3]]))
+    gatherer = collected(tmp_path, source(path))
+    log = only(gatherer.get(LOGS))
+    assert log.streams == (
+        LogStream(
+            name="main",
+            records=15,
+            oldest=SINCE,
+            newest=UNTIL - timedelta(minutes=20),
+            hours={SINCE + timedelta(hours=hour): 3 for hour in (0, 1, 3, 4, 5)},
+            duplicates=2,
+            out_of_order=1,
+        ),
+    )
+    assert (log.records, log.undated, log.malformed, log.expected, log.complete) == (15, 0, (), ("main",), True)
+    (status,) = gatherer.get(LOGS).statuses
+    assert (status.source, status.items, status.problem) == ("log: audit", 15, None)
+    assert status.query == f"read {path} from 2026-06-01T06:00:00Z until 2026-06-01T12:00:00Z"
+
+
+def test_evidence_holds_no_line_of_a_log(tmp_path: Path) -> None:
+    path = tmp_path / "audit.log"
+    path.write_text("".join(every(20)) + "hunter2 is no record\n")
+    gatherer = collected(tmp_path, source(path))
+    kept = b"".join(_read(file) for file in gatherer.evidence.folder.rglob("*") if file.is_file())
+    assert b"audit.log" in kept
+    assert b"dana" not in kept
+    assert b"hunter2" not in kept
+
+
+def _read(path: Path) -> bytes:
+    import gzip
+
+    return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+
+
+def test_malformed_lines_are_listed_and_too_many_are_missing_evidence(tmp_path: Path) -> None:
+    path = tmp_path / "audit.log"
+    lines = every(2)
+    path.write_text("".join([*lines[:50], "{broken\n", *lines[50:]]))
+    gatherer = collected(tmp_path, source(path))
+    log = only(gatherer.get(LOGS))
+    assert [(file.origin, file.count, file.line) for file in log.malformed] == [(str(path), 1, 51)]
+    assert (log.records, log.malformed_share, log.complete) == (180, 1 / 181, True)
+    path.write_text("".join([*lines[:50], *["{broken\n"] * 20, *lines[50:]]))
+    gatherer = collected(tmp_path, source(path))
+    log = only(gatherer.get(LOGS))
+    assert (log.records, log.complete) == (180, False)
+    (status,) = gatherer.get(LOGS).statuses
+    assert str(status.problem) == "malformed answer: 10.00% of the records cannot be read, the limit is 1.00%"
+    aside = [json.loads(line) for file in gatherer.evidence.folder.parent.rglob("*.ndjson") for line in file.open()]
+    assert [entry["content"].strip() for entry in aside] == ["{broken"] * 20
+
+
+def test_a_missing_folder_harms_no_other_log(tmp_path: Path) -> None:
+    path = tmp_path / "audit.log"
+    path.write_text("".join(every(20)))
+    gone = {"name": "pods", "kind": "container", "path": str(tmp_path / "pods")}
+    gatherer = collected(tmp_path, gone, source(path))
+    listing = gatherer.get(LOGS)
+    assert [(log.source, log.records, log.complete) for log in listing.items] == [("pods", 0, False), ("audit", 18, True)]
+    assert [status.problem.cause if status.problem else None for status in listing.statuses] == [Cause.ABSENT, None]
+    assert [status.source for status in gatherer.get(NODE_LOGS).statuses] == ["log: pods"]
+
+
+def test_a_file_of_no_known_format_is_listed(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "a.log").write_text("".join(every(20)))
+    (tmp_path / "logs" / "b.bin").write_bytes(b"\x00\x01\x02" * 100)
+    log = only(collected(tmp_path, source(tmp_path / "logs"), max_malformed_share=0.2).get(LOGS))
+    assert log.malformed == (MalformedFile(str(tmp_path / "logs" / "b.bin"), 1, 0, "no known format"),)
+
+
+def test_a_log_of_another_kind_is_no_evidence(tmp_path: Path) -> None:
+    path = tmp_path / "audit.log"
+    path.write_text("".join(every(20)))
+    (status,) = collected(tmp_path, source(path) | {"kind": "cloudtrail"}).get(LOGS).statuses
+    assert str(status.problem) == "malformed answer: the log is of kind kubernetes-audit, not cloudtrail"
+
+
+def test_a_stale_log_is_no_current_one(tmp_path: Path) -> None:
+    path = tmp_path / "audit.log"
+    path.write_text("".join(every(20)))
+    gatherer = collected(tmp_path, source(path))
+    (status,) = gatherer.get(CURRENT_LOGS).statuses
+    assert str(status.problem) == "stale: the newest record is of 2026-06-01T11:40:00Z"
+    assert only(gatherer.get(CURRENT_LOGS)).records == 18
+    fresh = collected(tmp_path, source(path, max_age_minutes=20))
+    assert [status.problem for status in fresh.get(CURRENT_LOGS).statuses] == [None]
+
+
+def test_a_record_later_than_its_file_shows_a_clock_ahead(tmp_path: Path) -> None:
+    import os
+
+    path = tmp_path / "audit.log"
+    path.write_text("".join(every(20)))
+    written = (UNTIL - timedelta(minutes=20, seconds=7)).timestamp()
+    os.utime(path, (written, written))
+    assert [stream.ahead_seconds for stream in only(collected(tmp_path, source(path)).get(LOGS)).streams] == [7.0]
