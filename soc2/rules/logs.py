@@ -51,7 +51,7 @@ class NodeSilent(Deviation):
 @dataclass(frozen=True, kw_only=True)
 class LogGap(Deviation):
     template: ClassVar[str] = (
-        "no record from {since} until {until}: {hours} silent hours; {covered} of {expected} have records ({coverage:.1%})"
+        "no record from {since} until {until} ({hours} h); {covered} of {expected} hours have records ({coverage:.1%})"
     )
     since: str
     until: str
