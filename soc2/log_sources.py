@@ -20,6 +20,9 @@ Per = Literal["node", "account", "cluster"]
 
 PLACES = ("path", "cloudwatch", "s3", "loki", "lake", "athena")
 
+_EVENT_DATA_STORE = r"^(arn:[\w-]+:cloudtrail:[\w-]+:\d{12}:eventdatastore/)?[0-9a-fA-F-]{36}$"
+AthenaName = Annotated[str, Meta(pattern=r"^[\w-]+$")]
+
 _OF_NODES = frozenset({LogKind.CONTAINER, LogKind.NODE, LogKind.AUDITD, LogKind.FALCO, LogKind.TETRAGON})
 _OF_CLUSTERS = frozenset({LogKind.KUBERNETES_AUDIT})
 # Nothing happens, nothing is written: findings, not a stream.
@@ -40,13 +43,15 @@ _MAX_AGE = {
 _MAX_GAP = 60
 
 
-class AthenaTable(Section, frozen=True):
-    """A table over log files, the workgroup that queries run in, and where Athena writes what they find."""
+class Athena(Section, frozen=True):
+    """A table over the files of a trail, the workgroup that queries run in, and where Athena writes what they find, which it
+    does with every query. ``day_column`` is a partition by day (``YYYY/MM/DD``); it limits what is read and paid."""
 
-    database: Name
-    table: Name
-    workgroup: Name = "primary"
-    output: Annotated[str, Meta(pattern=r"^s3://[^/]+")] | None = None
+    database: AthenaName
+    table: AthenaName
+    output: Annotated[str, Meta(pattern=r"^s3://[^/]+")]
+    workgroup: AthenaName = "primary"
+    day_column: AthenaName | None = None
 
 
 class LogSource(Section, frozen=True):
@@ -67,8 +72,8 @@ class LogSource(Section, frozen=True):
     query: Name | None = None
     tenant: Name | None = None
     token_env: Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
-    lake: Name | None = None
-    athena: AthenaTable | None = None
+    lake: Annotated[str, Meta(pattern=_EVENT_DATA_STORE)] | None = None
+    athena: Athena | None = None
     region: Name | None = None
     account: Annotated[str, Meta(pattern=r"^\d{12}$")] | None = None
     cluster: Name | None = None
@@ -147,6 +152,8 @@ def checked_logs(logs: Logs, file: TomlFile) -> Logs:
         for key, place in _ONLY_WITH.items():
             if getattr(source, key) is not None and source.places != (place,):
                 raise file.error((*where, key), f'"{key}" is of no use without "{place}"')
+        if (source.lake or source.athena) and source.kind is not LogKind.CLOUDTRAIL:
+            raise file.error((*where, "kind"), f'"{source.places[0]}" holds cloudtrail events, not {source.kind}')
         if source.loki and not source.query:
             raise file.error(where, f'log source "{source.name}" has no query', "for example query = '{job=\"audit\"}'")
         if source.name in seen:

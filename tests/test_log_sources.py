@@ -55,6 +55,11 @@ def test_files_and_the_store_stand_beside_system_toml(tmp_path: Path) -> None:
         (SOURCE + 'pth = "a"\n', 8, 'unknown key "pth" in [logs.sources]; did you mean "path"?'),
         (SOURCE.replace("-audit", "-audt"), 7, 'unknown kind "kubernetes-audt"; did you mean "kubernetes-audit"?'),
         (SOURCE + 'path = "a"\nper = "nodes"\n', 9, 'unknown per "nodes"; did you mean "node"?'),
+        (
+            SOURCE + 'lake = "bf6a2b7e-0f47-4c5d-9e55-5ba7f2cf0a51"\n',
+            7,
+            '"lake" holds cloudtrail events, not kubernetes-audit',
+        ),
         (SOURCE + 'athena = { database = "a", table = "t", grp = "b" }\n', 8, 'unknown key "grp" in [logs.sources.athena]'),
         (SOURCE + 'path = "a"\n' + SOURCE + 'path = "b"\n', 10, 'two log sources are named "audit"'),
         ('since = "yesterday"\n', 5, '"yesterday" is no time; write 2026-06-01T12:00Z, or how long ago as in 24h or 7d'),

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import msgspec
+from botocore.awsrequest import AWSResponse
+from moto import mock_aws
 
 from soc2.evidence import EvidenceStore
 from soc2.gather.aws.connection import AwsConnection
@@ -16,6 +21,7 @@ from soc2.gather.source import Gatherer, Listing
 from soc2.model.log_health import CollectedLog, LogStream, MalformedFile
 from soc2.model.population import Cause
 from soc2.system import System
+from tests.logs.reading import KEYS, REGION, connected
 
 UNTIL = datetime(2026, 6, 1, 12, tzinfo=UTC)
 SINCE = UNTIL - timedelta(hours=6)
@@ -101,8 +107,6 @@ def test_evidence_holds_no_line_of_a_log(tmp_path: Path) -> None:
 
 
 def _read(path: Path) -> bytes:
-    import gzip
-
     return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
 
 
@@ -140,7 +144,7 @@ def test_a_file_of_no_known_format_is_listed(tmp_path: Path) -> None:
     (tmp_path / "logs" / "a.log").write_text("".join(every(20)))
     (tmp_path / "logs" / "b.bin").write_bytes(b"\x00\x01\x02" * 100)
     log = only(collected(tmp_path, source(tmp_path / "logs"), max_malformed_share=0.2).get(LOGS))
-    assert log.malformed == (MalformedFile(str(tmp_path / "logs" / "b.bin"), 1, 0, "no known format"),)
+    assert log.malformed == (MalformedFile(str(tmp_path / "logs" / "b.bin"), 1, 1, "an incomplete last line"),)
 
 
 def test_a_log_of_another_kind_is_no_evidence(tmp_path: Path) -> None:
@@ -162,10 +166,69 @@ def test_a_stale_log_is_no_current_one(tmp_path: Path) -> None:
 
 
 def test_a_record_later_than_its_file_shows_a_clock_ahead(tmp_path: Path) -> None:
-    import os
-
     path = tmp_path / "audit.log"
     path.write_text("".join(every(20)))
     written = (UNTIL - timedelta(minutes=20, seconds=7)).timestamp()
     os.utime(path, (written, written))
     assert [stream.ahead_seconds for stream in only(collected(tmp_path, source(path)).get(LOGS)).streams] == [7.0]
+
+
+@mock_aws
+def test_a_denied_log_group_harms_no_other(tmp_path: Path) -> None:
+    aws = AwsConnection((REGION,), environment=KEYS)
+    client = aws.client("logs", REGION)
+    now = datetime.now(UTC)
+    moments = [now - timedelta(minutes=minute) for minute in range(60, 0, -1)]
+    for group in ("/open", "/closed"):
+        client.create_log_group(logGroupName=group)
+        client.create_log_stream(logGroupName=group, logStreamName="api")
+        events = [{"timestamp": int(moment.timestamp() * 1000), "message": audit(moment).strip()} for moment in moments]
+        client.put_log_events(logGroupName=group, logStreamName="api", logEvents=events)
+    client.meta.events.register("before-call.logs.FilterLogEvents", _deny_closed)
+    groups = [{"name": name, "kind": "kubernetes-audit", "cloudwatch": f"/{name}"} for name in ("closed", "open")]
+    gatherer = collected(tmp_path, *groups, aws=aws, since="2h", until=(now + timedelta(minutes=1)).isoformat())
+    listing = gatherer.get(LOGS)
+    assert [(log.source, log.records, log.complete) for log in listing.items] == [("closed", 0, False), ("open", 60, True)]
+    assert [str(status.problem) for status in listing.statuses] == [
+        "access denied: FilterLogEvents: AccessDeniedException at eu-west-1",
+        "None",
+    ]
+    (stream,) = listing.items[1].streams
+    assert stream.delays is not None
+    # They arrived together just now, each its own age late.
+    assert (stream.delays.records, stream.ahead_seconds) == (60, 0.0)
+    assert 60 <= stream.delays.least < 120
+    assert stream.delays.least < stream.delays.median < stream.delays.p95 < 3700
+
+
+def _deny_closed(params: dict[str, Any], **_: Any) -> Any:
+    if b'"/closed"' in params["body"]:
+        answer = {"Error": {"Code": "AccessDeniedException", "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+        return AWSResponse("https://logs", 400, {}, None), answer
+    return None
+
+
+def test_records_later_than_their_ingestion_show_a_clock_ahead(tmp_path: Path) -> None:
+    """Delays are told by node from the ids that the store gave to records."""
+
+    def line(node: str, second: float, number: int) -> dict[str, Any]:
+        arrived = int((SINCE + timedelta(minutes=number)).timestamp() * 1000)
+        moment = SINCE + timedelta(minutes=number, seconds=second)
+        message = {"log": f"line {number}", "time": moment.isoformat(), "kubernetes": {"host": node, "pod_name": "api"}}
+        return {
+            "eventId": f"{node}-{number}",
+            "timestamp": arrived - 1,
+            "ingestionTime": arrived,
+            "logStreamName": node,
+            "message": json.dumps(message),
+        }
+
+    events = [line(node, second, number) for node, second in (("n1", -1.5), ("n2", 2.25)) for number in range(10)]
+    client = SimpleNamespace(filter_log_events=lambda **_: {"events": events})
+    pods = {"name": "pods", "kind": "container", "cloudwatch": "/pods"}
+    (log,) = collected(tmp_path, pods, aws=connected(client)).get(LOGS).items
+    told = {
+        each.name: (each.delays and each.delays.least, each.delays and each.delays.median, each.ahead_seconds)
+        for each in log.streams
+    }
+    assert told == {"n1": (1.5, 1.5, 0.0), "n2": (-2.25, -2.25, 2.25)}

@@ -176,7 +176,9 @@ class _Collection:
             found = ", ".join(sorted({segment.kind for segment in framed.segments}))
             self._problems.append(Problem(Cause.MALFORMED, f"the log is of kind {found}, not {self._source.kind}"))
         self._kept.set_aside()
-        counts = [*_counted(malformed), *(MalformedCount(origin, 1, 0, "no known format") for origin in framed.unrecognised)]
+        counts = _counted(malformed)
+        unknown = set(framed.unrecognised) - {count.origin for count in counts}
+        counts += [MalformedCount(origin, 1, 0, "no known format") for origin in sorted(unknown)]
         reading = Reading(self._now, records, tuple(counts))
         self._readings = since_then((*state.readings, reading), self._window.since)
         self._kept.save(State(state.place, cursor, self._readings))
