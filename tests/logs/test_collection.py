@@ -232,3 +232,32 @@ def test_records_later_than_their_ingestion_show_a_clock_ahead(tmp_path: Path) -
         for each in log.streams
     }
     assert told == {"n1": (1.5, 1.5, 0.0), "n2": (-2.25, -2.25, 2.25)}
+
+
+@mock_aws
+def test_a_bucket_is_read_on_where_the_last_run_stopped(tmp_path: Path) -> None:
+    aws = AwsConnection((REGION,), environment=KEYS)
+    client = aws.client("s3", REGION)
+    client.create_bucket(Bucket="kept-events", CreateBucketConfiguration={"LocationConstraint": REGION})
+    now = datetime.now(UTC)
+    bucket = {"name": "audit", "kind": "kubernetes-audit", "s3": "s3://kept-events/audit/"}
+
+    def put(key: str, *minutes: int) -> None:
+        lines = [audit(now - timedelta(minutes=minute), minute) for minute in minutes]
+        client.put_object(Bucket="kept-events", Key=f"audit/{key}", Body=gzip.compress("".join(lines).encode()))
+
+    def counts() -> tuple[int, int, int]:
+        store = {"store": str(tmp_path / "store"), "since": "6h", "until": (now + timedelta(hours=1)).isoformat()}
+        gatherer = collected(tmp_path, bucket, aws=aws, **store)
+        (stream,) = only(gatherer.get(LOGS)).streams
+        assert [status.problem for status in gatherer.get(LOGS).statuses] == [None]
+        return stream.records, stream.duplicates, stream.delays.records if stream.delays else 0
+
+    put("1.gz", 60, 59, 58)
+    assert counts() == (3, 0, 3)
+    assert counts() == (3, 0, 0)
+    # Late, out of order, and one that was delivered before.
+    put("2.gz", 10, 200, 59)
+    assert counts() == (5, 1, 2)
+    put("1.gz", 60, 59, 58, 57)
+    assert counts() == (6, 4, 4)

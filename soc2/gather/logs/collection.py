@@ -187,7 +187,7 @@ class _Collection:
         source, expected = self._source, self._expected()
         files = self._kept.files(self._window.since)
         by_origin = {}
-        if source.path is not None:
+        if source.path is not None or source.s3 is not None:
             by_origin = {origin: datetime.fromtimestamp(path.stat().st_mtime, UTC) for path, origin in self._fetched.files}
         known = tuple(path for path, _ in self._fetched.files) if source.cloudwatch is not None else ()
         return measure(
@@ -197,7 +197,7 @@ class _Collection:
             per=source.stream,
             unnamed=expected[0] if len(expected) == 1 else "",
             window=(self._window.since, self._window.until),
-            arrivals=Arrivals(datetime.now(UTC), known, by_origin),
+            arrivals=Arrivals(datetime.now(UTC), known, by_origin, objects=source.s3 is not None),
         )
 
     def _expected(self) -> tuple[str, ...]:

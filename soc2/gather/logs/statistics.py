@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,11 +19,13 @@ _STREAM_COLUMN = {"node": "k8s.node.name", "cluster": "k8s.cluster.name", "accou
 @dataclass(frozen=True)
 class Arrivals:
     """When records arrived: ``known`` are files of JSON lines with ``eventId`` and ``ingestionTime`` (milliseconds), as
-    CloudWatch gives them; by origin, the moment by which all of it had arrived; and ``read_at`` for all others."""
+    CloudWatch gives them; by origin, the moment by which all of it had arrived, which is when each record did where origins
+    are ``objects``, written at once; and ``read_at`` for all others."""
 
     read_at: datetime
     known: tuple[Path, ...] = ()
-    by_origin: Mapping[str, datetime] | None = None
+    by_origin: Mapping[str, datetime] = field(default_factory=dict)
+    objects: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ def _load(
     identity = f"coalesce({schema.identity or 'NULL'}, {quoted(ID)}, {place})"
     connection.execute(f"CREATE OR REPLACE TEMP TABLE arrivals AS {_known_arrivals(arrivals.known)}")
     connection.execute("CREATE OR REPLACE TEMP TABLE places (origin VARCHAR, whole TIMESTAMP)")
-    if places := [[origin, _naive(at)] for origin, at in (arrivals.by_origin or {}).items()]:
+    if places := [[origin, _naive(at)] for origin, at in arrivals.by_origin.items()]:
         connection.executemany("INSERT INTO places VALUES (?, ?)", places)
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE logged AS WITH told AS (SELECT CAST({time} AS TIMESTAMP) AS stamp, "
@@ -113,7 +115,7 @@ def _load(
         "once AS (SELECT min(stamp) AS time, coalesce(min(whose), ?) AS stream, min(origin) AS origin, min(number) AS line, "
         "min(store_id) AS id, count(*) - 1 AS again FROM told WHERE stamp IS NULL OR stamp >= ? GROUP BY identity) "
         "SELECT once.*, coalesce(arrivals.arrived, places.whole, ?) AS arrived_by, "
-        "epoch(arrivals.arrived) - epoch(time) AS delay "
+        f"epoch(coalesce(arrivals.arrived, {'places.whole' if arrivals.objects else 'NULL'})) - epoch(time) AS delay "
         "FROM once LEFT JOIN arrivals USING (id) LEFT JOIN places USING (origin)",
         [unnamed, _naive(since), _naive(arrivals.read_at)],
     )
