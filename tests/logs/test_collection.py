@@ -5,13 +5,17 @@ from __future__ import annotations
 import gzip
 import json
 import os
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import msgspec
+import pytest
 from botocore.awsrequest import AWSResponse
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from moto import mock_aws
 
 from soc2.evidence import EvidenceStore
@@ -142,9 +146,9 @@ def test_a_missing_folder_harms_no_other_log(tmp_path: Path) -> None:
 def test_a_file_of_no_known_format_is_listed(tmp_path: Path) -> None:
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / "a.log").write_text("".join(every(20)))
-    (tmp_path / "logs" / "b.bin").write_bytes(b"\x00\x01\x02" * 100)
-    log = only(collected(tmp_path, source(tmp_path / "logs"), max_malformed_share=0.2).get(LOGS))
-    assert log.malformed == (MalformedFile(str(tmp_path / "logs" / "b.bin"), 1, 1, "an incomplete last line"),)
+    (tmp_path / "logs" / "b.bin").write_bytes(b"\x00\x01\x02\n" * 3)
+    log = only(collected(tmp_path, source(tmp_path / "logs"), max_malformed_share=0.5).get(LOGS))
+    assert log.malformed == (MalformedFile(str(tmp_path / "logs" / "b.bin"), 3, 1, "no known form"),)
 
 
 def test_a_log_of_another_kind_is_no_evidence(tmp_path: Path) -> None:
@@ -261,3 +265,65 @@ def test_a_bucket_is_read_on_where_the_last_run_stopped(tmp_path: Path) -> None:
     assert counts() == (5, 1, 2)
     put("1.gz", 60, 59, 58, 57)
     assert counts() == (6, 4, 4)
+
+
+def test_an_empty_folder_of_a_quiet_log_is_fine(tmp_path: Path) -> None:
+    (tmp_path / "findings").mkdir()
+    quiet = {"name": "findings", "kind": "guardduty", "path": str(tmp_path / "findings")}
+    gatherer = collected(tmp_path, quiet)
+    assert [status.problem for status in gatherer.get(CURRENT_LOGS).statuses] == [None]
+
+
+def syslog(moment: datetime, number: int) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%S}+00:00 n{number % 2} cron[{number}]: job {number}\n"
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 5), st.booleans(), st.booleans()), min_size=1, max_size=4), st.data())
+def test_local_logs_are_read_on_without_loss_or_doubles(
+    tmp_path_factory: pytest.TempPathFactory, runs: list[tuple[int, bool, bool]], data: st.DataObject
+) -> None:
+    """Whatever is written between runs, late or not, in however rotated a file: every line is counted once, by its node."""
+    folder = tmp_path_factory.mktemp("resumed")
+    live = folder / "syslog"
+    live.touch()
+    written: list[tuple[str, datetime]] = []
+    unfinished = ""
+    for run, (count, rotated, cut) in enumerate(runs):
+        lines = []
+        for _ in range(count):
+            moment = SINCE + timedelta(minutes=data.draw(st.integers(0, 359)))
+            lines.append(syslog(moment, len(written)))
+            written.append((f"n{len(written) % 2}", moment))
+        text = unfinished + "".join(lines)
+        # The writer is interrupted in the middle of its last line.
+        cut = cut and count > 0
+        unfinished = text[-9:] if cut else ""
+        with live.open("a") as file:
+            file.write(text[: len(text) - len(unfinished)])
+        if rotated and not cut:
+            for number in range(run, 0, -1):
+                older = folder / f"syslog.{number}"
+                if older.exists():
+                    older.rename(folder / f"syslog.{number + 1}")
+            live.rename(folder / "syslog.1")
+            live.touch()
+        given_source = {"name": "hosts", "kind": "node", "path": str(folder / "syslog*")}
+        log = only(collected(folder, given_source, store=str(folder / "kept")).get(LOGS))
+        expected = written[:-1] if cut else written
+        counted = {(stream.name, hour): number for stream in log.streams for hour, number in stream.hours.items()}
+        assert counted == Counter((node, moment.replace(minute=0)) for node, moment in expected)
+        assert (log.malformed, log.complete) == ((), True)
+
+
+def test_records_without_an_id_are_told_by_their_place(tmp_path: Path) -> None:
+    alert = {
+        "time": (UNTIL - timedelta(hours=1)).isoformat(),
+        "rule": "Shell",
+        "priority": "Notice",
+        "output": "sh",
+    }
+    path = tmp_path / "falco.log"
+    path.write_text((json.dumps({**alert, "hostname": "n1"}) + "\n") * 3)
+    (stream,) = only(collected(tmp_path, {"name": "falco", "kind": "falco", "path": str(path)}).get(LOGS)).streams
+    assert (stream.name, stream.records, stream.duplicates) == ("n1", 3, 0)

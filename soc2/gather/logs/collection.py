@@ -18,7 +18,7 @@ from soc2.detect.schema import SCHEMAS
 from soc2.detect.store import keep
 from soc2.errors import UsageError
 from soc2.gather.codec import canonical
-from soc2.gather.logs.fetching import fetch, identity_of, place_of
+from soc2.gather.logs.fetching import Brought, fetch, identity_of, place_of
 from soc2.gather.logs.framing import frame
 from soc2.gather.logs.kept import KeptLog, MalformedCount, Reading, State, kept_log, since_then
 from soc2.gather.logs.readers import Fetched, Window
@@ -120,7 +120,7 @@ class _Collection:
         self._now = now
         self._taking_in = taking_in
         self._kept: KeptLog = kept_log(gatherer, source)
-        self._fetched = Fetched((), {}, 0, 0)
+        self._brought = Brought(Fetched((), {}, 0, 0))
         self._problems: list[Problem] = []
         self._readings: tuple[Reading, ...] = ()
         self._measured = Statistics(0, 0, ())
@@ -142,10 +142,10 @@ class _Collection:
     def _read(self) -> None:
         state = self._kept.open(place_of(self._source))
         self._readings = state.readings
-        self._fetched = fetch(self._source, self._gatherer, self._window, state.cursor, self._kept.spool)
-        if self._fetched.problem:
-            self._problems.append(self._fetched.problem)
-        self._raw = [{"origin": origin, **_digest(path)} for path, origin in self._fetched.files]
+        self._brought = fetch(self._source, self._gatherer, self._window, state.cursor, self._kept.spool)
+        if self._brought.fetched.problem:
+            self._problems.append(self._brought.fetched.problem)
+        self._raw = [{"origin": origin, **_digest(path)} for path, origin in self._brought.fetched.files]
         with self._taking_in, self._connection() as connection:
             self._take_in(connection, state)
             self._measured = self._measure(connection)
@@ -159,13 +159,13 @@ class _Collection:
         return duckdb.connect(":memory:", config=config)
 
     def _take_in(self, connection: duckdb.DuckDBPyConnection, state: State) -> None:
-        framed, cursor = Framed(), self._fetched.cursor
-        for path, origin in self._fetched.files:
+        framed, whole = Framed(), True
+        for path, origin, part in self._brought.new():
             try:
-                framed += frame(path, origin, self._kept.spool, self._source.kind)
+                framed += frame(path, origin, self._kept.spool, self._source.kind, part=part)
             except UsageError as error:
                 self._problems.append(Problem(Cause.MALFORMED, f"{origin}: {error.what}"))
-                cursor = state.cursor
+                whole = False
         segments = [segment for segment in framed.segments if segment.kind is self._source.kind]
         malformed, records = list(framed.malformed), 0
         if segments:
@@ -181,15 +181,17 @@ class _Collection:
         counts += [MalformedCount(origin, 1, 0, "no known format") for origin in sorted(unknown)]
         reading = Reading(self._now, records, tuple(counts))
         self._readings = since_then((*state.readings, reading), self._window.since)
+        # What could not be framed is read again by the next run, and the rest of it is known again.
+        cursor = self._brought.cursor() if whole else state.cursor
         self._kept.save(State(state.place, cursor, self._readings))
 
     def _measure(self, connection: duckdb.DuckDBPyConnection) -> Statistics:
         source, expected = self._source, self._expected()
         files = self._kept.files(self._window.since)
-        by_origin = {}
+        brought, by_origin = self._brought.fetched.files, {}
         if source.path is not None or source.s3 is not None:
-            by_origin = {origin: datetime.fromtimestamp(path.stat().st_mtime, UTC) for path, origin in self._fetched.files}
-        known = tuple(path for path, _ in self._fetched.files) if source.cloudwatch is not None else ()
+            by_origin = {origin: datetime.fromtimestamp(path.stat().st_mtime, UTC) for path, origin in brought}
+        known = tuple(path for path, _ in brought) if source.cloudwatch is not None else ()
         return measure(
             connection,
             SCHEMAS[source.kind],
@@ -242,7 +244,7 @@ class _Collection:
             f"read {log.origin} from {log.since:%Y-%m-%dT%H:%M:%SZ} until {log.until:%Y-%m-%dT%H:%M:%SZ}",
             identity=identity_of(self._source, self._gatherer),
             started=started,
-            pages=self._fetched.pages,
+            pages=self._brought.fetched.pages,
             items=log.records,
             sha256=sha256,
             problem=self._problems[0] if self._problems else None,

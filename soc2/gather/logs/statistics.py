@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 
-from soc2.detect.relations import FILE, literal, parquet_relation, quoted
+from soc2.detect.relations import FILE, literal, packed, parquet_relation, quoted
 from soc2.detect.schema import ID, LINE, LogSchema
 from soc2.model.log_health import Delays, LogStream
 
@@ -102,7 +102,9 @@ def _load(
 ) -> None:
     """Make the table ``logged``: every record since then once, ``again`` times more than that it was read."""
     stream, time = schema.normal.get(_STREAM_COLUMN[per], "NULL"), schema.normal["event_time"]
-    place = f"concat({quoted(FILE)}, '#', {quoted(LINE)})"
+    # The same line of the same file may be another record since the file was rotated.
+    content = f"hash({packed(schema)})" if schema.identity is None else "''"
+    place = f"concat({quoted(FILE)}, '#', {quoted(LINE)}, '#', {content})"
     identity = f"coalesce({schema.identity or 'NULL'}, {quoted(ID)}, {place})"
     connection.execute(f"CREATE OR REPLACE TEMP TABLE arrivals AS {_known_arrivals(arrivals.known)}")
     connection.execute("CREATE OR REPLACE TEMP TABLE places (origin VARCHAR, whole TIMESTAMP)")
