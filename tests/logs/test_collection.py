@@ -278,7 +278,7 @@ def syslog(moment: datetime, number: int) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}+00:00 n{number % 2} cron[{number}]: job {number}\n"
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 5), st.booleans(), st.booleans()), min_size=1, max_size=4), st.data())
 def test_local_logs_are_read_on_without_loss_or_doubles(
     tmp_path_factory: pytest.TempPathFactory, runs: list[tuple[int, bool, bool]], data: st.DataObject

@@ -13,11 +13,12 @@ import msgspec
 
 from soc2.errors import UsageError
 from soc2.gather.logs.cloudwatch import CloudWatchLogs, fetch_cloudwatch
-from soc2.gather.logs.cursor import Cursor, NewPart, confirmed, read_new
+from soc2.gather.logs.cursor import NewPart, confirmed, read_new
 from soc2.gather.logs.framing import Part, files_of
 from soc2.gather.logs.lake import AthenaTable, CloudTrailLake, fetch_athena, fetch_lake
 from soc2.gather.logs.loki import LokiLogs, fetch_loki
 from soc2.gather.logs.readers import Fetched, Window
+from soc2.gather.logs.rotation import Cursor
 from soc2.gather.logs.s3 import S3Logs, fetch_s3
 from soc2.model.population import Cause, Problem
 
