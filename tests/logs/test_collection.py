@@ -132,6 +132,16 @@ def test_malformed_lines_are_listed_and_too_many_are_missing_evidence(tmp_path: 
     assert [entry["content"].strip() for entry in aside] == ["{broken"] * 20
 
 
+def test_a_malformed_line_that_only_the_engine_meets_is_put_aside_too(tmp_path: Path) -> None:
+    path = tmp_path / "audit.log"
+    lines = every(1)
+    path.write_text("".join([*lines[:300], '{"kind": "Event"}\n', *lines[300:]]))
+    gatherer = collected(tmp_path, source(path))
+    assert only(gatherer.get(LOGS)).malformed == (MalformedFile(str(path), 1, 301, "no auditID"),)
+    aside = [json.loads(line) for file in gatherer.evidence.folder.parent.rglob("*.ndjson") for line in file.open()]
+    assert [(entry["line"], entry["content"]) for entry in aside] == [(301, '{"kind": "Event"}')]
+
+
 def test_a_missing_folder_harms_no_other_log(tmp_path: Path) -> None:
     path = tmp_path / "audit.log"
     path.write_text("".join(every(20)))

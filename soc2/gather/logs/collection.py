@@ -19,13 +19,23 @@ from soc2.detect.store import keep
 from soc2.errors import UsageError
 from soc2.gather.codec import canonical
 from soc2.gather.logs.fetching import Brought, fetch, identity_of, place_of
-from soc2.gather.logs.framing import frame
-from soc2.gather.logs.kept import KeptLog, MalformedCount, Reading, State, kept_log, since_then
+from soc2.gather.logs.framing import frame, locate_malformed
+from soc2.gather.logs.kept import (
+    KeptLog,
+    MalformedCount,
+    Reading,
+    State,
+    counted,
+    kept_log,
+    malformed_files,
+    malformed_share,
+    since_then,
+)
 from soc2.gather.logs.readers import Fetched, Window
-from soc2.gather.logs.segments import Framed, Malformed
+from soc2.gather.logs.segments import Framed, Segment
 from soc2.gather.logs.statistics import Arrivals, Statistics, measure
 from soc2.gather.source import Listing
-from soc2.model.log_health import CollectedLog, MalformedFile
+from soc2.model.log_health import CollectedLog
 from soc2.model.logs import LogKind
 from soc2.model.population import Cause, Problem, SourceStatus
 
@@ -132,8 +142,11 @@ class _Collection:
             self._read()
         except UsageError as error:
             self._problems.append(Problem(Cause.MALFORMED, str(error)))
-        except (OSError, duckdb.Error) as error:
-            self._problems.append(Problem(Cause.SERVER_ERROR, f"{type(error).__name__}: {str(error).splitlines()[0]}"))
+        except OSError as error:
+            self._problems.append(Problem(Cause.SERVER_ERROR, f"{error.filename or 'the log'}: {error.strerror or error}"))
+        except duckdb.Error as error:
+            # Its message may cite what stands in the log.
+            self._problems.append(Problem(Cause.MALFORMED, f"the records cannot be taken in ({type(error).__name__})"))
         finally:
             self._kept.drop_spool()
         log = self._collected()
@@ -171,12 +184,13 @@ class _Collection:
         if segments:
             kept = keep(connection, self._source.kind, segments, self._kept.days)
             malformed += kept.malformed
+            self._put_aside(segments, {each.origin for each in kept.malformed})
             records = kept.records
         elif framed.segments:
             found = ", ".join(sorted({segment.kind for segment in framed.segments}))
             self._problems.append(Problem(Cause.MALFORMED, f"the log is of kind {found}, not {self._source.kind}"))
         self._kept.set_aside()
-        counts = _counted(malformed)
+        counts = counted(malformed)
         unknown = set(framed.unrecognised) - {count.origin for count in counts}
         counts += [MalformedCount(origin, 1, 0, "no known format") for origin in sorted(unknown)]
         reading = Reading(self._now, records, tuple(counts))
@@ -184,6 +198,12 @@ class _Collection:
         # What could not be framed is read again by the next run, and the rest of it is known again.
         cursor = self._brought.cursor() if whole else state.cursor
         self._kept.save(State(state.place, cursor, self._readings))
+
+    def _put_aside(self, segments: Iterable[Segment], origins: set[str]) -> None:
+        """Have the malformed lines of files that are read as they are kept beside those that framing found."""
+        for segment in segments:
+            if segment.origin in origins and not segment.framed:
+                locate_malformed(segment, SCHEMAS[segment.kind].required, self._kept.spool)
 
     def _measure(self, connection: duckdb.DuckDBPyConnection) -> Statistics:
         source, expected = self._source, self._expected()
@@ -213,7 +233,7 @@ class _Collection:
         return ()
 
     def _collected(self) -> CollectedLog:
-        source, share = self._source, _malformed_share(self._readings)
+        source, share = self._source, malformed_share(self._readings)
         limit = self._gatherer.system.logs.max_malformed_share
         if share > limit:
             what = f"{share:.2%} of the records cannot be read, the limit is {limit:.2%}"
@@ -229,7 +249,7 @@ class _Collection:
             records=self._measured.records,
             undated=self._measured.undated,
             streams=self._measured.streams,
-            malformed=_malformed_files(self._readings),
+            malformed=malformed_files(self._readings),
             malformed_share=share,
             expected=self._expected(),
             age_limit_minutes=source.age_limit_minutes,
@@ -249,36 +269,6 @@ class _Collection:
             sha256=sha256,
             problem=self._problems[0] if self._problems else None,
         )
-
-
-def _counted(malformed: Iterable[Malformed]) -> list[MalformedCount]:
-    counts: dict[str, MalformedCount] = {}
-    for each in malformed:
-        before = counts.get(each.origin)
-        counts[each.origin] = (
-            MalformedCount(each.origin, before.count + 1, before.line, before.reason)
-            if before
-            else MalformedCount(each.origin, 1, each.line, each.reason)
-        )
-    return list(counts.values())
-
-
-def _malformed_files(readings: Iterable[Reading]) -> tuple[MalformedFile, ...]:
-    files: dict[str, MalformedFile] = {}
-    for each in (count for reading in readings for count in reading.malformed):
-        before = files.get(each.origin)
-        files[each.origin] = (
-            replace(before, count=before.count + each.count)
-            if before
-            else MalformedFile(each.origin, each.count, each.line, each.reason)
-        )
-    return tuple(file for _, file in sorted(files.items()))
-
-
-def _malformed_share(readings: Iterable[Reading]) -> float:
-    readable = sum(reading.records for reading in readings)
-    malformed = sum(count.count for reading in readings for count in reading.malformed)
-    return malformed / (readable + malformed) if malformed else 0.0
 
 
 def _digest(path: Path) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from soc2.errors import UsageError
+from soc2.gather.logs.segments import Malformed
+from soc2.model.log_health import MalformedFile
 
 if TYPE_CHECKING:
     from soc2.gather.source import Gatherer
@@ -103,3 +106,36 @@ def kept_log(gatherer: Gatherer, source: LogSource) -> KeptLog:
 def since_then(readings: Sequence[Reading], since: datetime) -> tuple[Reading, ...]:
     """Return the readings that brought what a window from ``since`` holds."""
     return tuple(reading for reading in readings if reading.at >= since)
+
+
+def counted(malformed: Iterable[Malformed]) -> list[MalformedCount]:
+    """Return the malformed lines by file."""
+    counts: dict[str, MalformedCount] = {}
+    for each in malformed:
+        before = counts.get(each.origin)
+        counts[each.origin] = (
+            MalformedCount(each.origin, before.count + 1, before.line, before.reason)
+            if before
+            else MalformedCount(each.origin, 1, each.line, each.reason)
+        )
+    return list(counts.values())
+
+
+def malformed_files(readings: Iterable[Reading]) -> tuple[MalformedFile, ...]:
+    """Return what readings met by file, in the order of names."""
+    files: dict[str, MalformedFile] = {}
+    for each in (count for reading in readings for count in reading.malformed):
+        before = files.get(each.origin)
+        files[each.origin] = (
+            replace(before, count=before.count + each.count)
+            if before
+            else MalformedFile(each.origin, each.count, each.line, each.reason)
+        )
+    return tuple(file for _, file in sorted(files.items()))
+
+
+def malformed_share(readings: Iterable[Reading]) -> float:
+    """Return the share (0 to 1) of all records read that cannot be read."""
+    readable = sum(reading.records for reading in readings)
+    malformed = sum(count.count for reading in readings for count in reading.malformed)
+    return malformed / (readable + malformed) if malformed else 0.0
