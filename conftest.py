@@ -10,4 +10,5 @@ pytest_plugins = [
     "fixtures.populations.aws",
     "fixtures.populations.people",
     "fixtures.populations.paths",
+    "fixtures.populations.logs",
 ]

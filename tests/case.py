@@ -33,6 +33,7 @@ from soc2.gather.kubernetes.pod_search import PodSearch
 from soc2.gather.kubernetes.probes import EveryonesAccess, ForbiddenPods, UnauthorizedRequests
 from soc2.gather.kubernetes.tampering import ControlTampering
 from soc2.gather.kubernetes.token_revocation import TokenRevocation
+from soc2.gather.logs.collection import LogCollections, SomeLogs
 from soc2.gather.source import RUNNING, Listing, Source
 from soc2.judge import Declarations, Rule, Verdict
 from soc2.model.access.controls import ControlPower, Way
@@ -40,6 +41,7 @@ from soc2.model.aws.iam import ControlLevel, Simulation
 from soc2.model.deviation import Resource
 from soc2.model.kubernetes.aws_auth import AuthMapping
 from soc2.model.kubernetes.cluster import ServerVersion
+from soc2.model.log_health import CollectedLog
 from soc2.model.population import Cause, Population, Problem, SourceStatus
 from soc2.model.probes import (
     AccessProbe,
@@ -68,6 +70,14 @@ _SYSTEM: dict[str, Any] = {
     ],
 }
 
+_LOG: dict[str, Any] = {
+    "origin": "test",
+    "since": datetime(2026, 6, 1, tzinfo=UTC),
+    "until": datetime(2026, 6, 1, 12, tzinfo=UTC),
+    "read_at": datetime(2026, 6, 1, 12, tzinfo=UTC),
+}
+"""What is the same of every collected log."""
+
 
 @dataclass(frozen=True)
 class Case:
@@ -82,7 +92,7 @@ def read_case(check: str, name: str) -> Case:
 
 
 def load_populations() -> None:
-    for module in ("kubernetes", "aws", "people", "paths"):
+    for module in ("kubernetes", "aws", "people", "paths", "logs"):
         importlib.import_module(f"fixtures.populations.{module}")
 
 
@@ -180,6 +190,8 @@ def _records(source: Source[Any], raw: list[Any]) -> list[Any]:
             return msgspec.convert(given, list[SearchProbe])
         case ForbiddenPods():
             return [AdmissionProbe(**item) for item in raw]
+        case LogCollections() | SomeLogs():
+            return [msgspec.convert({**_LOG, **item}, CollectedLog, str_keys=True) for item in raw]
         case TokenRevocation():
             return [RevocationProbe(**item) for item in raw]
         case UnauthorizedRequests():

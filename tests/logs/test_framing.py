@@ -12,13 +12,16 @@ from soc2.gather.logs.segments import Framed, Segment
 from soc2.model.logs import LogKind
 
 AUDIT = {"kind": "Event", "apiVersion": "audit.k8s.io/v1", "auditID": "a-1", "stage": "ResponseComplete", "verb": "get"}
-TRAIL = {"eventVersion": "1.11", "eventTime": "2026-01-01T00:00:00Z", "eventSource": "iam.amazonaws.com", "eventName": "GetUser"}
+TRAIL = {
+    "eventVersion": "1.11",
+    "eventTime": "2026-01-01T00:00:00Z",
+    "eventSource": "iam.amazonaws.com",
+    "eventName": "GetUser",
+}
 
 
 def read(framed: Framed) -> list[tuple[LogKind, dict[str, Any]]]:
-    return [
-        (segment.kind, json.loads(line)) for segment in framed.segments for line in segment.path.read_bytes().splitlines()
-    ]
+    return [(segment.kind, json.loads(line)) for segment in framed.segments for line in segment.path.read_bytes().splitlines()]
 
 
 def test_audit_lines_are_read_as_they_are(tmp_path: Path) -> None:

@@ -79,7 +79,8 @@ class Content:
                 return
 
     def lines(self, number: int = 1, start: int = 0, end: int | None = None) -> Iterator[Line]:
-        """The lines from the byte ``start``, whose line has the given number, to the byte ``end``."""
+        """The lines from the byte ``start``, whose line has the given number, to the byte ``end``. Where the content broke
+        off, the last one has the ``problem`` for a reason."""
         offset = start
         rest: list[bytes] = []
         held = 0
@@ -99,13 +100,14 @@ class Content:
                 offset += len(piece) + 1
                 number += 1
             rest, held = [last], len(last)
-        if held:
-            yield self._line(number, offset, rest, held, False)
+        if held or self.problem:
+            yield self._line(number, offset, rest or [b""], held, False)
 
     def _line(self, number: int, offset: int, pieces: list[bytes], length: int, ended: bool) -> Line:
         if length > LONGEST_LINE:
             return Line(number, offset, pieces[0][:KEPT_ASIDE], ended, "a line longer than 64 MiB")
-        return Line(number, offset, pieces[0] if len(pieces) == 1 else b"".join(pieces), ended)
+        content = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return Line(number, offset, content, ended, None if ended else self.problem)
 
     def _as_utf8(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         first, chunks = _peek(chunks, 3)

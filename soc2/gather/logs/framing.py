@@ -3,30 +3,57 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from soc2.errors import UsageError
+from soc2.gather.logs import documents, flow, parquet
 from soc2.gather.logs.content import Content, Line
-from soc2.gather.logs.records import AS_LOGGED, Unreadable, as_logged
-from soc2.gather.logs.recognition import Recogniser
+from soc2.gather.logs.framer import Framer
+from soc2.gather.logs.recognition import Recogniser, direct_kind
+from soc2.gather.logs.records import Unreadable, decode
 from soc2.gather.logs.segments import Framed, Malformed, Segment
 from soc2.gather.logs.sink import Sink
+from soc2.gather.logs.where import of_path
 from soc2.model.logs import LogKind
 
-_HEAD = 1 << 20
-_SAMPLE = 200
+_HEAD: Final = 1 << 20
+_HEADER: Final = 1 << 14
+_SAMPLE: Final = 200
+_PATIENCE: Final = 10_000
+"""Lines. A file in whose first ones there is no record is of no known format."""
 _SUFFIXES = {None: ".ndjson", "gzip": ".ndjson.gz", "zstd": ".ndjson.zst"}
 
 
-def frame(path: Path, origin: str, spool: Path, kind: LogKind | None = None) -> Framed:
+@dataclass(frozen=True)
+class Part:
+    """The part of a file to frame: from the byte ``start`` of its uncompressed content, which is the line ``first_line``
+    (from 1), to the byte ``end``."""
+
+    start: int = 0
+    first_line: int = 1
+    end: int | None = None
+
+
+def frame(
+    path: Path,
+    origin: str,
+    spool: Path,
+    kind: LogKind | None = None,
+    *,
+    part: Part = Part(),
+    flow_fields: str | None = None,
+) -> Framed:
     """Frame one file, whose kind is recognised by its content; ``kind`` is what its source declares, and decides where the
-    content leaves it open. Raises UsageError when the file cannot be read."""
+    content leaves it open. ``flow_fields`` is the format of its VPC flow logs (``${version} ${vpc-id} …``), where they
+    have no header. Raises UsageError when the file cannot be read."""
     try:
-        return _frame(path, origin, spool, kind)
+        return _frame(path, origin, spool, kind, part, flow_fields)
     except OSError as error:
         raise UsageError(f"the log cannot be read: {error.strerror or error}", "let this user read it", path) from error
 
@@ -79,45 +106,73 @@ def locate_malformed(segment: Segment, required: str, spool: Path | None = None)
     return found
 
 
-def _frame(path: Path, origin: str, spool: Path, kind: LogKind | None) -> Framed:
+def _frame(path: Path, origin: str, spool: Path, kind: LogKind | None, part: Part, flow_fields: str | None) -> Framed:
     content = Content(path)
     head = content.head(_HEAD)
-    if content.plain and (logged := _direct_kind(head)) and _whole(content):
+    if head.startswith(parquet.MAGIC):
+        return parquet.frame(path, origin, spool, lambda rows: _frame(rows, origin, spool, kind, Part(), flow_fields))
+    if part == Part() and content.plain and (logged := direct_kind(_first_lines(head))) and _whole(content):
         return Framed((Segment(logged, _readable(path, content.compression, spool), origin, False),))
-    if content.plain:
-        content = Content(path)
-    with Sink(origin, spool, str(path)) as sink:
-        recogniser = Recogniser(kind, origin)
-        _take_lines(content.lines(), recogniser, sink)
-    if sink.empty:
-        return Framed(unrecognised=(origin,) if head.strip() else ())
+    content = Content(path)
+    reference = datetime.fromtimestamp(path.stat().st_mtime, UTC).date()
+    fields = flow.header(flow_fields) if flow_fields else None
+    with Sink(origin, spool, f"{path}\0{part.start}") as sink:
+        recogniser = Recogniser(kind, reference, fields)
+        if part.start:
+            recogniser.ignored(head[:_HEADER].split(b"\n", 1)[0].decode("utf-8", "replace").strip())
+        framer = Framer(sink, recogniser, of_path(origin) or of_path(str(path)))
+        if is_document(head):
+            _take_values(content, part, framer, sink)
+        else:
+            _take_lines(content.lines(part.first_line, part.start, part.end), framer, sink)
+        framer.finish()
+    if sink.empty and part.start == 0:
+        unrecognised = Framed(unrecognised=(origin,) if head.strip() else ())
+        return unrecognised + sink.framed() if kind is not None or content.problem else unrecognised
     return sink.framed()
 
 
-def _take_lines(lines: Iterator[Line], recogniser: Recogniser, sink: Sink) -> None:
+def _take_values(content: Content, part: Part, framer: Framer, sink: Sink) -> None:
+    last = Line(part.first_line, part.start, b"")
+    for last in documents.values(content.chunks(part.start, part.end), part.first_line, part.start):
+        framer.value(last)
+    if content.problem and last.ended:
+        sink.malformed(last._replace(offset=last.offset + len(last.content), content=b""), content.problem)
+
+
+def _take_lines(lines: Iterable[Line], framer: Framer, sink: Sink) -> None:
     for line in lines:
-        if line.reason is not None:
-            sink.malformed(line, line.reason)
-            continue
-        text = line.content.strip()
-        if not text:
-            continue
-        records = recogniser.records(text)
-        if records:
-            sink.take(records, line.number)
-        else:
-            sink.malformed(line, "no known form" if line.ended else "an incomplete last line")
+        framer.line(line)
+        if sink.empty and line.number > _PATIENCE:
+            return
 
 
-def _direct_kind(head: bytes) -> LogKind | None:
-    """The kind of a file whose first lines are all records of it, just as DuckDB wants them."""
+def _first_lines(head: bytes) -> list[bytes]:
+    """The first lines that are not blank; the last of the head only if it is the only one."""
     lines = head.split(b"\n")
     if len(lines) > 1:
         lines.pop()
-    texts = [text for line in lines[:_SAMPLE] if (text := line.strip())]
-    if not texts:
-        return None
-    return next((kind for kind in AS_LOGGED if all(as_logged(text, kind) for text in texts)), None)
+    return [text for line in lines[:_SAMPLE] if (text := line.strip())]
+
+
+def is_document(head: bytes) -> bool:
+    """Whether a log that begins so is JSON that does not keep to one value a line."""
+    lines = [line for line in head.split(b"\n") if line.strip()]
+    if not lines or lines[0].lstrip()[:1] not in (b"{", b"["):
+        return False
+    if len(lines) == 1 and len(head) >= _HEAD:
+        return True
+    if _is_json(lines[0]) or len(list(documents.values_in(lines[0]))) > 1:
+        return False
+    return not any(line[:1] == b"{" and line.rstrip()[-1:] == b"}" and _is_json(line) for line in lines[1:_SAMPLE])
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        decode(line)
+    except Unreadable:
+        return False
+    return True
 
 
 def _whole(content: Content) -> bool:

@@ -50,7 +50,7 @@ _FORMS: dict[LogKind, msgspec.json.Decoder[Any]] = {
     LogKind.FALCO: msgspec.json.Decoder(_Falco),
     LogKind.TETRAGON: msgspec.json.Decoder(_Tetragon),
 }
-_TETRAGON_EVENTS = tuple(
+_TETRAGON_EVENTS = frozenset(
     f"process_{name}" for name in ("exec", "exit", "kprobe", "tracepoint", "uprobe", "loader", "lsm", "throttle")
 )
 _TETRAGON_MARKS = tuple(f'"{name}":'.encode() for name in _TETRAGON_EVENTS)
@@ -78,7 +78,7 @@ def kind_of(fields: dict[str, Any]) -> LogKind | None:
         return LogKind.CLOUDTRAIL
     if "rule" in fields and "priority" in fields and ("output" in fields or "output_fields" in fields):
         return LogKind.FALCO
-    if any(isinstance(fields.get(name), dict) for name in _TETRAGON_EVENTS):
+    if not _TETRAGON_EVENTS.isdisjoint(fields) and any(isinstance(fields.get(name), dict) for name in _TETRAGON_EVENTS):
         return LogKind.TETRAGON
     return None
 

@@ -17,6 +17,7 @@ from soc2.gather.logs.segments import Framed, Malformed, Segment
 from soc2.model.logs import LogKind
 
 _encode = msgspec.json.Encoder().encode
+_LINE, _ID = LINE.encode(), ID.encode()
 _BUFFER = 1 << 18
 # Kinds whose records only their place tells apart: several of one line need an id of their own.
 _PLACED = frozenset(kind for kind, schema in SCHEMAS.items() if schema.identity is None)
@@ -28,7 +29,7 @@ class Sink:
     def __init__(self, origin: str, spool: Path, name: str) -> None:
         self.origin = origin
         self._spool = spool
-        self._digest = hashlib.sha256(f"{origin}\0{name}".encode("utf-8", "replace")).hexdigest()[:24]
+        self._digest = _digest(f"{origin}\0{name}")
         self._files: dict[LogKind, IO[bytes]] = {}
         self._aside: IO[bytes] | None = None
         self._malformed: list[Malformed] = []
@@ -42,11 +43,18 @@ class Sink:
 
     def take(self, records: list[Record], line: int) -> None:
         """Write the records that one line gave."""
-        several = len(records) > 1
+        if len(records) == 1:
+            record = records[0]
+            file = self._files.get(record.kind) or self._open(record.kind)
+            file.write(_frame(record.value, line, record.id))
+            return
+        seen: set[str] = set()
         for index, record in enumerate(records):
             identity = record.id
-            if several and identity is None and record.kind in _PLACED:
-                identity = f"{self._digest}:{line}:{index}"
+            if record.kind in _PLACED:
+                if identity is None or identity in seen:
+                    identity = f"{identity or _digest(self.origin)}:{line}:{index}"
+                seen.add(identity)
             file = self._files.get(record.kind) or self._open(record.kind)
             file.write(_frame(record.value, line, identity))
 
@@ -74,19 +82,20 @@ class Sink:
         return file
 
 
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:24]
+
+
 def _created(path: Path) -> IO[bytes]:
     path.parent.mkdir(parents=True, exist_ok=True)
     return path.open("wb", buffering=_BUFFER)
 
 
 def _frame(value: bytes | dict[str, Any], line: int, identity: str | None) -> bytes:
-    if isinstance(value, bytes):
-        if identity is None:
-            return b'{"%b":%d,%b\n' % (LINE.encode(), line, value[1:])
-        return b'{"%b":%d,"%b":%b,%b\n' % (LINE.encode(), line, ID.encode(), _encode_any(identity), value[1:])
-    framed: dict[str, Any] = {LINE: line} if identity is None else {LINE: line, ID: identity}
-    framed.update(value)
-    return _encode_any(framed) + b"\n"
+    encoded = value if isinstance(value, bytes) else _encode_any(value)
+    if identity is None:
+        return b'{"%b":%d,%b\n' % (_LINE, line, encoded[1:])
+    return b'{"%b":%d,"%b":%b,%b\n' % (_LINE, line, _ID, _encode_any(identity), encoded[1:])
 
 
 def _encode_any(value: Any) -> bytes:
