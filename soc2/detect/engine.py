@@ -181,24 +181,34 @@ class Detector:
     # Which rules matched is asked only of the records that any rule matched.
 
     def _match(self, schema: LogSchema) -> None:
-        compiled = self._compiled(schema)
-        if not compiled:
-            return
-        records = ", ".join(f"{RECORD}.{quoted(name)} AS {quoted(name)}" for name in schema.columns)
-        alerting = [(number, rule) for number, rule in compiled if self.rules.rules[number].alerts]
-        matching = ", ".join(f"CASE WHEN {rule.where} THEN {number} END" for number, rule in alerting)
-        self.connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE matched AS SELECT event, [{matching}] AS {quoted(_RULES)}, "
-            f"{', '.join(map(quoted, schema.columns))} FROM (SELECT *{_lowered_columns(schema)} "
-            f"FROM (SELECT rowid AS event, {records} FROM {self.events(schema.kind)} WHERE hit))"
-        )
-        for number, rule in compiled:
-            if self.rules.rules[number].alerts:
-                self._take(schema, number, rule)
-            else:
+        compiled = dict(self._compiled(schema))
+        for number in compiled:
+            if not self.rules.rules[number].alerts:
                 self._hear(
                     schema, number, f"SELECT rowid AS event, {_heard(number)} AS fields FROM {self.events(schema.kind)}"
                 )
+        alerting = {number: rule for number, rule in compiled.items() if self.rules.rules[number].alerts}
+        if not alerting or not self._copy_hits(schema):
+            return
+        matching = ", ".join(f"CASE WHEN {rule.where} THEN {number} END" for number, rule in alerting.items())
+        self.connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE matched AS SELECT *, list_filter([{matching}], lambda rule: rule IS NOT NULL) "
+            f"AS {quoted(_RULES)} FROM hit_records"
+        )
+        found = self.connection.execute(
+            f"SELECT DISTINCT unnest({quoted(_RULES)}) AS rule FROM matched ORDER BY rule"
+        ).fetchall()
+        for (number,) in found:
+            self._take(schema, number, alerting[number])
+
+    def _copy_hits(self, schema: LogSchema) -> bool:
+        """Make a table of the records that a rule matched, with the copies that rules ask of, and tell whether there are any."""
+        records = ", ".join(f"{RECORD}.{quoted(name)} AS {quoted(name)}" for name in schema.columns)
+        self.connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE hit_records AS SELECT *{_lowered_columns(schema)} "
+            f"FROM (SELECT rowid AS event, {records} FROM {self.events(schema.kind)} WHERE hit)"
+        )
+        return self.connection.execute("SELECT count(*) FROM hit_records").fetchone() != (0,)
 
     def _take(self, schema: LogSchema, number: int, compiled: CompiledRule) -> None:
         rule, matched = self.rules.rules[number], f"FROM matched WHERE list_contains({quoted(_RULES)}, {number})"
