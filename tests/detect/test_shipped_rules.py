@@ -1,0 +1,176 @@
+"""Each rule that is shipped says all that it must, finds the event that it is made for, and leaves the near miss alone.
+
+``events/<kind>/<name>.yaml`` has an event (for a correlation a list of them) under ``match`` and under ``near_miss``, which
+differs in one thing, with the fields that the kind's log has.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+import yaml
+
+from soc2.criteria import CRITERIA
+from soc2.detect.engine import Detector
+from soc2.detect.rules import SHIPPED, Correlation, RuleSet, load_rules
+from soc2.gather.logs.segments import Segment
+from soc2.model.logs import Alert, LogKind
+
+_EVENTS = Path(__file__).parent / "events"
+_FILES = sorted(SHIPPED.rglob("*.yml"))
+_NAMES = [f"{path.parent.name}/{path.stem}" for path in _FILES]
+_LEVELS = {"informational", "low", "medium", "high", "critical"}
+_SAID = {"title", "id", "status", "description", "author", "date", "tags", "falsepositives", "level"}
+_TACTICS = {
+    *("reconnaissance", "resource-development", "initial-access", "execution", "persistence", "privilege-escalation"),
+    *("defense-evasion", "credential-access", "discovery", "lateral-movement", "collection", "command-and-control"),
+    *("exfiltration", "impact"),
+}
+# By what the engine tells an event that it reads twice.
+_IDENTITY = {
+    LogKind.KUBERNETES_AUDIT: "auditID",
+    LogKind.CLOUDTRAIL: "eventID",
+    LogKind.FALCO: "uuid",
+    LogKind.GUARDDUTY: "id",
+}
+
+
+@pytest.fixture(scope="module")
+def shipped() -> RuleSet:
+    return load_rules([SHIPPED])
+
+
+@dataclass(frozen=True)
+class Proved:
+    """The alerts on the events of all rules, by the name of the rule whose events they are."""
+
+    match: Mapping[str, list[Alert]]
+    near_miss: Mapping[str, list[Alert]]
+
+
+@pytest.fixture(scope="module")
+def proved(shipped: RuleSet, tmp_path_factory: pytest.TempPathFactory) -> Proved:
+    correlated = {correlation.path: correlation for correlation in shipped.correlations}
+    single = {name: path for name, path in zip(_NAMES, _FILES, strict=True) if path not in correlated}
+    found: list[dict[str, list[Alert]]] = []
+    for side in ("match", "near_miss"):
+        folder = tmp_path_factory.mktemp(side)
+        alerts = _alerts(RuleSet(shipped.rules), folder, {name: _events(name)[side] for name in single})
+        for path, correlation in correlated.items():
+            name = f"{path.parent.name}/{path.stem}"
+            alerts |= _alerts(_alone(shipped, correlation), folder, {name: _events(name)[side]})
+        found.append(alerts)
+    return Proved(*found)
+
+
+def _alone(shipped: RuleSet, correlation: Correlation) -> RuleSet:
+    return RuleSet(tuple(rule for rule in shipped.rules if rule.id in correlation.steps), (correlation,))
+
+
+def _events(name: str) -> dict[str, list[dict[str, Any]]]:
+    proofs = yaml.safe_load((_EVENTS / f"{name}.yaml").read_text(encoding="utf-8"))
+    return {side: found if isinstance(found, list) else [found] for side, found in proofs.items()}
+
+
+def _alerts(rules: RuleSet, folder: Path, events: Mapping[str, list[dict[str, Any]]]) -> dict[str, list[Alert]]:
+    """Scans the events of each kind of log as one file, in which the line tells whose event it is."""
+    owners: dict[tuple[LogKind, int], str] = {}
+    lines: dict[LogKind, list[dict[str, Any]]] = {}
+    for name, found in events.items():
+        kind = LogKind(name.partition("/")[0])
+        for event in found:
+            records = lines.setdefault(kind, [])
+            own = {_IDENTITY[kind]: str(UUID(int=len(records)))} if kind in _IDENTITY else {}
+            records.append({**event, **own, "@line": len(records) + 1})
+            owners[kind, len(records)] = name
+    segments = []
+    for kind, records in lines.items():
+        path = folder / f"{kind}.ndjson"
+        path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+        segments.append(Segment(kind, path, kind, framed=True))
+    alerts: dict[str, list[Alert]] = {name: [] for name in events}
+    with Detector(rules, folder) as detector:
+        detector.add(segments)
+        assert sum(scanned.records for scanned in detector.scanned) == len(owners)
+        for alert in detector.alerts():
+            alerts[owners[alert.source, alert.line]].append(alert)
+    return alerts
+
+
+def test_all_rules_can_be_used(shipped: RuleSet) -> None:
+    assert shipped.problems == ()
+    assert {rule.path for rule in (*shipped.rules, *shipped.correlations)} == set(_FILES)
+
+
+def test_there_are_enough_rules_of_each_kind_of_log() -> None:
+    count = Counter(path.parent.name for path in _FILES)
+    assert count.total() >= 120
+    assert set(count) == set(LogKind)
+
+
+def test_each_rule_has_events_and_each_event_a_rule() -> None:
+    events = {f"{path.parent.name}/{path.stem}" for path in _EVENTS.rglob("*.yaml")}
+    assert events == set(_NAMES)
+    assert [path for path in SHIPPED.rglob("*") if path.is_file() and path.suffix != ".yml"] == []
+
+
+def test_ids_names_and_titles_are_told_apart() -> None:
+    documents = [document for path in _FILES for document in _documents(path)]
+    for key in ("id", "name", "title"):
+        values = Counter(document[key] for document in documents if key in document)
+        assert [value for value, count in values.items() if count > 1] == []
+
+
+def _documents(path: Path) -> Iterator[dict[str, Any]]:
+    yield from yaml.safe_load_all(path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("path", _FILES, ids=_NAMES)
+def test_a_rule_says_what_it_is(path: Path) -> None:
+    documents = list(_documents(path))
+    told = [document for document in documents if "description" in document]
+    (rule,) = told if len(documents) > 1 else documents
+    assert _SAID - set(rule) == set()
+    assert ("correlation" in rule) == (len(documents) > 1)
+    for document in documents:
+        UUID(document["id"])
+        assert 8 <= len(document["title"]) <= 100
+        assert not document["title"].endswith(".")
+    assert rule["author"] == "soc2-controls"
+    assert str(rule["date"]) == "2026-11-24"
+    assert rule["status"] in {"stable", "test"}
+    assert rule["level"] in _LEVELS
+    assert len(rule["description"]) >= 60
+    assert rule["falsepositives"]
+    (criterion,) = [tag for tag in rule["tags"] if tag.startswith("soc2.")]
+    assert criterion.removeprefix("soc2.").upper() in CRITERIA
+    attack = [tag.removeprefix("attack.") for tag in rule["tags"] if tag != criterion]
+    assert attack
+    assert [tag for tag in attack if tag not in _TACTICS and not re.fullmatch(r"t\d{4}(\.\d{3})?", tag)] == []
+
+
+@pytest.mark.parametrize("name", _NAMES)
+def test_a_rule_finds_its_event_and_not_the_near_miss(name: str, shipped: RuleSet, proved: Proved) -> None:
+    (own,) = [
+        rule for rule in (*shipped.rules, *shipped.correlations) if rule.path == SHIPPED / f"{name}.yml" and rule.alerts
+    ]
+    found = Counter(alert.rule_id for alert in proved.match[name])
+    assert found[own.id] == 1
+    assert own.id not in {alert.rule_id for alert in proved.near_miss[name]}
+    (alert,) = [alert for alert in proved.match[name] if alert.rule_id == own.id]
+    assert (alert.title, alert.criterion, alert.severity) == (own.title, own.criterion, own.level)
+
+
+@pytest.mark.parametrize("name", ["private-key-printed", "access-key-printed", "bearer-token-printed"])
+def test_an_alert_does_not_repeat_the_secret_that_was_printed(name: str, proved: Proved) -> None:
+    (event,) = _events(f"container/{name}")["match"]
+    for alert in proved.match[f"container/{name}"]:
+        assert event["message"] not in json.dumps(dict(alert.fields))
