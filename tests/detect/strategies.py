@@ -51,8 +51,6 @@ fields = st.sampled_from(
     ]
     + [f"requestObject.{path}" for path in ("a", "a.b", "b.a.b", "labels.a.b", "labels.a", "a[].b", "a[0]", "b[1].a")]
 )
-_FLAT = ["verb", "level", "user.username", "requestURI"]
-
 # Backslashes before wildcards escape them; half of them by chance.
 _patterns = st.lists(texts | st.sampled_from(["*", "?", "\\*", "\\?", "\\\\"]), max_size=3).map("".join)
 _expressions = st.sampled_from(
@@ -64,29 +62,45 @@ def _listed(values: st.SearchStrategy[Any], minimum: int = 1) -> st.SearchStrate
     return values | st.lists(values, min_size=minimum, max_size=3)
 
 
+def _named(*parts: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    return st.tuples(*parts).map("".join)
+
+
+_shapes = st.sampled_from(["", "|contains", "|startswith", "|endswith"])
+_cased = st.sampled_from(["", "", "|cased"])
+_linked = st.sampled_from(["", "", "|all", "|neq", "|all|neq"])
+_compared = st.sampled_from(["|gt", "|gte", "|lt", "|lte"])
+_flags = st.sampled_from(["", "|i", "|m", "|s", "|i|m|s"])
+_negated = st.sampled_from(["", "|neq"])
+
+
+def _shared_items(names: st.SearchStrategy[str], patterns: st.SearchStrategy[str]) -> list[st.SearchStrategy[tuple[str, Any]]]:
+    return [
+        st.tuples(_named(names, _shapes, _cased, _linked), _listed(patterns)),
+        st.tuples(_named(names, st.just("|re"), _flags, st.sampled_from(["", "|all", "|neq"])), _listed(_expressions)),
+        st.tuples(_named(names, st.just("|exists")), st.booleans()),
+        st.tuples(_named(names, st.just("|fieldref"), _shapes, _negated), names),
+        st.tuples(_named(names, st.just("|windash|contains")), st.sampled_from(["-a", "/a", " -a-b"])),
+        st.tuples(_named(names, st.just("|base64offset|contains")), st.sampled_from(["a", "ab"])),
+    ]
+
+
 def _items(names: st.SearchStrategy[str]) -> st.SearchStrategy[tuple[str, Any]]:
-    shapes = st.sampled_from(["", "|contains", "|startswith", "|endswith"])
-    cased = st.sampled_from(["", "", "|cased"])
-    linked = st.sampled_from(["", "", "|all", "|neq", "|all|neq"])
-    compared = st.sampled_from(["|gt", "|gte", "|lt", "|lte"])
-    flags = st.sampled_from(["", "|i", "|m", "|s", "|i|m|s"])
-    ends = st.sampled_from(["", "|contains", "|startswith", "|endswith"])
-
-    def named(*parts: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-        return st.tuples(*parts).map("".join)
-
+    networks = _listed(st.sampled_from(_NETWORKS))
     return st.one_of(
-        st.tuples(named(names, shapes, cased, linked), _listed(_patterns)),
-        st.tuples(named(names, st.sampled_from(["", "|neq"])), _listed(_scalars)),
-        st.tuples(named(names, compared), numbers),
-        st.tuples(named(names, st.just("|re"), flags, st.sampled_from(["", "|all", "|neq"])), _listed(_expressions)),
-        st.tuples(named(names, st.just("|exists")), st.booleans()),
-        st.tuples(named(names, st.just("|fieldref"), ends, st.sampled_from(["", "|neq"])), names),
-        st.tuples(
-            named(st.just("sourceIPs|cidr"), st.sampled_from(["", "|all", "|neq"])), _listed(st.sampled_from(_NETWORKS))
-        ),
-        st.tuples(named(names, st.just("|windash|contains")), st.sampled_from(["-a", "/a", " -a-b"])),
-        st.tuples(named(names, st.just("|base64offset|contains")), st.sampled_from(["a", "ab"])),
+        *_shared_items(names, _patterns),
+        st.tuples(_named(names, _negated), _listed(_scalars)),
+        st.tuples(_named(names, _compared), numbers),
+        st.tuples(_named(st.just("sourceIPs|cidr"), st.sampled_from(["", "|all", "|neq"])), networks),
+    )
+
+
+def _flat_items(names: st.SearchStrategy[str]) -> st.SearchStrategy[tuple[str, Any]]:
+    return st.one_of(
+        *_shared_items(names, _patterns.filter(str.isascii)),
+        st.tuples(_named(names, _negated), _listed(st.none() | _patterns.filter(str.isascii))),
+        st.tuples(_named(st.just("n"), _negated), _listed(st.none() | st.integers(-1, 12))),
+        st.tuples(_named(st.just("n"), _compared), st.integers(-1, 12) | st.just(1.5)),
     )
 
 
@@ -103,13 +117,17 @@ _CONDITIONS = [
 ]  # fmt: skip
 
 
-def detections(names: st.SearchStrategy[str] = fields, *, keywords: bool = True) -> st.SearchStrategy[dict[str, Any]]:
+def detections(names: st.SearchStrategy[str] = fields, *, flat: bool = False) -> st.SearchStrategy[dict[str, Any]]:
     """Detections of two selections and a condition over them."""
-    mappings = st.lists(_items(names), min_size=1, max_size=2).map(dict)
-    selection = st.one_of(mappings, mappings, st.lists(mappings, min_size=1, max_size=2), *([_keywords()] if keywords else []))
+    mappings = st.lists(_flat_items(names) if flat else _items(names), min_size=1, max_size=2).map(dict)
+    selection = st.one_of(mappings, mappings, st.lists(mappings, min_size=1, max_size=2), *([] if flat else [_keywords()]))
     return st.fixed_dictionaries({"a": selection, "b": selection, "condition": st.sampled_from(_CONDITIONS)})
 
 
-flat_names = st.sampled_from(_FLAT)
-flat_events = st.fixed_dictionaries({}, optional={"verb": texts, "level": texts, "user.username": texts})
-"""For an implementation that knows only columns of texts."""
+_ascii = texts.filter(str.isascii)
+flat_events = st.fixed_dictionaries(
+    {"a": _ascii | st.none(), "b": _ascii | st.none(), "n": st.none() | st.integers(-1, 12)},
+)
+"""For an implementation that knows only columns."""
+
+flat_detections = detections(st.sampled_from(["a", "b"]), flat=True)
