@@ -202,7 +202,7 @@ class Detector:
             self._take(schema, number, alerting[number])
 
     def _copy_hits(self, schema: LogSchema) -> bool:
-        """Make a table of the records that a rule matched, with the copies that rules ask of, and tell whether there are any."""
+        """Make a table of the records that a rule matched, with the copies that rules use, and tell whether it has any."""
         records = ", ".join(f"{RECORD}.{quoted(name)} AS {quoted(name)}" for name in schema.columns)
         self.connection.execute(
             f"CREATE OR REPLACE TEMP TABLE hit_records AS SELECT *{_lowered_columns(schema)} "

@@ -65,11 +65,13 @@ class Operand:
 
 @dataclass(frozen=True)
 class Test:
-    """A predicate, and roughly what it costs. ``equal`` is set when it is ``left = right``, so that several become IN."""
+    """A predicate, and roughly what it costs. ``equal`` is set when it is ``left = right``, so that several become IN;
+    ``network`` when it is ``address`` and BETWEEN, so that several read the address once."""
 
     sql: str
     cost: int
     equal: tuple[str, str] | None = None
+    network: tuple[str, str] | None = None
 
 
 def predicate(value: SigmaType, operand: Operand, placeholders: Placeholders) -> list[Test]:
@@ -91,7 +93,7 @@ def predicate(value: SigmaType, operand: Operand, placeholders: Placeholders) ->
         case SigmaRegularExpression():
             return [Test(f"regexp_matches({operand.text}, {literal(_regex(value, placeholders))})", 20)]
         case SigmaCIDRExpression():
-            return [Test(_network(value.network, operand.text), 30)]
+            return [_network(value.network, operand.text)]
     raise RuleError(f"values of this kind ({type(value).__name__.removeprefix('Sigma')}) are not supported")
 
 
@@ -191,11 +193,15 @@ def _quoted(text: str) -> str:
     return "".join(letter if letter.isalnum() or ord(letter) > 127 else "\\" + letter for letter in text)
 
 
-def _network(network: ipaddress.IPv4Network | ipaddress.IPv6Network, text: str) -> str:
+def _network(network: ipaddress.IPv4Network | ipaddress.IPv6Network, text: str) -> Test:
     """IPv6 networks of mapped IPv4 addresses are networks of these; other IPv6 networks hold no IPv4 address."""
     low, high = int(network.network_address), int(network.broadcast_address)
     if isinstance(network, ipaddress.IPv6Network):
         if network.prefixlen < 96 or network.network_address.ipv4_mapped is None:
-            return f"soc2_ip6({text}) BETWEEN CAST({low} AS UHUGEINT) AND CAST('{high}' AS UHUGEINT)"
+            return _within(f"soc2_ip6({text})", f"BETWEEN CAST('{low}' AS UHUGEINT) AND CAST('{high}' AS UHUGEINT)")
         low, high = low & 0xFFFFFFFF, high & 0xFFFFFFFF
-    return f"soc2_ip4({text}) BETWEEN {low} AND {high}"
+    return _within(f"soc2_ip4({text})", f"BETWEEN {low} AND {high}")
+
+
+def _within(address: str, between: str) -> Test:
+    return Test(f"{address} {between}", 30, network=(address, between))
