@@ -144,7 +144,7 @@ LAYOUTS: list[Callable[[list[Any]], str]] = [
 @given(OBJECTS, st.sampled_from(LAYOUTS), st.lists(st.integers(1, 40), min_size=1, max_size=30))
 def test_documents_are_taken_apart(objects: list[Any], layout: Callable[[list[Any]], str], sizes: list[int]) -> None:
     text = layout(objects).encode()
-    chunks = []
+    chunks: list[bytes] = []
     rest = text
     while rest:
         size = sizes[len(chunks) % len(sizes)]
