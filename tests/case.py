@@ -34,10 +34,12 @@ from soc2.gather.kubernetes.probes import EveryonesAccess, ForbiddenPods, Unauth
 from soc2.gather.kubernetes.tampering import ControlTampering
 from soc2.gather.kubernetes.token_revocation import TokenRevocation
 from soc2.gather.logs.collection import LogCollections, SomeLogs
+from soc2.gather.logs.canary import AuditCanary
 from soc2.gather.source import RUNNING, Listing, Source
 from soc2.judge import Declarations, Rule, Verdict
 from soc2.model.access.controls import ControlPower, Way
 from soc2.model.aws.iam import ControlLevel, Simulation
+from soc2.model.canaries import CanaryPath
 from soc2.model.deviation import Resource
 from soc2.model.kubernetes.aws_auth import AuthMapping
 from soc2.model.kubernetes.cluster import ServerVersion
@@ -92,7 +94,7 @@ def read_case(check: str, name: str) -> Case:
 
 
 def load_populations() -> None:
-    for module in ("kubernetes", "aws", "people", "paths", "logs"):
+    for module in ("kubernetes", "aws", "people", "paths", "logs", "log_stores"):
         importlib.import_module(f"fixtures.populations.{module}")
 
 
@@ -192,6 +194,8 @@ def _records(source: Source[Any], raw: list[Any]) -> list[Any]:
             return [AdmissionProbe(**item) for item in raw]
         case LogCollections() | SomeLogs():
             return [msgspec.convert({**_LOG, **item}, CollectedLog, str_keys=True) for item in raw]
+        case AuditCanary():
+            return msgspec.convert(raw, list[CanaryPath])
         case TokenRevocation():
             return [RevocationProbe(**item) for item in raw]
         case UnauthorizedRequests():
