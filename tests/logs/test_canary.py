@@ -152,7 +152,7 @@ def test_no_declared_log_is_no_evidence_unless_the_owner_says_why(control_plane:
     assert (absent.items, absent.statuses, absent.exempt) == ((), (), "no log here")
 
 
-EVENT = {"userAgent": "soc2-canary/00112233445566aa", "user": {"username": "examiner"}}
+EVENT: dict[str, Any] = {"userAgent": "soc2-canary/00112233445566aa", "user": {"username": "examiner"}}
 _LINE = json.dumps(EVENT)
 
 
