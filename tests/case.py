@@ -20,6 +20,7 @@ from soc2 import judge as judging
 from soc2.catalog import Check
 from soc2.gather.aws.calls import AwsDetail, AwsList
 from soc2.gather.aws.credential_report import CredentialReport, parse
+from soc2.gather.aws.log_stores import LogBuckets
 from soc2.gather.aws.service_control import ServiceControl
 from soc2.gather.aws.simulation import ControlSimulation
 from soc2.gather.codec import Codec
@@ -39,6 +40,7 @@ from soc2.gather.source import RUNNING, Listing, Source
 from soc2.judge import Declarations, Rule, Verdict
 from soc2.model.access.controls import ControlPower, Way
 from soc2.model.aws.iam import ControlLevel, Simulation
+from soc2.model.aws.log_stores import LogBucket
 from soc2.model.canaries import CanaryPath
 from soc2.model.deviation import Resource
 from soc2.model.kubernetes.aws_auth import AuthMapping
@@ -194,6 +196,8 @@ def _records(source: Source[Any], raw: list[Any]) -> list[Any]:
             return [AdmissionProbe(**item) for item in raw]
         case LogCollections() | SomeLogs():
             return [msgspec.convert({**_LOG, **item}, CollectedLog, str_keys=True) for item in raw]
+        case LogBuckets():
+            return msgspec.convert(raw, list[LogBucket])
         case AuditCanary():
             return msgspec.convert(raw, list[CanaryPath])
         case TokenRevocation():

@@ -1,0 +1,28 @@
+"""CC7.2: what logs are delivered to keeps them, and what delivers them loses none."""
+
+from __future__ import annotations
+
+import pytest
+
+from fixtures.judge import Judge
+from soc2.model.aws.log_stores import KeptBucket
+from soc2.model.aws.monitoring import LogGroup
+from soc2.model.population import Population
+from soc2.rules import log_stores as rules
+from soc2.system import System
+
+
+@pytest.mark.check(
+    "log-stores-locked",
+    severity="medium",
+    official=["CC7.2"],
+    hipaa=["164.316(b)(2)(i)"],
+    gdpr=["5(2)"],
+    kind="configuration",
+    remedy="Protect the log group from deletion; give the bucket versions and an Object Lock in mode COMPLIANCE",
+)
+def test_logs_cannot_be_deleted_before_their_time(
+    log_stores: Population[KeptBucket | LogGroup], judge: Judge, system: System
+) -> None:
+    """No log that is kept can be deleted before its time."""
+    judge(log_stores, rules.locked(system.thresholds.log_retention_days))
