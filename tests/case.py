@@ -35,6 +35,7 @@ from soc2.gather.kubernetes.probes import EveryonesAccess, ForbiddenPods, Unauth
 from soc2.gather.kubernetes.tampering import ControlTampering
 from soc2.gather.kubernetes.token_revocation import TokenRevocation
 from soc2.gather.logs.collection import LogCollections, SomeLogs
+from soc2.gather.logs.agents import LogAgents
 from soc2.gather.logs.canary import AuditCanary
 from soc2.gather.source import RUNNING, Listing, Source
 from soc2.judge import Declarations, Rule, Verdict
@@ -46,6 +47,7 @@ from soc2.model.deviation import Resource
 from soc2.model.kubernetes.aws_auth import AuthMapping
 from soc2.model.kubernetes.cluster import ServerVersion
 from soc2.model.log_health import CollectedLog
+from soc2.model.log_agents import AgentCounters
 from soc2.model.population import Cause, Population, Problem, SourceStatus
 from soc2.model.probes import (
     AccessProbe,
@@ -198,6 +200,8 @@ def _records(source: Source[Any], raw: list[Any]) -> list[Any]:
             return [msgspec.convert({**_LOG, **item}, CollectedLog, str_keys=True) for item in raw]
         case LogBuckets():
             return msgspec.convert(raw, list[LogBucket])
+        case LogAgents():
+            return [AgentCounters(**{"job": "agents", "dropped": 0.0, "errors": 0.0, **item}) for item in raw]
         case AuditCanary():
             return msgspec.convert(raw, list[CanaryPath])
         case TokenRevocation():

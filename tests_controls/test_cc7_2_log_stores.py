@@ -7,7 +7,9 @@ import pytest
 from fixtures.judge import Judge
 from soc2.model.aws.log_stores import KeptBucket
 from soc2.model.aws.monitoring import LogGroup
+from soc2.model.log_agents import AgentCounters
 from soc2.model.population import Population
+from soc2.rules import log_agents as agent_rules
 from soc2.rules import log_stores as rules
 from soc2.system import System
 
@@ -26,3 +28,17 @@ def test_logs_cannot_be_deleted_before_their_time(
 ) -> None:
     """No log that is kept can be deleted before its time."""
     judge(log_stores, rules.locked(system.thresholds.log_retention_days))
+
+
+@pytest.mark.check(
+    "log-agents-deliver",
+    severity="medium",
+    official=["CC7.2"],
+    hipaa=["164.312(b)", "164.308(a)(1)(ii)(D)"],
+    gdpr=["32(1)(b)", "33(1)"],
+    kind="log",
+    remedy="Give the agent larger buffers or more of the node, and mend what it delivers to",
+)
+def test_log_agents_lose_nothing(log_agents: Population[AgentCounters], judge: Judge) -> None:
+    """No log agent or sensor drops records or counts errors."""
+    judge(log_agents, agent_rules.delivers)
