@@ -37,6 +37,7 @@ from soc2.gather.kubernetes.token_revocation import TokenRevocation
 from soc2.gather.logs.collection import LogCollections, SomeLogs
 from soc2.gather.logs.agents import LogAgents
 from soc2.gather.logs.canary import AuditCanary
+from soc2.gather.logs.trail_digests import TrailDigests
 from soc2.gather.source import RUNNING, Listing, Source
 from soc2.judge import Declarations, Rule, Verdict
 from soc2.model.access.controls import ControlPower, Way
@@ -44,6 +45,7 @@ from soc2.model.aws.iam import ControlLevel, Simulation
 from soc2.model.aws.log_stores import LogBucket
 from soc2.model.canaries import CanaryPath
 from soc2.model.deviation import Resource
+from soc2.model.digests import DigestVerdict
 from soc2.model.kubernetes.aws_auth import AuthMapping
 from soc2.model.kubernetes.cluster import ServerVersion
 from soc2.model.log_health import CollectedLog
@@ -202,6 +204,8 @@ def _records(source: Source[Any], raw: list[Any]) -> list[Any]:
             return msgspec.convert(raw, list[LogBucket])
         case LogAgents():
             return [AgentCounters(**{"job": "agents", "dropped": 0.0, "errors": 0.0, **item}) for item in raw]
+        case TrailDigests():
+            return msgspec.convert(raw, list[DigestVerdict])
         case AuditCanary():
             return msgspec.convert(raw, list[CanaryPath])
         case TokenRevocation():

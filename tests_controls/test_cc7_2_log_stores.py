@@ -7,6 +7,7 @@ import pytest
 from fixtures.judge import Judge
 from soc2.model.aws.log_stores import KeptBucket
 from soc2.model.aws.monitoring import LogGroup
+from soc2.model.digests import DigestVerdict
 from soc2.model.log_agents import AgentCounters
 from soc2.model.population import Population
 from soc2.rules import log_agents as agent_rules
@@ -42,3 +43,17 @@ def test_logs_cannot_be_deleted_before_their_time(
 def test_log_agents_lose_nothing(log_agents: Population[AgentCounters], judge: Judge) -> None:
     """No log agent or sensor drops records or counts errors."""
     judge(log_agents, agent_rules.delivers)
+
+
+@pytest.mark.check(
+    "trail-digests-verified",
+    severity="critical",
+    official=["CC7.2", "CC7.1"],
+    hipaa=["164.312(c)(2)"],
+    gdpr=["5(1)(f)"],
+    kind="log",
+    remedy="Find out who changed the trail's bucket and when; keep what is left, and lock the bucket (log-stores-locked)",
+)
+def test_trails_are_proved_unchanged(trail_digests: Population[DigestVerdict], judge: Judge) -> None:
+    """Every digest and log file of the window is what CloudTrail delivered, and none is missing."""
+    judge(trail_digests, rules.chain_unbroken)
