@@ -34,9 +34,9 @@ from soc2.gather.kubernetes.pod_search import PodSearch
 from soc2.gather.kubernetes.probes import EveryonesAccess, ForbiddenPods, UnauthorizedRequests
 from soc2.gather.kubernetes.tampering import ControlTampering
 from soc2.gather.kubernetes.token_revocation import TokenRevocation
-from soc2.gather.logs.collection import LogCollections, SomeLogs
 from soc2.gather.logs.agents import LogAgents
 from soc2.gather.logs.canary import AuditCanary
+from soc2.gather.logs.collection import LogCollections, SomeLogs
 from soc2.gather.logs.trail_digests import TrailDigests
 from soc2.gather.source import RUNNING, Listing, Source
 from soc2.judge import Declarations, Rule, Verdict
@@ -48,8 +48,8 @@ from soc2.model.deviation import Resource
 from soc2.model.digests import DigestVerdict
 from soc2.model.kubernetes.aws_auth import AuthMapping
 from soc2.model.kubernetes.cluster import ServerVersion
-from soc2.model.log_health import CollectedLog
 from soc2.model.log_agents import AgentCounters
+from soc2.model.log_health import CollectedLog
 from soc2.model.population import Cause, Population, Problem, SourceStatus
 from soc2.model.probes import (
     AccessProbe,

@@ -125,3 +125,11 @@ def test_a_counter_that_appears_in_the_window_counts_from_nothing() -> None:
         f"sum by ({labels}) ((increase(errors_total[60s]) and errors_total offset 60s) "
         "or (max_over_time(errors_total[60s]) unless errors_total offset 60s))"
     )
+
+
+def test_a_token_that_is_not_set_is_no_evidence_and_passwords_of_urls_are_not_shown(tmp_path: Path) -> None:
+    unset = gathered(tmp_path, prometheus="http://127.0.0.1:1", prometheus_token_env="NOT_SET_ANYWHERE").statuses[0].problem
+    assert "NOT_SET_ANYWHERE" in str(unset)
+    with prometheus({}, status=403) as url:
+        shown = gathered(tmp_path, prometheus=url.replace("//", "//user:not-to-be-written@")).statuses[0].problem
+    assert str(shown).endswith(f"{url}/api/v1/query: HTTP 403")

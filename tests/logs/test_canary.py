@@ -16,7 +16,7 @@ from soc2.gather.kubernetes.connection import KubeConnection
 from soc2.gather.logs import canary
 from soc2.gather.logs.canary import AuditCanary, sender_of
 from soc2.gather.source import Gatherer, Listing
-from soc2.log_sources import AbsentLog, Logs, LogSource
+from soc2.log_sources import AbsentLog, Athena, Logs, LogSource
 from soc2.model.canaries import CanaryPath, CanaryRun
 from soc2.model.deviation import Deviation
 from soc2.model.logs import LogKind
@@ -113,7 +113,7 @@ def test_a_log_that_gets_nothing_is_a_deviation_and_one_that_cannot_be_read_is_n
         control_plane,
         audit("gone", path=str(tmp_path / "nowhere" / "audit.log")),
         audit("silent", path=str(tmp_path / "silent.log")),
-        audit("table", athena={"database": "d", "table": "t"}),
+        audit("table", athena=Athena(database="d", table="t", output="s3://b")),
         audit("whole folder", path=str(control_plane.audit_log.parent)),
         seconds=1,
     )

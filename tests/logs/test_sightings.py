@@ -21,9 +21,9 @@ from hypothesis import strategies as st
 from moto import mock_aws
 
 from soc2.gather.aws.connection import AwsConnection
-from soc2.gather.logs.http import HttpApi
+from soc2.gather.logs.canary import sender_of
 from soc2.gather.logs.readers import Stopped
-from soc2.gather.logs.sightings import BucketObjects, LocalFiles, LogGroup, Loki, open_store
+from soc2.gather.logs.sightings import LocalFiles, LogGroup, NewFiles, open_store
 from soc2.log_sources import LogSource
 from soc2.model.logs import LogKind
 from soc2.model.population import Cause
@@ -140,7 +140,7 @@ def test_objects_of_a_bucket_are_each_fetched_once_compressed_or_not(tmp_path: P
     client.create_bucket(Bucket="audit-archive", CreateBucketConfiguration={"LocationConstraint": REGION})
     since = datetime.now(UTC)
     store = open_store(_source(s3="s3://audit-archive/audit"), lambda: connection, tmp_path / "spool", since)
-    assert isinstance(store, BucketObjects)
+    assert isinstance(store, NewFiles)
     every = frozenset(map(digits, range(9)))
     assert store.look(every) == {}
     bodies = {"a.json.gz": gzip.compress(line(1)), "b.zst": zstandard.compress(line(2)), "c.json": line(3)}
@@ -188,45 +188,34 @@ def answering(answer: Any, status: int = 200) -> Iterator[tuple[str, list[dict[s
         server.server_close()
 
 
-def test_loki_is_asked_with_its_tenant_and_token_and_filtered_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_loki_is_asked_for_canaries_only_and_filtered_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("LOKI_TOKEN", "not-to-be-written")
-    values = [["1", line(1).decode()], ["2", line(2).decode()]]
+    now = f"{datetime.now(UTC).timestamp() * 1e9:.0f}"
+    event = json.loads(line(2)) | {"user": {"username": "examiner"}}
+    values = [[now, line(1).decode()], [now, json.dumps({"log": json.dumps(event), "stream": "stdout"})]]
     with answering({"data": {"result": [{"stream": {}, "values": values}]}}) as (url, asked):
         source = _source(loki=url, query='{job="audit"}', tenant="security", token_env="LOKI_TOKEN")
-        store = open_store(source, lambda: None, Path(), datetime.now(UTC))
-        assert isinstance(store, Loki)
-        assert store.look(frozenset({digits(2)})) == {digits(2): line(2)}
-    (request,) = asked
-    assert (request["path"], request["query"]) == ("/loki/api/v1/query_range", '{job="audit"} |= `soc2-canary`')
-    assert request["headers"]["X-Scope-OrgID"] == "security"
-    assert request["headers"]["Authorization"] == "Bearer not-to-be-written"
+        store = open_store(source, lambda: None, tmp_path, datetime.now(UTC))
+        found = store.look(frozenset({digits(2)}))
+        assert [(name, sender_of(record, f"soc2-canary/{name}")) for name, record in found.items()] == [
+            (digits(2), "examiner")
+        ]
+    assert {(request["path"], request["query"]) for request in asked} == {
+        ("/loki/api/v1/query_range", '{job="audit"} |= `soc2-canary`')
+    }
+    assert asked[0]["headers"]["X-Scope-OrgID"] == "security"
+    assert asked[0]["headers"]["Authorization"] == "Bearer not-to-be-written"
 
 
-@pytest.mark.parametrize(
-    ("status", "answer", "cause"),
-    [
-        (403, {}, Cause.DENIED),
-        (401, {}, Cause.UNAUTHENTICATED),
-        (500, {}, Cause.SERVER_ERROR),
-        (200, b"<html>", Cause.MALFORMED),
-        (200, {"data": None}, Cause.MALFORMED),
-        (200, {"data": {"result": [{"values": [["1"]]}]}}, Cause.MALFORMED),
-    ],
-)
-def test_a_loki_that_refuses_is_no_evidence(status: int, answer: Any, cause: Cause) -> None:
-    with answering(answer, status) as (url, _):
-        store = Loki(HttpApi(url), "{}", datetime.now(UTC))
+def test_a_loki_that_refuses_is_no_evidence(tmp_path: Path) -> None:
+    with answering({}, 403) as (url, _):
+        store = open_store(_source(loki=url, query="{}"), lambda: None, tmp_path, datetime.now(UTC))
         with pytest.raises(Stopped) as stopped:
             store.look(frozenset({digits(1)}))
-    assert stopped.value.problem.cause is cause
-
-
-def test_a_token_that_is_not_set_is_no_evidence_and_passwords_of_urls_are_not_shown() -> None:
-    with pytest.raises(Stopped, match="NOT_SET_ANYWHERE"):
-        HttpApi("http://localhost", "NOT_SET_ANYWHERE")
-    with answering({}, 403) as (url, _), pytest.raises(Stopped) as stopped:
-        HttpApi(url.replace("//", "//user:not-to-be-written@")).get("/x", {})
-    assert "not-to-be-written" not in str(stopped.value)
+    assert stopped.value.problem.cause is Cause.DENIED
+    with pytest.raises(Stopped) as refusal:
+        open_store(_source(loki="http://user:not-to-be-written@loki", query="{}"), lambda: None, tmp_path, datetime.now(UTC))
+    assert "not-to-be-written" not in str(refusal.value)
 
 
 def _source(**place: Any) -> LogSource:

@@ -1,4 +1,4 @@
-"""An HTTP API of a log store or of a Prometheus: GET with a token from the environment, failures as a Problem."""
+"""The HTTP API of a Prometheus: GET with a token from the environment, failures as a Problem."""
 
 from __future__ import annotations
 
@@ -22,13 +22,11 @@ _CAUSES = {401: Cause.UNAUTHENTICATED, 403: Cause.DENIED, 404: Cause.ABSENT, 429
 class HttpApi:
     """Asks for JSON below ``url``. ``token_env`` names the environment variable that holds a bearer token, if any."""
 
-    def __init__(self, url: str, token_env: str | None = None, tenant: str | None = None) -> None:
+    def __init__(self, url: str, token_env: str | None = None) -> None:
         self._url = url.rstrip("/")
         # Without what stands before an @, which is no business of a report.
         self._shown = re.sub(r"//[^/@]*@", "//", self._url)
         self._headers = {"Accept": "application/json", "User-Agent": "soc2-controls"}
-        if tenant:
-            self._headers["X-Scope-OrgID"] = tenant
         if token_env:
             token = os.environ.get(token_env, "")
             if not token:

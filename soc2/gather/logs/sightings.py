@@ -7,17 +7,19 @@ import gzip
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 import zstandard
 
+from soc2.errors import UsageError
 from soc2.gather.aws.connection import AwsConnection
-from soc2.gather.logs.http import HttpApi
-from soc2.gather.logs.readers import READING_ERRORS, Pager, Stopped, Window, reading_problem
+from soc2.gather.logs.loki import LokiLogs, fetch_loki
+from soc2.gather.logs.readers import READING_ERRORS, Fetched, Pager, Stopped, Window, reading_problem
 from soc2.gather.logs.s3 import S3Logs, fetch_s3
 from soc2.log_sources import LogSource
 from soc2.model.population import Cause, Problem
@@ -55,9 +57,16 @@ def open_store(source: LogSource, connect: Any, folder: Path, since: datetime) -
     if source.cloudwatch:
         return LogGroup(connect(), source.cloudwatch, source.streams or "", source.region, since)
     if source.s3:
-        return BucketObjects(connect(), source.s3, source.region or "", folder, since)
+        bucket, _, prefix = source.s3.removeprefix("s3://").partition("/")
+        objects = S3Logs(bucket, prefix, source.region or "")
+        return NewFiles(partial(fetch_s3, connect(), objects), folder, since, interval=15.0)
     if source.loki:
-        return Loki(HttpApi(source.loki, source.token_env, source.tenant), source.query or "", since)
+        query = f"{source.query} |= `{MARK}`"
+        try:
+            lines = LokiLogs(source.loki, query, source.tenant or "", source.token_env or "")
+        except UsageError as error:
+            raise Stopped(Problem(Cause.UNREACHABLE, error.what)) from None
+        return NewFiles(partial(fetch_loki, lines), folder, since, interval=1.0)
     where = ", ".join(source.places)
     raise Stopped(Problem(Cause.NOT_IMPLEMENTED, f"canaries are not looked for in {where}; declare where it is fed from"))
 
@@ -164,22 +173,18 @@ class LogGroup:
 
 
 @dataclass
-class BucketObjects:
-    """Objects that arrive under a prefix; each is fetched once, and removed again."""
+class NewFiles:
+    """What a reader fetches that it did not fetch before, removed again once it was looked through."""
 
-    connection: AwsConnection
-    url: str
-    region: str
+    fetch: Callable[[Window, dict[str, Any], Path], Fetched]
     folder: Path
     since: datetime
-    interval: float = 15.0
+    interval: float
     cursor: dict[str, Any] = field(default_factory=dict)
 
     def look(self, wanted: frozenset[str]) -> Sightings:
-        bucket, _, prefix = self.url.removeprefix("s3://").partition("/")
-        window = Window(self.since, datetime.now(UTC) + _SKEW)
         self.folder.mkdir(parents=True, exist_ok=True)
-        fetched = fetch_s3(self.connection, S3Logs(bucket, prefix, self.region), window, self.cursor, self.folder)
+        fetched = self.fetch(Window(self.since - _SKEW, datetime.now(UTC) + _SKEW), self.cursor, self.folder)
         if fetched.problem:
             raise Stopped(fetched.problem)
         self.cursor = fetched.cursor
@@ -188,32 +193,6 @@ class BucketObjects:
             seen.update(_matching(wanted, _plain_lines(path, origin)))
             path.unlink()
         return seen
-
-
-@dataclass
-class Loki:
-    """What a LogQL query finds."""
-
-    api: HttpApi
-    query: str
-    since: datetime
-    interval: float = 1.0
-
-    def look(self, wanted: frozenset[str]) -> Sightings:
-        answer = self.api.get(
-            "/loki/api/v1/query_range",
-            {
-                "query": f"{self.query} |= `{MARK}`",
-                "start": str(int((self.since - _SKEW).timestamp() * 1e9)),
-                "limit": "1000",
-                "direction": "backward",
-            },
-        )
-        try:
-            streams = answer["data"]["result"]
-            return _matching(wanted, [text.encode() for stream in streams for _, text, *_ in stream["values"]])
-        except (LookupError, TypeError, ValueError, AttributeError):
-            raise Stopped(Problem(Cause.MALFORMED, "Loki's answer has no streams")) from None
 
 
 def _matching(wanted: frozenset[str], lines: Iterable[bytes]) -> Sightings:

@@ -14,14 +14,15 @@ from soc2.gather.aws.connection import AwsConnection, problem_of
 from soc2.gather.aws.sources import TRAIL_STATUS, TRAILS
 from soc2.gather.codec import canonical
 from soc2.gather.logs.readers import Window
-from soc2.gather.logs.trail import DIGEST_DELAY, TrailStore, VerifiedTrail, verify_trail
+from soc2.gather.logs.verification import DIGEST_DELAY, TrailStore, VerifiedTrail, verify_trail
 from soc2.gather.source import Gatherer, Listing
 from soc2.model.aws.base import account_in
 from soc2.model.aws.monitoring import Trail, TrailStatus
 from soc2.model.digests import DigestFault, DigestVerdict
 from soc2.model.population import Cause, Problem, SourceStatus
 
-PERMISSIONS = frozenset({"cloudtrail:ListPublicKeys", "s3:ListBucket", "s3:GetObject"})
+PERMISSIONS = frozenset({"cloudtrail:ListPublicKeys"})
+"""What is needed besides the right to read the trail's bucket, which goes with that of reading a declared log there."""
 
 _TRAILS_AT_ONCE = 2
 # The first digest after logging began covers up to its first hour, and names none before it.
