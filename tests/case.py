@@ -37,6 +37,7 @@ from soc2.gather.kubernetes.token_revocation import TokenRevocation
 from soc2.gather.logs.agents import LogAgents
 from soc2.gather.logs.canary import AuditCanary
 from soc2.gather.logs.collection import LogCollections, SomeLogs
+from soc2.gather.logs.pod_canary import LogCanary
 from soc2.gather.logs.trail_digests import TrailDigests
 from soc2.gather.source import RUNNING, Listing, Source
 from soc2.judge import Declarations, Rule, Verdict
@@ -206,7 +207,7 @@ def _records(source: Source[Any], raw: list[Any]) -> list[Any]:
             return [AgentCounters(**{"job": "agents", "dropped": 0.0, "errors": 0.0, **item}) for item in raw]
         case TrailDigests():
             return msgspec.convert(raw, list[DigestVerdict])
-        case AuditCanary():
+        case AuditCanary() | LogCanary():
             return msgspec.convert(raw, list[CanaryPath])
         case TokenRevocation():
             return [RevocationProbe(**item) for item in raw]

@@ -7,9 +7,11 @@ import pytest
 from fixtures.judge import Judge
 from soc2.model.aws.log_stores import KeptBucket
 from soc2.model.aws.monitoring import LogGroup
+from soc2.model.canaries import CanaryPath
 from soc2.model.digests import DigestVerdict
 from soc2.model.log_agents import AgentCounters
 from soc2.model.population import Population
+from soc2.rules import canaries
 from soc2.rules import log_agents as agent_rules
 from soc2.rules import log_stores as rules
 from soc2.system import System
@@ -57,3 +59,17 @@ def test_log_agents_lose_nothing(log_agents: Population[AgentCounters], judge: J
 def test_trails_are_proved_unchanged(trail_digests: Population[DigestVerdict], judge: Judge) -> None:
     """Every digest and log file of the window is what CloudTrail delivered, and none is missing."""
     judge(trail_digests, rules.chain_unbroken)
+
+
+@pytest.mark.check(
+    "log-canary-found",
+    severity="high",
+    official=["CC7.2"],
+    hipaa=["164.312(b)", "164.308(a)(1)(ii)(D)"],
+    gdpr=["32(1)(d)"],
+    kind="writing_probe",
+    remedy="Mend the way of container logs from the node to their store: the agent, its filters, its delivery",
+)
+def test_a_line_of_a_pod_is_found_in_its_log(log_canaries: Population[CanaryPath], judge: Judge) -> None:
+    """A line that a pod writes is soon found in the log of containers."""
+    judge(log_canaries, canaries.found_in_time)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -76,10 +76,13 @@ class CanarySearch:
     sent: dict[str, float] = field(default_factory=dict)
     ended: threading.Event = field(default_factory=threading.Event)
 
-    def run(self, send: Any, runs: int, sender: str = "") -> Listing[CanaryPath]:
+    def run(
+        self, send: Callable[[str], None], runs: int, sender: str = "", doubt: Callable[[], Problem | None] = lambda: None
+    ) -> Listing[CanaryPath]:
         """Send ``runs`` canaries by ``send(digits)``, which raises GatherError, and return what became of them.
 
-        ``sender`` is who the server knows the sender as; where it is empty, records name nobody.
+        ``sender`` is who the server knows the sender as; where it is empty, records name nobody. ``doubt`` is asked when
+        some were lost, and says what else than the log may have been the reason.
         """
         if not self.logs:
             return self._nowhere()
@@ -99,6 +102,9 @@ class CanarySearch:
                     statuses.append(self._status(source, started, None, failed))
                     continue
                 path = self._path(source, wanted, seen, sender)
+                if path.lost and (why := doubt()):
+                    statuses.append(self._status(source, started, None, why))
+                    continue
                 paths.append(path)
                 statuses.append(self._status(source, started, path, None))
         return Listing(tuple(paths), tuple(statuses))
@@ -124,7 +130,7 @@ class CanarySearch:
         except Stopped as error:
             return error.problem
 
-    def _send_all(self, send: Any, wanted: list[str]) -> Problem | None:
+    def _send_all(self, send: Callable[[str], None], wanted: list[str]) -> Problem | None:
         try:
             for number, digits in enumerate(wanted):
                 if number:
