@@ -35,6 +35,7 @@ from soc2.gather.kubernetes.probes import EveryonesAccess, ForbiddenPods, Unauth
 from soc2.gather.kubernetes.tampering import ControlTampering
 from soc2.gather.kubernetes.token_revocation import TokenRevocation
 from soc2.gather.logs.agents import LogAgents
+from soc2.gather.logs.audit_records import AuditRecords
 from soc2.gather.logs.canary import AuditCanary
 from soc2.gather.logs.collection import LogCollections, SomeLogs
 from soc2.gather.logs.pod_canary import LogCanary
@@ -42,6 +43,7 @@ from soc2.gather.logs.trail_digests import TrailDigests
 from soc2.gather.source import RUNNING, Listing, Source
 from soc2.judge import Declarations, Rule, Verdict
 from soc2.model.access.controls import ControlPower, Way
+from soc2.model.audit_records import AuditClassSample
 from soc2.model.aws.iam import ControlLevel, Simulation
 from soc2.model.aws.log_stores import LogBucket
 from soc2.model.canaries import CanaryPath
@@ -207,6 +209,8 @@ def _records(source: Source[Any], raw: list[Any]) -> list[Any]:
             return [AgentCounters(**{"job": "agents", "dropped": 0.0, "errors": 0.0, **item}) for item in raw]
         case TrailDigests():
             return msgspec.convert(raw, list[DigestVerdict])
+        case AuditRecords():
+            return [AuditClassSample(**item) for item in raw]
         case AuditCanary() | LogCanary():
             return msgspec.convert(raw, list[CanaryPath])
         case TokenRevocation():
