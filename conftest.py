@@ -11,4 +11,5 @@ pytest_plugins = [
     "fixtures.populations.people",
     "fixtures.populations.paths",
     "fixtures.populations.logs",
+    "fixtures.populations.log_stores",
 ]

@@ -115,7 +115,12 @@ class Logs(Section, frozen=True):
     """``store`` is the folder where normalised logs and what was read already are kept from run to run; without one they
     stay in the run's folder. ``since`` and ``until`` are ISO 8601 times or durations back from now; the window ends now
     and is ``window_hours`` long unless they say otherwise. ``max_malformed_share`` (0 to 1) of a source's records may be
-    unreadable before what it shows is no evidence."""
+    unreadable before what it shows is no evidence.
+
+    ``canary_seconds`` is how long a denied request may take to the log of the API server (the catalogue's CC6.2-13: ten
+    minutes), ``log_canary_seconds`` a line of a pod to the log of containers (CC7.2-05: five); ``canary_image`` is what
+    that pod runs. ``prometheus`` is where the counters of the agents themselves are; ``prometheus_token_env`` names the
+    environment variable that holds its token."""
 
     store: Name | None = None
     window_hours: Annotated[int, Meta(ge=1, le=8784)] = 24
@@ -123,8 +128,21 @@ class Logs(Section, frozen=True):
     until: Name | None = None
     max_malformed_share: Annotated[float, Meta(ge=0, le=1)] = 0.01
     clock_tolerance_seconds: Annotated[float, Meta(gt=0, le=3600)] = 1.0
+    canary_seconds: Annotated[int, Meta(ge=1, le=3600)] = 600
+    log_canary_seconds: Annotated[int, Meta(ge=1, le=3600)] = 300
+    canary_image: Name | None = None
+    prometheus: Annotated[str, Meta(pattern=r"^https?://[^/]+")] | None = None
+    prometheus_token_env: Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
     sources: tuple[LogSource, ...] = ()
     absent: tuple[AbsentLog, ...] = ()
+
+    def of(self, kind: LogKind) -> tuple[LogSource, ...]:
+        """Return the declared logs of a kind."""
+        return tuple(source for source in self.sources if source.kind is kind)
+
+    def absence(self, kind: LogKind) -> str | None:
+        """Return why the system has no log of a kind, or None when the owner says nothing of that."""
+        return next((entry.reason for entry in self.absent if entry.kind is kind), None)
 
     def window(self, now: datetime) -> tuple[datetime, datetime]:
         """Return from when (inclusive) until when (exclusive) logs are read, in UTC. Raises UsageError."""

@@ -23,7 +23,7 @@ account = "123456789012"
 [[logs.sources]]
 name = "trail"
 kind = "cloudtrail"
-s3 = "s3://trail/AWSLogs/"
+s3 = "s3://trail/AWSLogs/123456789012/CloudTrail/eu-west-1/"
 [[logs.sources]]
 name = "lake"
 kind = "cloudtrail"
@@ -49,7 +49,8 @@ def test_the_policy_allows_what_is_declared_and_no_more(tmp_path: Path) -> None:
         GROUP: ["logs:DescribeLogStreams", "logs:FilterLogEvents"],
         f"{GROUP}:*": ["logs:DescribeLogStreams", "logs:FilterLogEvents"],
         "arn:aws:s3:::trail": ["s3:ListBucket"],
-        "arn:aws:s3:::trail/AWSLogs/*": ["s3:GetObject"],
+        "arn:aws:s3:::trail/AWSLogs/123456789012/CloudTrail/eu-west-1/*": ["s3:GetObject"],
+        "arn:aws:s3:::trail/AWSLogs/123456789012/CloudTrail-Digest/*": ["s3:GetObject"],
         "arn:aws:cloudtrail:*:*:eventdatastore/00000000-0000-0000-0000-000000000000": [
             "cloudtrail:GetQueryResults",
             "cloudtrail:StartQuery",
