@@ -10,7 +10,28 @@ from hypothesis import strategies as st
 _LETTERS = "aAbB%_*?\\'\"-/ .,[]{}:1é\u0130\u0131\u03c3\u03a3\u03c2ß\n"
 _plain = st.text(st.sampled_from(_LETTERS), max_size=5)
 _words = st.sampled_from(
-    ["", "a", "A", "ab", "a_b", "a%b", "a*b", "\u03a3", "\u03c2", "\u0130", "1", "10", "1.5", "-1", "true", "a b", "a\nb"]
+    [
+        "",
+        "a",
+        "A",
+        "ab",
+        "a_b",
+        "a%b",
+        "a*b",
+        "axb",
+        "axbb",
+        "Ax",
+        "\u03a3",
+        "\u03c2",
+        "\u0130",
+        "1",
+        "10",
+        "1.5",
+        "-1",
+        "true",
+        "a b",
+        "a\nb",
+    ]
 )
 texts = _words | _plain
 # What has the same text in Python's JSON and in DuckDB's.
@@ -52,7 +73,9 @@ fields = st.sampled_from(
     + [f"requestObject.{path}" for path in ("a", "a.b", "b.a.b", "labels.a.b", "labels.a", "a[].b", "a[0]", "b[1].a")]
 )
 # Backslashes before wildcards escape them; half of them by chance.
-_patterns = st.lists(texts | st.sampled_from(["*", "?", "\\*", "\\?", "\\\\"]), max_size=3).map("".join)
+_patterns = st.lists(texts | st.sampled_from(["*", "?", "\\*", "\\?", "\\\\"]), max_size=3).map("".join) | st.sampled_from(
+    ["a_b?", "*_b*b", "?_b", "a%?", "?%b", "a\\*?", "A?b*", "*a_*", "*%*b", "a?b\\"]
+)
 _expressions = st.sampled_from(
     ["a", "^a", "b$", "a.b", "[aA]b?", "a|b", "", "^$", "a{2}", "\\.", "^.{2}$", "(a)(b)?", "\\w+", "[^a]$"]
 )

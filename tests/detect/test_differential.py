@@ -79,7 +79,7 @@ def test_the_compiler_agrees_with_the_slow_matcher(
 # - numbers compared with texts, where SQLite compares by the column's type and not by value;
 # - booleans, which it writes as 1 as well, so that ``true`` matches the text "1";
 # - networks, which it writes as patterns of text: they match what is no address, and miss other spellings of one;
-# - weeks, which it counts from Monday and not as ISO 8601 does; and values without a field, which ask for a column of all text.
+# - weeks, which it counts from Monday and not as ISO 8601 does; and values without a field.
 
 _BACKEND: Any = backends.sqliteBackend
 _FLAT = LogSchema(
