@@ -165,6 +165,9 @@ AUTH: list[tuple[str, str, dict[str, str]]] = [
         "reverse mapping checking getaddrinfo for a.b [192.0.2.1] failed - POSSIBLE BREAK-IN ATTEMPT!",
         {"address": "192.0.2.1"},
     ),
+    ("sshd", "Disconnecting: Too many authentication failures for root [preauth]", {"user": "root", **FAILED}),
+    ("sshd", "input_userauth_request: invalid user a b [preauth]", {"user": "a b"}),
+    ("ftpd", "connection from 192.0.2.1 (host.example) at Fri Jun 17 07:07:00 2005", {"address": "192.0.2.1"}),
     ("sshd", "Server listening on 0.0.0.0 port 22.", {}),
     (
         "sshd-session",

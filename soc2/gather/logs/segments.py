@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,5 +43,14 @@ class Framed:
     malformed: tuple[Malformed, ...] = ()
     unrecognised: tuple[str, ...] = ()
 
-    def __add__(self, other: Framed) -> Framed:
-        return Framed(self.segments + other.segments, self.malformed + other.malformed, self.unrecognised + other.unrecognised)
+    @classmethod
+    def of(cls, several: Iterable[Framed]) -> Framed:
+        """What several files became, together."""
+        segments: list[Segment] = []
+        malformed: list[Malformed] = []
+        unrecognised: list[str] = []
+        for framed in several:
+            segments += framed.segments
+            malformed += framed.malformed
+            unrecognised += framed.unrecognised
+        return cls(tuple(segments), tuple(malformed), tuple(unrecognised))

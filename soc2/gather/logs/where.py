@@ -7,6 +7,7 @@ gave; a node's records take ``time`` and ``node`` of it.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from soc2.gather.logs.times import utc
@@ -81,24 +82,26 @@ def of_metadata(values: dict[str, Any]) -> Where:
 
 def of_cloudwatch(fields: dict[str, Any], where: Where) -> Where:
     """What a CloudWatch event and the envelope around it tell."""
-    found = dict(where)
     group = fields.get("logGroup", fields.get("logGroupName", fields.get("@log")))
     stream = fields.get("logStream", fields.get("logStreamName", fields.get("@logStream")))
-    if isinstance(group, str) and (cluster := _INSIGHTS_GROUP.search(group)):
-        found["cluster"] = cluster["cluster"]
-    if isinstance(stream, str):
-        told = of_path(stream)
-        component = _CONTROL_PLANE.match(stream)
-        node = _NODE_STREAM.match(stream)
-        found.update(told)
-        if component:
-            found["container"] = component["container"]
-        if node:
-            found["node"] = node["node"]
+    found = {**where, **_of_stream(str(group or ""), str(stream or ""))}
     time = utc(fields.get("timestamp", fields.get("@timestamp")))
     if time:
         found["time"] = time
     identity = fields.get("eventId", fields.get("id", fields.get("@ptr")))
     if isinstance(identity, str):
         found["id"] = identity
+    return found
+
+
+@lru_cache(maxsize=1024)
+def _of_stream(group: str, stream: str) -> Where:
+    """What the names of a group and a stream of CloudWatch Logs tell."""
+    found = of_path(stream)
+    if cluster := _INSIGHTS_GROUP.search(group):
+        found["cluster"] = cluster["cluster"]
+    if component := _CONTROL_PLANE.match(stream):
+        found["container"] = component["container"]
+    if node := _NODE_STREAM.match(stream):
+        found["node"] = node["node"]
     return found
