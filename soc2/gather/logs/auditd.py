@@ -12,12 +12,12 @@ from soc2.gather.logs.times import micro_time
 from soc2.model.logs import LogKind
 
 _HEADER = re.compile(
-    r"(?:node=(?P<node>\S+) +)?type=(?P<type>\w+(?:\[\d+\])?) +(?:msg=)?audit\("
+    r"(?:(?<!\S)node=(?P<node>\S+) +)?type=(?P<type>\w+(?:\[\d+\])?) +(?:msg=)?audit\("
     r"(?:(?P<seconds>\d{1,12})\.(?P<fraction>\d{1,9})|(?P<date>\d\d/\d\d/\d{2,4} \d\d:\d\d:\d\d)\.(?P<millis>\d{1,3}))"
     r":(?P<serial>\d+)\) ?: ?(?P<rest>.*)",
     re.S,
 )
-_PAIR = re.compile(r"""([A-Za-z_][\w.\[\]-]*)=("[^"]*"|'[^']*'|\{[^}]*\}|\(null\)|[^\s]*)""")
+_PAIR = re.compile(r"""(?<![\w.\[\]-])([A-Za-z_][\w.\[\]-]*)=("[^"]*"|'[^']*'|\{[^}]*\}|\(null\)|[^\s]*)""")
 _HEX = re.compile(r"(?:[0-9A-F]{2})+")
 _ARGUMENT = re.compile(r"a(\d+)(?:\[(\d+)\])?$")
 # The kernel and auditd write these texts in hexadecimal digits when they hold blanks, quotes or control characters.

@@ -43,6 +43,9 @@ class Framed:
     malformed: tuple[Malformed, ...] = ()
     unrecognised: tuple[str, ...] = ()
 
+    def __add__(self, other: Framed) -> Framed:
+        return Framed.of((self, other))
+
     @classmethod
     def of(cls, several: Iterable[Framed]) -> Framed:
         """What several files became, together."""

@@ -22,6 +22,7 @@ _POD_FILE = re.compile(
 _CONTAINER_FILE = re.compile(
     r"(?:^|/|containers\.|application\.)(?P<pod>[a-z0-9.-]+)_(?P<namespace>[a-z0-9-]+)_(?P<container>[a-z0-9.-]+)-[0-9a-f]{12,64}(?:\.log)?"
 )
+_LONGEST_NAME = 1024
 _INSIGHTS_GROUP = re.compile(r"/aws/(?:containerinsights|eks)/(?P<cluster>[^/]+)/")
 _CONTROL_PLANE = re.compile(r"^(?P<container>kube-[a-z-]+?|authenticator|cloud-controller-manager)-[0-9a-f]{6,}$")
 _NODE_STREAM = re.compile(r"^(?P<node>(?:ip-[\d-]+|i-[0-9a-f]+)[\w.-]*?)(?:-(?:application|host|dataplane)\b|\.|$)")
@@ -54,7 +55,7 @@ _PARENTS = frozenset(name.rpartition(".")[0] for name in _RANKS if "." in name)
 
 def of_path(name: str) -> Where:
     """What the name of a file, of a stream or a tag tells."""
-    found = _POD_FILE.search(name) or _CONTAINER_FILE.search(name)
+    found = _POD_FILE.search(name[-_LONGEST_NAME:]) or _CONTAINER_FILE.search(name[-_LONGEST_NAME:])
     return dict(found.groupdict()) if found else {}
 
 
