@@ -9,7 +9,7 @@ demo: $(READY)
 	$(BIN)/soc2 demo run
 
 test: lint
-	$(BIN)/pytest tests
+	$(BIN)/pytest tests --numprocesses 2 --dist loadgroup
 
 lint: $(READY)
 	$(BIN)/ruff check .

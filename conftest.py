@@ -10,4 +10,6 @@ pytest_plugins = [
     "fixtures.populations.aws",
     "fixtures.populations.people",
     "fixtures.populations.paths",
+    "fixtures.populations.logs",
+    "fixtures.populations.log_stores",
 ]

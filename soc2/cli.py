@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from soc2.catalog import CatalogError, all_checks
+from soc2.detect.cli import add_parser as add_detect
 from soc2.errors import UsageError
 from soc2.prune import duration, prune
 
@@ -40,6 +41,7 @@ def _parser() -> argparse.ArgumentParser:
         _explain_missing_demo(commands, error.name or "")
     else:
         add_parser(commands)
+    add_detect(commands)
     init = commands.add_parser("init", help="write a system.toml from what the current context has")
     init.add_argument("--kubeconfig", type=Path)
     init.add_argument("--kube-context")

@@ -38,14 +38,14 @@ class EvidenceStore:
     """Keeps evidence in ``folder``: ``calls.jsonl`` and one compressed file for each distinct answer. Thread-safe."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._lock = threading.Lock()
         folder.mkdir(parents=True, exist_ok=True)
 
     def keep(self, canonical: bytes) -> str:
         """Store canonical JSON once and return its SHA-256 as 64 hex digits."""
         digest = hashlib.sha256(canonical).hexdigest()
-        path = self._folder / f"{digest}.json.gz"
+        path = self.folder / f"{digest}.json.gz"
         with self._lock:
             known = path.exists()
             path.touch()
@@ -57,7 +57,7 @@ class EvidenceStore:
     def record(self, call: Call) -> None:
         """Append one call to ``calls.jsonl``."""
         line = msgspec.json.encode(call) + b"\n"
-        with self._lock, (self._folder / "calls.jsonl").open("ab") as calls:
+        with self._lock, (self.folder / "calls.jsonl").open("ab") as calls:
             calls.write(line)
 
     def answered(

@@ -8,17 +8,12 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from soc2.criteria import CRITERIA
+from soc2.log_sources import Logs, checked_logs
+from soc2.section import Days, Reason, Section
 from soc2.toml_file import TomlFile
-
-Days = Annotated[int, Meta(ge=1, le=3650)]
-Reason = Annotated[str, Meta(min_length=3)]
-
-
-class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of all sections: immutable, and an unknown key is an error."""
 
 
 class About(Section, frozen=True):
@@ -256,6 +251,7 @@ class System(Section, frozen=True):
     thresholds: Thresholds = Thresholds()
     search: Search = Search()
     probes: Probes = Probes()
+    logs: Logs = Logs()
     feeds: tuple[Feed, ...] = ()
     inherited: tuple[Inherited, ...] = ()
     not_used: tuple[NotUsed, ...] = ()
@@ -289,7 +285,7 @@ def load_system(path: Path) -> System:
         if entry.criterion is not None and entry.criterion not in CRITERIA:
             raise file.unknown_name(("inherited", index, "criterion"), "criterion", entry.criterion, CRITERIA)
     feeds = tuple(msgspec.structs.replace(feed, path=str(path.parent / feed.path)) for feed in system.feeds)
-    return msgspec.structs.replace(system, feeds=feeds)
+    return msgspec.structs.replace(system, feeds=feeds, logs=checked_logs(system.logs, file))
 
 
 def require_checks_known(system: System, path: Path, known: frozenset[str]) -> None:

@@ -23,6 +23,7 @@ _KEY = re.compile(r"""^\s*((?:"[^"]*"|'[^']*'|[\w-]+)(?:\s*\.\s*(?:"[^"]*"|'[^']
 _KEY_PART = re.compile(r"""[^\s."']+|"[^"]*"|'[^']*'""")
 _UNKNOWN_FIELD = re.compile(r"unknown field `([^`]*)`")
 _MISSING_FIELD = re.compile(r"missing required field `([^`]*)`")
+_UNKNOWN_VALUE = re.compile(r"^Invalid enum value '([^']*)'$")
 _MESSAGE_PATH = re.compile(r"\s+- at `(?:key in )?\$?(.*?)`$")
 _PATH_PART = re.compile(r"\.?([^.\[\]]+)|\[(\d+|\.\.\.)\]")
 
@@ -89,6 +90,8 @@ class TomlFile:
             return self.error((*path, unknown.group(1)), f'unknown key "{unknown.group(1)}"{section}', mend)
         if missing := _MISSING_FIELD.search(what):
             return self.error(path, f'the required key "{missing.group(1)}" is missing in {_show(path)}')
+        if invalid := _UNKNOWN_VALUE.match(what):
+            return self.unknown_name(path, str(path[-1]), invalid.group(1), _known_values(kind, path[len(where) :]))
         return self.error(path, f"{_show(path)}: {what[0].lower()}{what[1:]}")
 
 
@@ -106,17 +109,25 @@ def _key_path(text: str) -> KeyPath:
 
 
 def _field_names(kind: Any, path: KeyPath) -> list[str]:
-    """Return the keys that the section at ``path`` knows, by walking the types."""
-    info: Any = msgspec.inspect.type_info(kind)
+    """Return the keys that the section at ``path`` knows."""
+    return [field.encode_name for field in getattr(_type_at(kind, path), "fields", ())]
+
+
+def _known_values(kind: Any, path: KeyPath) -> list[str]:
+    """Return the values that the key at ``path`` may have."""
+    found = _type_at(kind, path)
+    values = found.cls if isinstance(found, msgspec.inspect.EnumType) else getattr(found, "values", ())
+    return [str(value) for value in values]
+
+
+def _type_at(kind: Any, path: KeyPath) -> Any:
+    """Return the type of what stands at ``path``, by walking the types; None when nothing does."""
+    info: Any = _section_of(msgspec.inspect.type_info(kind))
     for part in path:
-        info = _section_of(info)
-        if isinstance(part, int):
-            continue
-        field = next((field for field in getattr(info, "fields", ()) if field.encode_name == part), None)
-        if field is None:
-            return []
-        info = field.type
-    return [field.encode_name for field in getattr(_section_of(info), "fields", ())]
+        if not isinstance(part, int):
+            field = next((field for field in getattr(info, "fields", ()) if field.encode_name == part), None)
+            info = _section_of(field.type) if field else None
+    return info
 
 
 def _section_of(info: Any) -> Any:
@@ -125,8 +136,14 @@ def _section_of(info: Any) -> Any:
             info = info.item_type
         elif isinstance(info, msgspec.inspect.Metadata):
             info = info.type
+        elif isinstance(info, msgspec.inspect.UnionType) and len(given := _but_none(info)) == 1:
+            (info,) = given
         else:
             return info
+
+
+def _but_none(union: msgspec.inspect.UnionType) -> list[Any]:
+    return [each for each in union.types if not isinstance(each, msgspec.inspect.NoneType)]
 
 
 def _key_lines(text: str) -> dict[KeyPath, int]:

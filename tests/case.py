@@ -20,6 +20,7 @@ from soc2 import judge as judging
 from soc2.catalog import Check
 from soc2.gather.aws.calls import AwsDetail, AwsList
 from soc2.gather.aws.credential_report import CredentialReport, parse
+from soc2.gather.aws.log_stores import LogBuckets
 from soc2.gather.aws.service_control import ServiceControl
 from soc2.gather.aws.simulation import ControlSimulation
 from soc2.gather.codec import Codec
@@ -33,13 +34,25 @@ from soc2.gather.kubernetes.pod_search import PodSearch
 from soc2.gather.kubernetes.probes import EveryonesAccess, ForbiddenPods, UnauthorizedRequests
 from soc2.gather.kubernetes.tampering import ControlTampering
 from soc2.gather.kubernetes.token_revocation import TokenRevocation
+from soc2.gather.logs.agents import LogAgents
+from soc2.gather.logs.audit_records import AuditRecords
+from soc2.gather.logs.canary import AuditCanary
+from soc2.gather.logs.collection import LogCollections, SomeLogs
+from soc2.gather.logs.pod_canary import LogCanary
+from soc2.gather.logs.trail_digests import TrailDigests
 from soc2.gather.source import RUNNING, Listing, Source
 from soc2.judge import Declarations, Rule, Verdict
 from soc2.model.access.controls import ControlPower, Way
+from soc2.model.audit_records import AuditClassSample
 from soc2.model.aws.iam import ControlLevel, Simulation
+from soc2.model.aws.log_stores import LogBucket
+from soc2.model.canaries import CanaryPath
 from soc2.model.deviation import Resource
+from soc2.model.digests import DigestVerdict
 from soc2.model.kubernetes.aws_auth import AuthMapping
 from soc2.model.kubernetes.cluster import ServerVersion
+from soc2.model.log_agents import AgentCounters
+from soc2.model.log_health import CollectedLog
 from soc2.model.population import Cause, Population, Problem, SourceStatus
 from soc2.model.probes import (
     AccessProbe,
@@ -68,6 +81,14 @@ _SYSTEM: dict[str, Any] = {
     ],
 }
 
+_LOG: dict[str, Any] = {
+    "origin": "test",
+    "since": datetime(2026, 6, 1, tzinfo=UTC),
+    "until": datetime(2026, 6, 1, 12, tzinfo=UTC),
+    "read_at": datetime(2026, 6, 1, 12, tzinfo=UTC),
+}
+"""What is the same of every collected log."""
+
 
 @dataclass(frozen=True)
 class Case:
@@ -82,7 +103,7 @@ def read_case(check: str, name: str) -> Case:
 
 
 def load_populations() -> None:
-    for module in ("kubernetes", "aws", "people", "paths"):
+    for module in ("kubernetes", "aws", "people", "paths", "logs", "log_stores"):
         importlib.import_module(f"fixtures.populations.{module}")
 
 
@@ -180,6 +201,18 @@ def _records(source: Source[Any], raw: list[Any]) -> list[Any]:
             return msgspec.convert(given, list[SearchProbe])
         case ForbiddenPods():
             return [AdmissionProbe(**item) for item in raw]
+        case LogCollections() | SomeLogs():
+            return [msgspec.convert({**_LOG, **item}, CollectedLog, str_keys=True) for item in raw]
+        case LogBuckets():
+            return msgspec.convert(raw, list[LogBucket])
+        case LogAgents():
+            return [AgentCounters(**{"job": "agents", "dropped": 0.0, "errors": 0.0, **item}) for item in raw]
+        case TrailDigests():
+            return msgspec.convert(raw, list[DigestVerdict])
+        case AuditRecords():
+            return [AuditClassSample(**item) for item in raw]
+        case AuditCanary() | LogCanary():
+            return msgspec.convert(raw, list[CanaryPath])
         case TokenRevocation():
             return [RevocationProbe(**item) for item in raw]
         case UnauthorizedRequests():

@@ -28,6 +28,22 @@ settings.load_profile("suite")
 ROOT = Path(__file__).resolve().parents[1]
 
 
+# Tests that share a server run in the same of two processes, so that it is started once and while others run.
+_GROUPS = {
+    "demo": {"own_state", "default_demo", "default_run", "denied_run", "compliant_run"},
+    "control plane": {"control_plane"},
+}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for group, fixtures in _GROUPS.items():
+            if fixtures.intersection(getattr(item, "fixturenames", ())):
+                item.add_marker(pytest.mark.xdist_group(group))
+                break
+
+
 @dataclass(frozen=True)
 class Examined:
     """A finished run of the suite in a process of its own."""

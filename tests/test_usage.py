@@ -91,6 +91,19 @@ def test_selecting_nothing_is_an_error(tmp_path: Path, options: list[str]) -> No
     assert not list((tmp_path / "r").glob("*")), "nothing examined leaves no run behind"
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--since", "yesterday"], '--since: "yesterday" is no time; write 2026-06-01T12:00Z'),
+        (["--since", "1h", "--until", "2h"], "--since, --until: the window of logs is empty"),
+    ],
+)
+def test_a_window_that_cannot_be_read_is_an_error(tmp_path: Path, options: list[str], words: str) -> None:
+    done = run("--target", "live", "--system", write(tmp_path, SYSTEM), *options)
+    assert done.returncode == USAGE_ERROR
+    assert words in done.stderr
+
+
 def test_an_unknown_criterion_is_an_error(tmp_path: Path) -> None:
     done = run("--target", "live", "--system", write(tmp_path, SYSTEM), "--criteria", "CC6.1,CC9.9")
     assert done.returncode == USAGE_ERROR

@@ -8,8 +8,9 @@ from fixtures.judge import Judge
 from soc2.model.aws.joins import AccountTrails, WatchedRegion
 from soc2.model.aws.monitoring import Alarm, LogGroup, Trail
 from soc2.model.kubernetes.joins import NodeAgents
+from soc2.model.log_health import CollectedLog, JudgedStream, LogNeed, NodeDelivery
 from soc2.model.population import Population
-from soc2.rules import agents, monitoring
+from soc2.rules import agents, logs, monitoring
 from soc2.system import System
 
 
@@ -96,3 +97,73 @@ def test_threat_detection_is_on(watched_regions: Population[WatchedRegion], judg
 def test_alarms_tell_somebody(alarms: Population[Alarm], judge: Judge) -> None:
     """Every alarm has an action that is switched on."""
     judge(alarms, monitoring.armed)
+
+
+@pytest.mark.check(
+    "logs-declared",
+    severity="high",
+    official=["CC7.2"],
+    hipaa=["164.312(b)", "164.308(a)(1)(ii)(D)"],
+    gdpr=["32(1)(b)", "33(1)"],
+    kind="log",
+    remedy="Collect the log and declare it under [[logs.sources]], or its absence with the reason",
+)
+def test_every_kind_of_log_is_collected(needed_logs: Population[LogNeed], judge: Judge) -> None:
+    """Every kind of log that the system needs is collected."""
+    judge(needed_logs, logs.collected)
+
+
+@pytest.mark.check(
+    "logs-fresh",
+    severity="high",
+    official=["CC7.2"],
+    hipaa=["164.312(b)", "164.308(a)(1)(ii)(D)"],
+    gdpr=["32(1)(b)", "33(1)"],
+    kind="log",
+    remedy="Restart the shipper, and mend what keeps it from delivering",
+)
+def test_logs_are_fresh(log_streams: Population[JudgedStream], judge: Judge) -> None:
+    """The newest record of every log is as fresh as its kind has to be."""
+    judge(log_streams, logs.fresh)
+
+
+@pytest.mark.check(
+    "logs-from-every-node",
+    severity="high",
+    official=["CC7.2"],
+    hipaa=["164.312(b)", "164.308(a)(1)(ii)(D)"],
+    gdpr=["32(1)(b)", "33(1)"],
+    kind="log",
+    remedy="Let the shipper run on the node, and mend its route to the store",
+)
+def test_every_node_delivers_its_logs(node_logs: Population[NodeDelivery], judge: Judge) -> None:
+    """Every ready node delivers each of the logs of nodes."""
+    judge(node_logs, logs.delivered)
+
+
+@pytest.mark.check(
+    "logs-without-gaps",
+    severity="high",
+    official=["CC7.2"],
+    hipaa=["164.312(b)", "164.308(a)(1)(ii)(D)"],
+    gdpr=["32(1)(b)", "33(1)"],
+    kind="log",
+    remedy="Find out why nothing was recorded in these hours, and record the explanation",
+)
+def test_logs_have_no_gaps(log_streams: Population[JudgedStream], judge: Judge) -> None:
+    """No log is silent for an hour of the window."""
+    judge(log_streams, logs.unbroken)
+
+
+@pytest.mark.check(
+    "log-records-readable",
+    severity="medium",
+    official=["CC7.2"],
+    hipaa=["164.312(b)", "164.308(a)(1)(ii)(D)"],
+    gdpr=["32(1)(b)", "33(1)"],
+    kind="log",
+    remedy="Mend what writes or ships the malformed records",
+)
+def test_log_records_can_be_read(read_logs: Population[CollectedLog], judge: Judge) -> None:
+    """Every record of every log can be read."""
+    judge(read_logs, logs.readable)

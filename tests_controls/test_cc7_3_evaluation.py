@@ -9,8 +9,9 @@ import pytest
 from fixtures.judge import Judge
 from soc2.model.aws.monitoring import Finding
 from soc2.model.kubernetes.cluster import Namespace
+from soc2.model.log_health import ClockReading
 from soc2.model.population import Population
-from soc2.rules import monitoring
+from soc2.rules import logs, monitoring
 from soc2.rules import namespaces as namespace_rules
 from soc2.system import System
 
@@ -43,3 +44,17 @@ def test_findings_are_triaged(findings: Population[Finding], judge: Judge, syste
 def test_namespaces_name_their_owner(namespaces: Population[Namespace], judge: Judge, system: System) -> None:
     """Every namespace in scope names the team that its events are sent to."""
     judge(namespaces, namespace_rules.labelled(system.data.owner_tag))
+
+
+@pytest.mark.check(
+    "log-clocks-agree",
+    severity="medium",
+    official=["CC7.3"],
+    hipaa=["164.312(b)"],
+    gdpr=["33(1)", "33(5)"],
+    kind="log",
+    remedy="Enable time synchronisation on the node",
+)
+def test_clocks_of_logs_agree(log_clocks: Population[ClockReading], judge: Judge, system: System) -> None:
+    """The clocks that logs are written by agree with those of the stores."""
+    judge(log_clocks, logs.clock_agrees(system.logs.clock_tolerance_seconds))

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from soc2.demo.aws.digests import TrailDigests
 from soc2.demo.aws.seed import declared_answers, declared_company, seed
 from soc2.demo.aws.server import AwsServers
 from soc2.demo.build import find_binaries
@@ -59,13 +60,18 @@ def _hold(folder: Path, variant: str, stopping: threading.Event, say: object) ->
         started = time.monotonic()
         company = declared_company(variant)
         cluster = ControlPlane(binaries, folder / "cluster")
-        cloud = AwsServers(folder / "aws", declared_answers(company))
+        digests = TrailDigests(company)
+        answers = declared_answers(company)
+        answers["cloudtrail"] = {**answers.get("cloudtrail", {}), **digests.answers}
+        cloud = AwsServers(folder / "aws", answers)
         stack.callback(cluster.stop)
         stack.callback(cloud.stop)
 
         def start_cloud() -> dict[str, str]:
             cloud.start()
-            return seed(company, cloud.env)
+            instances = seed(company, cloud.env)
+            digests.deliver(cloud.env)
+            return instances
 
         def start_cluster() -> Path:
             cluster.start()
@@ -95,6 +101,7 @@ def _hold(folder: Path, variant: str, stopping: threading.Event, say: object) ->
         state.write(folder)
         children = (*cluster.children, *cloud.children)
         while not stopping.wait(_WATCH_SECONDS):
+            digests.deliver(cloud.env)
             ended = [child.name for child in children if not child.running]
             if ended:
                 raise RuntimeError(f"these servers ended by themselves: {', '.join(ended)}; look at the logs in {folder}")

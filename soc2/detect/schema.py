@@ -144,7 +144,8 @@ _CLOUDTRAIL = LogSchema(
         "credential_id": "userIdentity.accessKeyId",
         "source_address": "sourceIPAddress",
         "action": "concat_ws(':', split_part(eventSource, '.', 1), eventName)",
-        "object": "coalesce(resources ->> '$[0].ARN', requestParameters ->> '$.roleArn', requestParameters ->> '$.bucketName', "
+        "object": "coalesce(resources ->> '$[0].ARN', requestParameters ->> '$.roleArn', "
+        "requestParameters ->> '$.bucketName', "
         "requestParameters ->> '$.userName', requestParameters ->> '$.roleName', requestParameters ->> '$.instanceId', "
         "requestParameters ->> '$.name', requestParameters ->> '$.keyId', requestParameters ->> '$.groupId')",
         "outcome": "CASE WHEN errorCode ILIKE '%AccessDenied%' OR errorCode ILIKE '%UnauthorizedOperation%' THEN 'denied' "

@@ -96,6 +96,33 @@ class Redactor:
         )
 
 
+# What follows these words in a command line, a URL or a log message is a secret, whatever its shape.
+_NAMED = re.compile(
+    r"((?:pass(?:word|wd|phrase)?|secret|token|api[_-]?key|access[_-]?key|credential|authorization|auth|cookie)[\w-]*"
+    r"[\"']?(?:\s*[=:]\s*|\s+(?=\S{16}))[\"']?(?:basic\s+|bearer\s+)?)([^\s\"'&;,}]{4,})",
+    re.I,
+)
+_IN_URL = re.compile(r"(?<=://)[^\s/@:]*:[^\s/@]+(?=@)")
+_ACCESS_KEY_ID = re.compile(r"\W?(AKIA|ASIA)[A-Z0-9]{16}\W?")  # a name, not a secret
+MASK = "[masked]"
+
+
+@lru_cache(maxsize=65_536)
+def masked(text: str) -> str:
+    """Return a text that is to be shown, such as a log message, without what looks like a credential in it."""
+    shown = _IN_URL.sub(MASK, _NAMED.sub(lambda found: found[1] + _hidden(found[2]), text))
+    if len(text) < _SHORTEST_SECRET:
+        return shown
+    for _, patterns in _detectors():
+        for pattern in patterns:
+            shown = pattern.sub(lambda found: _hidden(found[0]), shown)
+    return shown
+
+
+def _hidden(found: str) -> str:
+    return found if _ACCESS_KEY_ID.fullmatch(found) else MASK
+
+
 def _matching(text: str) -> tuple[str, ...]:
     if len(text) < _SHORTEST_SECRET:
         return ()

@@ -59,7 +59,18 @@ def declared_answers(company: Company) -> dict[str, Any]:
         "GetCredentialReport": report,
         "GetAccountSummary": {"SummaryMap": {"AccountMFAEnabled": 1, "AccountAccessKeysPresent": 0, "Users": 5}},
     }
-    return {**company["answers"], "iam": iam}
+    logs = {"DescribeLogGroups": {"logGroups": [_log_group(name, days) for name, days in company["log_groups"].items()]}}
+    return {**company["answers"], "iam": iam, "logs": {**company["answers"].get("logs", {}), **logs}}
+
+
+def _log_group(name: str, days: int) -> dict[str, Any]:
+    """moto knows nothing of the protection from deletion."""
+    return {
+        "logGroupName": name,
+        "arn": f"arn:aws:logs:{REGION}:{_ACCOUNT}:log-group:{name}:*",
+        "retentionInDays": days,
+        "deletionProtectionEnabled": True,
+    }
 
 
 def seed(company: Company, environment: Mapping[str, str]) -> dict[str, str]:
@@ -147,7 +158,12 @@ def _rotate_what_aws_manages(kms: Any, company: Company) -> None:
 
 def _buckets(s3: Any, company: Company, keys: Mapping[str, str]) -> None:
     for name, bucket in company["buckets"].items():
-        s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
+        place = {"LocationConstraint": REGION}
+        days = bucket.get("lock_days")
+        s3.create_bucket(Bucket=name, CreateBucketConfiguration=place, ObjectLockEnabledForBucket=days is not None)
+        if days is not None:
+            lock = {"ObjectLockEnabled": "Enabled", "Rule": {"DefaultRetention": {"Mode": "COMPLIANCE", "Days": days}}}
+            s3.put_object_lock_configuration(Bucket=name, ObjectLockConfiguration=lock)
         default = {"SSEAlgorithm": "AES256"}
         if bucket["key"]:
             default = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": keys[bucket["key"]]}

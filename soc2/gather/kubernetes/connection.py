@@ -178,6 +178,14 @@ class KubeConnection:
             raise GatherError(_transport_problem(error)) from None
         return Answer(answer.status, answer.data)
 
+    def ask(self, path: str, user_agent: str) -> Answer:
+        """GET once, as a caller of another name, and return the answer whatever its status. Raises GatherError."""
+        try:
+            answer = self._send("GET", self.server + path, "application/json", None, "application/json", user_agent)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise GatherError(_transport_problem(error)) from None
+        return Answer(answer.status, answer.data)
+
     def _retried(
         self, method: str, path: str, query: Mapping[str, str] | None, accept: str, body: object, content_type: str
     ) -> Answer:
@@ -199,8 +207,16 @@ class KubeConnection:
             time.sleep(_wait_seconds(attempt, answer.headers.get("Retry-After")))
         raise AssertionError("unreachable")
 
-    def _send(self, method: str, url: str, accept: str, payload: bytes | None, content_type: str) -> urllib3.BaseHTTPResponse:
-        headers = {"Accept": accept, "User-Agent": _USER_AGENT}
+    def _send(
+        self,
+        method: str,
+        url: str,
+        accept: str,
+        payload: bytes | None,
+        content_type: str,
+        user_agent: str = _USER_AGENT,
+    ) -> urllib3.BaseHTTPResponse:
+        headers = {"Accept": accept, "User-Agent": user_agent}
         settings: Any = self._configuration.auth_settings()
         for setting in settings.values():
             headers[setting["key"]] = setting["value"]

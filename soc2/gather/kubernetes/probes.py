@@ -28,7 +28,7 @@ _POLICY_REFUSALS = ("violates PodSecurity", "ValidatingAdmissionPolicy", "admiss
 _BROKEN_WEBHOOK = ("failed calling webhook", "failed to call webhook", "does not support dry run")
 
 # A pod that is fine but for one thing, so that a refusal can only be about that thing.
-_RESTRICTED_CONTEXT = {
+RESTRICTED_CONTEXT = {
     "allowPrivilegeEscalation": False,
     "capabilities": {"drop": ["ALL"]},
     "runAsNonRoot": True,
@@ -166,7 +166,7 @@ def probe_all(
 
 
 def _pod(image: str, *, privileged: bool) -> dict[str, Any]:
-    context: dict[str, Any] = dict(_RESTRICTED_CONTEXT)
+    context: dict[str, Any] = dict(RESTRICTED_CONTEXT)
     if privileged:
         context = {**context, "privileged": True, "allowPrivilegeEscalation": True}
     little = {"cpu": "1m", "memory": "1Mi"}

@@ -101,6 +101,8 @@ class FlowLog(PascalRecord, frozen=True):
     flow_log_status: str = ""
     deliver_logs_status: str = ""
     traffic_type: str = ""
+    log_destination: str = ""
+    log_group_name: str = ""
 
 
 class Repository(CamelRecord, frozen=True):

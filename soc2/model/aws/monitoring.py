@@ -16,6 +16,9 @@ class Trail(PascalRecord, frozen=True):
     arn: str = field(default="", name="TrailARN")
     home_region: str = ""
     s3_bucket_name: str = field(default="", name="S3BucketName")
+    s3_key_prefix: str = field(default="", name="S3KeyPrefix")
+    cloud_watch_logs_log_group_arn: str = ""
+    is_organization_trail: bool = False
     is_multi_region_trail: bool = False
     log_file_validation_enabled: bool = False
 
@@ -25,9 +28,12 @@ class Trail(PascalRecord, frozen=True):
 
 
 class TrailStatus(PascalRecord, frozen=True):
+    """``start_logging_time`` is that of the last start."""
+
     is_logging: bool = False
     latest_delivery_error: str = ""
     latest_delivery_time: datetime | None = None
+    start_logging_time: datetime | None = None
 
 
 class LogGroup(CamelRecord, frozen=True):
@@ -35,6 +41,7 @@ class LogGroup(CamelRecord, frozen=True):
 
     log_group_name: str = ""
     retention_in_days: int | None = None
+    deletion_protection_enabled: bool = False
 
     @property
     def resource(self) -> Resource:

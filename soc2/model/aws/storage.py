@@ -43,6 +43,80 @@ class BucketPolicy(PascalRecord, frozen=True):
     policy: str = ""
 
 
+class DefaultRetention(msgspec.Struct, frozen=True, rename="pascal"):
+    mode: str = ""
+    days: int | None = None
+    years: int | None = None
+
+
+class LockRule(msgspec.Struct, frozen=True, rename="pascal"):
+    default_retention: DefaultRetention = DefaultRetention()
+
+
+class BucketLock(PascalRecord, frozen=True):
+    """What S3 does to every new object: keeps each of its versions, for a time in which it cannot be deleted."""
+
+    object_lock_enabled: str = ""
+    rule: LockRule = LockRule()
+
+    @property
+    def mode(self) -> str:
+        return self.rule.default_retention.mode if self.object_lock_enabled == "Enabled" else ""
+
+    @property
+    def days(self) -> int:
+        retention = self.rule.default_retention
+        return (retention.days or 0) + 365 * (retention.years or 0)
+
+
+class BucketVersioning(PascalRecord, frozen=True):
+    status: str = ""
+
+
+class Expiration(msgspec.Struct, frozen=True, rename="pascal"):
+    days: int | None = None
+    date: datetime | None = None
+
+
+class NoncurrentExpiration(msgspec.Struct, frozen=True, rename="pascal"):
+    noncurrent_days: int | None = None
+
+
+class FilterAll(msgspec.Struct, frozen=True, rename="pascal"):
+    prefix: str = ""
+    tags: tuple[Tag, ...] = ()
+
+
+class LifecycleFilter(msgspec.Struct, frozen=True, rename="pascal"):
+    prefix: str = ""
+    tag: Tag | None = None
+    and_: FilterAll = field(default=FilterAll(), name="And")
+
+
+class LifecycleRule(msgspec.Struct, frozen=True, rename="pascal"):
+    """A rule for objects with a prefix (also written beside the filter, as S3 once did) and, perhaps, with tags."""
+
+    id: str = field(default="", name="ID")
+    status: str = ""
+    prefix: str = ""
+    filter: LifecycleFilter = LifecycleFilter()
+    expiration: Expiration = Expiration()
+    noncurrent_version_expiration: NoncurrentExpiration = NoncurrentExpiration()
+
+    @property
+    def any_prefix(self) -> str:
+        return self.prefix or self.filter.prefix or self.filter.and_.prefix
+
+    @property
+    def tagged_only(self) -> bool:
+        """Tell whether it leaves alone what has no tags, as log files have none."""
+        return self.filter.tag is not None or bool(self.filter.and_.tags)
+
+
+class BucketLifecycle(PascalRecord, frozen=True):
+    rules: tuple[LifecycleRule, ...] = ()
+
+
 class PublicAccessBlock(PascalRecord, frozen=True):
     block_public_acls: bool = False
     ignore_public_acls: bool = False
@@ -58,10 +132,6 @@ class PublicAccessBlock(PascalRecord, frozen=True):
             self.restrict_public_buckets,
         )
         return all(flags)
-
-
-class BucketVersioning(PascalRecord, frozen=True):
-    status: str = ""
 
 
 class DbInstance(PascalRecord, frozen=True):

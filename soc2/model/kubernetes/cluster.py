@@ -78,6 +78,10 @@ class Node(KubeObject, frozen=True):
     def zone(self) -> str:
         return self.labels.get("topology.kubernetes.io/zone", "")
 
+    @property
+    def ready(self) -> bool:
+        return any(each.type == "Ready" and each.status == "True" for each in self.status.conditions)
+
 
 class ConfigMap(KubeObject, frozen=True):
     KIND: ClassVar[str] = "ConfigMap"

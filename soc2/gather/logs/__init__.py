@@ -1,0 +1,1 @@
+"""Reads logs of every format, from files and stores, into segments that DuckDB can read."""
