@@ -18,7 +18,7 @@ from soc2.detect.relations import FILE, RECORD, json_relation, literal, normalis
 from soc2.detect.ruleset import RuleSet
 from soc2.detect.schema import ID, LINE, SCHEMAS, LogSchema
 from soc2.detect.shown import shown, shown_fields
-from soc2.detect.sql import CompiledRule
+from soc2.detect.sql import CompiledRule, any_of
 from soc2.gather.logs.framing import locate_malformed
 from soc2.gather.logs.segments import Malformed, Segment
 from soc2.model.logs import Alert, LogKind
@@ -131,7 +131,7 @@ class Detector:
     def _scan(self, schema: LogSchema, relation: str) -> None:
         compiled = self._compiled(schema)
         counts = f"{quoted(schema.required)} IS NOT NULL AND {self._inside(schema.normal['event_time'])}"
-        alerting = " OR ".join(rule.where for number, rule in compiled if self.rules.rules[number].alerts) or "false"
+        alerting = any_of([rule.parts for number, rule in compiled if self.rules.rules[number].alerts])
         # Of what only correlations listen to, which may be every second record, no more is kept than they ask.
         heard = {
             _heard(number): f"CASE WHEN {counts} AND {rule.where} THEN {self._listened[self.rules.rules[number].id]} END"

@@ -11,8 +11,9 @@ anywhere in any value of the record. Numbers match texts that JSON would read as
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
@@ -50,10 +51,33 @@ _TRUE = Test("true", 0)
 
 @dataclass(frozen=True)
 class CompiledRule:
-    """``where`` is the predicate; ``fields`` are the fields that the rule names, with the SQL of each as a text."""
+    """``parts`` are the predicates that must all hold, cheapest first; ``fields`` are the fields that the rule names, with
+    the SQL of each as a text."""
 
-    where: str
+    parts: tuple[str, ...]
     fields: tuple[tuple[str, str], ...]
+
+    @property
+    def where(self) -> str:
+        """The predicate."""
+        return "(" + " AND ".join(self.parts) + ")"
+
+
+def any_of(rules: Sequence[Sequence[str]]) -> str:
+    """The predicate that any of several rules holds, which are given by their parts.
+
+    What many rules ask is asked once, before the rest of each: most records fail at one of the first few questions.
+    """
+    asked = Counter(part for parts in rules for part in dict.fromkeys(parts))
+    if any(not parts for parts in rules):
+        return "true"
+    part, count = asked.most_common(1)[0] if asked else ("", 0)
+    if count < 2:
+        return " OR ".join("(" + " AND ".join(parts) + ")" for parts in rules) or "false"
+    rest = [[other for other in parts if other != part] for parts in rules if part in parts]
+    others = [parts for parts in rules if part not in parts]
+    shared = f"({part} AND ({any_of(rest)}))"
+    return f"{shared} OR {any_of(others)}" if others else shared
 
 
 def compile_rule(
@@ -76,7 +100,8 @@ def compile_rule(
     except SigmaError as error:
         raise RuleError(str(error), "condition") from error
     tests = [compiler.compile(condition, negated=False) for condition in conditions]
-    return CompiledRule(_any(tests).sql, tuple(compiler.named.items()))
+    test = _any(tests)
+    return CompiledRule(tuple(part.whole for part in test.parts or (test,)), tuple(compiler.named.items()))
 
 
 @dataclass
@@ -175,7 +200,7 @@ class _Compiler:
         hint = self._hint(values, access)
         if negated:
             return Test(f"(NOT ({hint}) OR NOT {some.sql})" if hint else f"NOT {some.sql}", some.cost)
-        return Test(f"(({hint}) AND {some.sql})" if hint else some.sql, some.cost)
+        return Test(some.sql, some.cost, hint=f"({hint})" if hint else None)
 
     def _hint(self, values: Sequence[SigmaType], access: Many) -> str | None:
         """A cheap predicate of the JSON text of a record's part, that holds when any of the values can be in it."""
@@ -286,11 +311,21 @@ def _sure(test: Test, *, negated: bool) -> Test:
 
 
 def _all(tests: Sequence[Test]) -> Test:
-    return _joined(tests, " AND ", _TRUE)
+    parts = [part for test in tests for part in test.parts or (test,)]
+    return _joined(parts, " AND ", _TRUE)
 
 
 def _any(tests: Sequence[Test]) -> Test:
-    return _joined(tests, " OR ", _FALSE)
+    """Tests with the same hint, which are about parts of one document, ask for it once."""
+    hinted: dict[str | None, list[Test]] = {}
+    for test in tests:
+        hinted.setdefault(test.hint, []).append(test)
+    together = [
+        replace(_joined([replace(test, hint=None) for test in same], " OR ", _FALSE), hint=hint)
+        for hint, same in hinted.items()
+        if hint
+    ]
+    return _joined([*hinted.get(None, []), *together], " OR ", _FALSE)
 
 
 def _joined(tests: Sequence[Test], word: str, neutral: Test) -> Test:
@@ -301,4 +336,5 @@ def _joined(tests: Sequence[Test], word: str, neutral: Test) -> Test:
         return tests[0]
     ordered = sorted(tests, key=lambda test: test.cost)
     cost = ordered[0].cost + sum(test.cost for test in ordered[1:]) // 4
-    return Test("(" + word.join(test.sql for test in ordered) + ")", cost)
+    sql = "(" + word.join(test.whole for test in ordered) + ")"
+    return Test(sql, cost, parts=tuple(ordered) if word == " AND " else ())

@@ -66,12 +66,20 @@ class Operand:
 @dataclass(frozen=True)
 class Test:
     """A predicate, and roughly what it costs. ``equal`` is set when it is ``left = right``, so that several become IN;
-    ``network`` when it is ``address`` and BETWEEN, so that several read the address once."""
+    ``network`` when it is ``address`` and BETWEEN, so that several read the address once. ``parts`` are the tests that it
+    joins by AND. A ``hint`` is a cheaper predicate that holds wherever the test does; it is to be asked first."""
 
     sql: str
     cost: int
     equal: tuple[str, str] | None = None
     network: tuple[str, str] | None = None
+    parts: tuple[Test, ...] = ()
+    hint: str | None = None
+
+    @property
+    def whole(self) -> str:
+        """The SQL with the hint before it."""
+        return f"({self.hint} AND {self.sql})" if self.hint else self.sql
 
 
 def predicate(value: SigmaType, operand: Operand, placeholders: Placeholders) -> list[Test]:
