@@ -2,7 +2,7 @@
 
 Usage: ``python -m benchmarks.detect [EVENTS] [RSIGMA]``. EVENTS is 1,000,000 unless given; RSIGMA is the path of the rsigma
 binary (a Sigma engine in Rust), when it is to be compared. Each measurement is a process of its own, so that its peak memory
-is its own. The events are made from a seed: the requests of 400 controllers, nodes and people, a tenth of them writes with
+is its own. The events are made from a seed: the requests of 400 controllers, nodes and people, a seventh of them writes with
 the object in the request, and one attack in ten thousand events.
 """
 
@@ -34,7 +34,7 @@ from soc2.model.logs import LogKind
 _EVENTS = 1_000_000
 _ROUNDS = 3
 _AUDIT = SCHEMAS[LogKind.KUBERNETES_AUDIT]
-_FILLER = "an annotation that a controller wrote, as long as those of real deployments are " * 4
+_FILLER = "an annotation that a controller wrote, as long as those of real deployments are " * 26
 
 
 def write_events(path: Path, count: int) -> None:
@@ -50,7 +50,7 @@ def write_events(path: Path, count: int) -> None:
 def _event(made: random.Random, number: int, moment: datetime) -> dict[str, object]:
     actor, namespace = made.randrange(400), f"team-{made.randrange(60)}"
     resource_name = made.choice(("pods", "configmaps", "endpoints", "deployments", "jobs", "services", "nodes", "replicasets"))
-    write = made.random() < 0.4
+    write = made.random() < 0.15
     verb = made.choice(("create", "update", "patch")) if write else made.choice(("get", "list", "watch"))
     attack = number % 10_000 == 4_321
     if attack:
@@ -101,7 +101,7 @@ def _event(made: random.Random, number: int, moment: datetime) -> dict[str, obje
         container = {
             "name": "main",
             "image": f"registry.example/team/service-{actor}:1.{number % 90}",
-            "env": [{"name": f"SETTING_{index}", "value": f"value {index} of {actor}"} for index in range(14)],
+            "env": [{"name": f"SETTING_{index}", "value": f"value {index} of {actor}"} for index in range(40)],
             "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}},
             "securityContext": {"allowPrivilegeEscalation": False, "privileged": False, "capabilities": {"drop": ["ALL"]}},
         }

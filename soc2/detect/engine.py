@@ -12,7 +12,7 @@ import msgspec
 
 from soc2.detect import anomalies, macros
 from soc2.detect.correlate import Fired, correlate, create_hits, needed
-from soc2.detect.fields import One, every_value
+from soc2.detect.fields import Many, One, every_value
 from soc2.detect.lines import LineNumbers
 from soc2.detect.relations import FILE, RECORD, json_relation, literal, normalised, packed, parquet_relation, quoted
 from soc2.detect.ruleset import RuleSet
@@ -129,17 +129,25 @@ class Detector:
     # One scan: every record is normalised, and the predicates of all rules are asked of it together.
 
     def _scan(self, schema: LogSchema, relation: str) -> None:
-        any_rule = " OR ".join(rule.where for _, rule in self._compiled(schema)) or "false"
-        valid = f"{quoted(schema.required)} IS NOT NULL"
-        inside = self._inside(schema.normal["event_time"])
+        compiled = self._compiled(schema)
+        counts = f"{quoted(schema.required)} IS NOT NULL AND {self._inside(schema.normal['event_time'])}"
+        alerting = " OR ".join(rule.where for number, rule in compiled if self.rules.rules[number].alerts) or "false"
+        # Of what only correlations listen to, which may be every second record, no more is kept than they ask.
+        heard = {
+            _heard(number): f"CASE WHEN {counts} AND {rule.where} THEN {self._listened[self.rules.rules[number].id]} END"
+            for number, rule in compiled
+            if not self.rules.rules[number].alerts
+        }
+        asked = "".join(f", {value} AS {name}" for name, value in heard.items())
         identity = f"coalesce({schema.identity or 'NULL'}, {quoted(ID)})"
         # CASE short-circuits where a plain expression would not: dear predicates see only what cheap ones left.
         self.connection.execute(
             f"CREATE OR REPLACE TABLE {self.events(schema.kind)} AS SELECT {normalised(schema)}, {quoted(FILE)}, "
-            f"{quoted(LINE)}, {valid} AS valid, {inside} AS inside, "
+            f"{quoted(LINE)}, {quoted(schema.required)} IS NOT NULL AS valid, "
+            f"{self._inside(schema.normal['event_time'])} AS inside, "
             f"CASE WHEN {identity} IS NOT NULL THEN hash({identity}) END AS identity, "
-            f"hit, CASE WHEN hit THEN {packed(schema)} END AS {RECORD} "
-            f"FROM (SELECT *, CASE WHEN {valid} AND {inside} AND ({any_rule}) THEN true ELSE false END AS hit "
+            f"hit, {''.join(f'{name}, ' for name in heard)}CASE WHEN hit THEN {packed(schema)} END AS {RECORD} "
+            f"FROM (SELECT *, CASE WHEN {counts} AND ({alerting}) THEN true ELSE false END AS hit{asked} "
             f"FROM (SELECT *{_lowered_columns(schema)} FROM ({relation})))"
         )
 
@@ -173,31 +181,50 @@ class Detector:
     # Which rules matched is asked only of the records that any rule matched.
 
     def _match(self, schema: LogSchema) -> None:
-        compiled = self._compiled(schema)
-        if not compiled:
+        compiled = dict(self._compiled(schema))
+        for number in compiled:
+            if not self.rules.rules[number].alerts:
+                self._hear(
+                    schema, number, f"SELECT rowid AS event, {_heard(number)} AS fields FROM {self.events(schema.kind)}"
+                )
+        alerting = {number: rule for number, rule in compiled.items() if self.rules.rules[number].alerts}
+        if not alerting or not self._copy_hits(schema):
             return
-        records = ", ".join(f"{RECORD}.{quoted(name)} AS {quoted(name)}" for name in schema.columns)
-        matching = ", ".join(f"CASE WHEN {rule.where} THEN {number} END" for number, rule in compiled)
+        matching = ", ".join(f"CASE WHEN {rule.where} THEN {number} END" for number, rule in alerting.items())
         self.connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE matched AS SELECT event, [{matching}] AS {quoted(_RULES)}, "
-            f"{', '.join(map(quoted, schema.columns))} FROM (SELECT *{_lowered_columns(schema)} "
-            f"FROM (SELECT rowid AS event, {records} FROM {self.events(schema.kind)} WHERE hit))"
+            f"CREATE OR REPLACE TEMP TABLE matched AS SELECT *, list_filter([{matching}], lambda rule: rule IS NOT NULL) "
+            f"AS {quoted(_RULES)} FROM hit_records"
         )
-        for number, rule in compiled:
-            self._take(schema, number, rule)
+        found = self.connection.execute(
+            f"SELECT DISTINCT unnest({quoted(_RULES)}) AS rule FROM matched ORDER BY rule"
+        ).fetchall()
+        for (number,) in found:
+            self._take(schema, number, alerting[number])
+
+    def _copy_hits(self, schema: LogSchema) -> bool:
+        """Make a table of the records that a rule matched, with the copies that rules use, and tell whether it has any."""
+        records = ", ".join(f"{RECORD}.{quoted(name)} AS {quoted(name)}" for name in schema.columns)
+        self.connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE hit_records AS SELECT *{_lowered_columns(schema)} "
+            f"FROM (SELECT rowid AS event, {records} FROM {self.events(schema.kind)} WHERE hit)"
+        )
+        return self.connection.execute("SELECT count(*) FROM hit_records").fetchone() != (0,)
 
     def _take(self, schema: LogSchema, number: int, compiled: CompiledRule) -> None:
         rule, matched = self.rules.rules[number], f"FROM matched WHERE list_contains({quoted(_RULES)}, {number})"
-        if rule.alerts:
-            fields = ", ".join(f"{literal(name)}, {value}" for name, value in compiled.fields)
-            heading = _Heading(rule.id, rule.title, rule.criterion, rule.level)
-            self._insert(heading, schema.kind, f"SELECT event, json_object({fields}) AS fields {matched}")
+        fields = ", ".join(f"{literal(name)}, {value}" for name, value in compiled.fields)
+        heading = _Heading(rule.id, rule.title, rule.criterion, rule.level)
+        self._insert(heading, schema.kind, f"SELECT event, json_object({fields}) AS fields {matched}")
         if rule.id in self._listened:
-            self.connection.execute(
-                f"INSERT INTO hits SELECT {literal(rule.id)}, {literal(schema.kind)}, event, event_time, fields "
-                f"FROM (SELECT event, {self._listened[rule.id]} AS fields {matched}) "
-                f"JOIN {self.events(schema.kind)} AS events ON event = events.rowid"
-            )
+            self._hear(schema, number, f"SELECT event, {self._listened[rule.id]} AS fields {matched}")
+
+    def _hear(self, schema: LogSchema, number: int, found: str) -> None:
+        """Add to the hits that correlations listen to the (event, fields) of a query, fields being NULL for none."""
+        rule = literal(self.rules.rules[number].id)
+        self.connection.execute(
+            f"INSERT INTO hits SELECT {rule}, {literal(schema.kind)}, event, event_time, fields "
+            f"FROM ({found}) JOIN {self.events(schema.kind)} AS events ON event = events.rowid WHERE fields IS NOT NULL"
+        )
 
     def _take_correlation(self, fired: Fired) -> None:
         rule = fired.correlation
@@ -262,11 +289,20 @@ class Detector:
         )
 
 
+def _heard(number: int) -> str:
+    return quoted(f"@heard {number}")
+
+
 def _lowered(path: str) -> str:
     return quoted(path + _LOWERED)
 
 
 def _lowered_columns(schema: LogSchema) -> str:
-    """Return lower-cased copies of all single texts, made once for all rules; DuckDB leaves out those that none asks."""
-    places = (place for place, _ in every_value(schema) if isinstance(place, One) and place.type == "VARCHAR")
-    return "".join(f", lower({place.sql}) AS {_lowered(place.path)}" for place in places)
+    """Return lower-cased copies of texts and documents, made once for all rules; DuckDB leaves out those that none asks."""
+    copies = ""
+    for place in every_value(schema):
+        if isinstance(place, One) and place.type == "VARCHAR":
+            copies += f", lower({place.sql}) AS {_lowered(place.path)}"
+        elif isinstance(place, Many) and place.document and place.path:
+            copies += f", lower({place.document}) AS {_lowered(place.path)}"
+    return copies

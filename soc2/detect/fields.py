@@ -54,9 +54,14 @@ class One:
 
 @dataclass(frozen=True)
 class Many:
-    """A field of any number of values: the SQL of a list of texts, which is NULL or holds NULLs where there are none."""
+    """A field of any number of values: the SQL of a list of texts, which is NULL or holds NULLs where there are none.
+
+    ``document`` is the SQL of the JSON text that they are parts of, if they are, and ``path`` what that is called.
+    """
 
     texts: str
+    document: str | None = None
+    path: str | None = None
 
 
 Access = One | Many
@@ -97,24 +102,24 @@ def field_sql(schema: LogSchema, name: str) -> str:
     return access.text if isinstance(access, One) else f"soc2_joined({access.texts})"
 
 
-def every_value(schema: LogSchema) -> Iterator[tuple[Access, str | None]]:
-    """Each place of a record that holds values, and the SQL of its JSON text when there is one."""
+def every_value(schema: LogSchema) -> Iterator[Access]:
+    """Each place of a record that holds values."""
     for column, kind in schema.columns.items():
         yield from _scalars(One(identifier(column), kind, column))
 
 
-def _scalars(place: One) -> Iterator[tuple[Access, str | None]]:
+def _scalars(place: One) -> Iterator[Access]:
     if place.type == "JSON":
-        yield Many(f"soc2_leaves({place.sql})"), f"CAST({place.sql} AS VARCHAR)"
+        yield Many(f"soc2_leaves({place.sql})", f"CAST({place.sql} AS VARCHAR)", place.path)
     elif place.type.startswith("STRUCT") and not place.type.endswith("[]"):
         for name, kind in _members(place.type).items():
             yield from _scalars(One(f"struct_extract({place.sql}, {literal(name)})", kind, f"{place.path}.{name}"))
     elif place.type == "VARCHAR[]":
-        yield Many(place.sql), None
+        yield Many(place.sql)
     elif place.type.endswith("[]") or place.type.startswith("MAP"):
-        yield Many(f"soc2_leaves(to_json({place.sql}))"), None
+        yield Many(f"soc2_leaves(to_json({place.sql}))")
     else:
-        yield place, None
+        yield place
 
 
 # Which column a name begins with
@@ -178,7 +183,7 @@ class _Place(One):
 def _walk(place: _Place, rest: str) -> Access:
     kind = place.type
     if kind == "JSON":
-        return Many(_json(place, rest))
+        return Many(_json(place, rest), *((f"CAST({place.sql} AS VARCHAR)", place.path) if not place.depth else ()))
     if kind.endswith("[]"):
         return _elements(place, rest)
     if not rest:
@@ -188,6 +193,8 @@ def _walk(place: _Place, rest: str) -> Access:
     if kind.startswith("STRUCT"):
         head, _, rest = rest.partition(".")
         key = _EACH.sub("", head)
+        if index := _INDEX.fullmatch(head):
+            key, rest = index[1], f"[{index[2]}]" + (f".{rest}" if rest else "")
         members = _members(kind)
         member = key if key in members else only_alike(members, key)
         if member is not None:
@@ -246,7 +253,8 @@ def _splits(rest: str, *, open_keys: bool) -> list[list[str]]:
 
 def _json_path(document: str, keys: list[str]) -> str:
     """The texts at a path. Most often there is no array on the way, which is tried first; most often there is nothing,
-    which the text of the document shows (DuckDB writes plain keys as they are)."""
+    which the text of the document shows (DuckDB writes plain keys as they are). Looking for text is far cheaper than
+    parsing a document, which each step of the way does again."""
     steps = [_step(key) for key in keys]
     if not steps:
         return f"soc2_texts(soc2_spread([{document}]))"
@@ -255,11 +263,12 @@ def _json_path(document: str, keys: list[str]) -> str:
     for step in steps:
         through = f"soc2_step({through}, {literal('$' + step)})"
     found = f"soc2_texts(CASE WHEN {straight} IS NOT NULL THEN soc2_spread([{straight}]) ELSE {through} END)"
-    last = _INDEX.sub(r"\1", _EACH.sub("", keys[-1]))
-    if not _PLAIN_KEY.fullmatch(last):
+    plain = [key for key in (_INDEX.sub(r"\1", _EACH.sub("", key)) for key in reversed(keys)) if _PLAIN_KEY.fullmatch(key)]
+    if not plain:
         return found
-    written = literal(f'"{last}"')
-    return f"CASE WHEN contains(CAST({document} AS VARCHAR), {written}) THEN {found} END"
+    written = (literal(f'"{key}"') for key in dict.fromkeys(plain))
+    there = " AND ".join(f"contains(CAST({document} AS VARCHAR), {key})" for key in written)
+    return f"CASE WHEN {there} THEN {found} END"
 
 
 def _step(key: str) -> str:

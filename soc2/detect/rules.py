@@ -15,11 +15,12 @@ from sigma.exceptions import SigmaError
 from sigma.filters import SigmaFilter
 from sigma.rule import SigmaDetectionItem, SigmaLogSource, SigmaRule, SigmaRuleBase
 
-from soc2.detect import correlate
 from soc2.detect.fields import RuleError
+from soc2.detect.regex import POLICY
 from soc2.detect.ruleset import Correlation, Rule, RuleProblem, RuleSet
 from soc2.detect.schema import SCHEMAS, LogSchema, LogSource
 from soc2.detect.values import Placeholders
+from soc2.detect.windows import check, hit_fields, references
 
 __all__ = ["SHIPPED", "Correlation", "Rule", "RuleProblem", "RuleSet", "load_rules"]
 
@@ -70,7 +71,9 @@ class _Loading:
         title = str(documents[0].get("title", "")) or None
         place = _broken_item(documents)
         try:
-            parsed = SigmaCollection.from_dicts(documents, collect_errors=True, collect_filters=True, resolve_references=False)
+            parsed = SigmaCollection.from_dicts(
+                documents, collect_errors=True, collect_filters=True, resolve_references=False, policy=POLICY
+            )
         except Exception as error:
             self.problems.append(RuleProblem(path, title, place, _said(error)))
             return
@@ -153,10 +156,10 @@ class _Loading:
         waiting = [(path, found) for path, found in self.read_rules if isinstance(found, SigmaCorrelationRule)]
         while waiting:
             named = _by_reference(rules, usable)
-            ready = [(path, found) for path, found in waiting if all(name in named for name in correlate.references(found))]
+            ready = [(path, found) for path, found in waiting if all(name in named for name in references(found))]
             if not ready:
                 for path, found in waiting:
-                    missing = next(name for name in correlate.references(found) if name not in named)
+                    missing = next(name for name in references(found) if name not in named)
                     self._problem(path, found, "rules", f"no usable rule has the id or name {missing!r}")
                 break
             waiting = [each for each in waiting if each not in ready]
@@ -171,16 +174,16 @@ class _Loading:
         identity = self._identity(path, found)
         if identity is None:
             return None
-        references = correlate.references(found)
+        names = references(found)
         made = Correlation(
             identity, found.title, _level(found), _criterion(found), _tags(found), path, found,
-            tuple(named[name] for name in references), {named[name]: name for name in references},
+            tuple(named[name] for name in names), {named[name]: name for name in names},
         )  # fmt: skip
         try:
-            correlate.check(found)
+            check(found)
             for step in made.steps:
                 if step in rules:
-                    correlate.hit_fields(made, step, SCHEMAS[rules[step].kind])
+                    hit_fields(made, step, SCHEMAS[rules[step].kind])
         except RuleError as error:
             self._problem(path, found, error.field, error.message)
             return None
@@ -193,10 +196,11 @@ class _Loading:
 def _by_reference(rules: Mapping[str, Rule], correlations: Mapping[str, Correlation]) -> dict[str, str]:
     """Ids by what correlations may call them: the id or the name."""
     named: dict[str, str] = {}
-    for identity, rule in [*rules.items(), *correlations.items()]:
-        named[identity] = identity
+    known: list[Rule | Correlation] = [*rules.values(), *correlations.values()]
+    for rule in known:
+        named[rule.id] = rule.id
         if rule.sigma.name:
-            named[rule.sigma.name] = identity
+            named[rule.sigma.name] = rule.id
     return named
 
 
@@ -245,7 +249,7 @@ def _broken_item(documents: Sequence[Mapping[str, Any]]) -> str | None:
         for part in ("detection", "filter"):
             for key, value in _items(document.get(part)):
                 try:
-                    SigmaDetectionItem.from_mapping(key, value)
+                    SigmaDetectionItem.from_mapping(key, value, policy=POLICY)
                 except Exception:
                     return key.partition("|")[0] or key
     return None

@@ -26,6 +26,7 @@ from sigma.conditions import (
 from sigma.exceptions import SigmaError
 from sigma.rule import SigmaRule
 from sigma.types import (
+    SigmaBool,
     SigmaExists,
     SigmaExpansion,
     SigmaFieldReference,
@@ -64,8 +65,8 @@ def compile_rule(
 ) -> CompiledRule:
     """The rule in SQL. What the rule's log source limits records to is not part of it.
 
-    ``lowered`` gives the SQL of a lower-cased copy of a text column, or of a part of a STRUCT (``objectRef.resource``), or
-    None where there is none. ``placeholders`` are the values for the modifier ``expand``.
+    ``lowered`` gives the SQL of a lower-cased copy of a text column, or None where there is none. ``placeholders`` are the
+    values for the modifier ``expand``.
 
     Raises ``RuleError``, which names the field, for what has no meaning for this kind of log.
     """
@@ -154,37 +155,45 @@ class _Compiler:
         if not tests:  # a placeholder of no values
             return [_sure(_FALSE, negated=negated)]
         some = f"soc2_some(list_transform({access.texts}, lambda v: {' OR '.join(test.sql for test in tests)}))"
-        return [Test(f"NOT {some}" if negated else some, _cost(access) + sum(test.cost for test in tests))]
+        return [self._if_there(Test(some, _cost(access) + sum(test.cost for test in tests)), values, access, negated=negated)]
 
     def _keywords(self, values: Sequence[SigmaType], *, negated: bool) -> Test:
         tests = []
         expanded = list(_expanded(values))
-        for access, document in every_value(self.schema):
+        for access in every_value(self.schema):
             operand = Operand.of(access, self.lowered) if isinstance(access, One) else Operand.of_text("v")
             found = _together([test for value in expanded for test in keyword(value, operand, self.placeholders)])
             if isinstance(access, One):
                 tests += [_sure(test, negated=negated) for test in found]
                 continue
             some = f"soc2_some(list_transform({access.texts}, lambda v: {' OR '.join(test.sql for test in found) or 'false'}))"
-            hint = document and self._hint(expanded, document)
-            cost = _cost(access)
-            if negated:
-                tests.append(Test(f"(NOT ({hint}) OR NOT {some})" if hint else f"NOT {some}", cost))
-            else:
-                tests.append(Test(f"(({hint}) AND {some})" if hint else some, cost))
+            tests.append(self._if_there(Test(some, _cost(access)), expanded, access, negated=negated))
         return _all(tests) if negated else _any(tests)
 
-    def _hint(self, values: Sequence[SigmaType], document: str) -> str | None:
+    def _if_there(self, some: Test, values: Sequence[SigmaType], access: Many, *, negated: bool) -> Test:
+        """The test, made only where the text of the document shows that it can hold."""
+        hint = self._hint(values, access)
+        if negated:
+            return Test(f"(NOT ({hint}) OR NOT {some.sql})" if hint else f"NOT {some.sql}", some.cost)
+        return Test(f"(({hint}) AND {some.sql})" if hint else some.sql, some.cost)
+
+    def _hint(self, values: Sequence[SigmaType], access: Many) -> str | None:
         """A cheap predicate of the JSON text of a record's part, that holds when any of the values can be in it."""
+        if access.document is None or access.path is None:
+            return None
+        document = self.lowered(access.path) or f"lower({access.document})"
         found = []
         for value in values:
+            if isinstance(value, SigmaBool):
+                found.append(f"coalesce(contains({document}, {literal(str(value.boolean).lower())}), false)")
+                continue
             if not isinstance(value, SigmaString):
                 return None
             for parts in filled(value, self.placeholders):
                 word = max((part for part in parts if isinstance(part, str)), key=len, default="")
                 if not word or not all(letter.isprintable() and letter not in '"\\' for letter in word):
                     return None
-                found.append(f"coalesce(contains(lower({document}), {literal(fold(word))}), false)")
+                found.append(f"coalesce(contains({document}, {literal(fold(word))}), false)")
         return " OR ".join(found) or None
 
     def _resolve(self, name: str) -> Access:
@@ -244,12 +253,15 @@ def _time_part(access: Access, value: SigmaTimestampPart) -> Test:
 
 
 def _together(tests: Sequence[Test]) -> list[Test]:
-    """Equalities of one thing become one IN."""
+    """Equalities of one thing become one IN, and networks of one address ask for it once."""
     equal: dict[str, list[str]] = {}
+    networks: dict[str, list[str]] = {}
     others = []
     for test in tests:
         if test.equal:
             equal.setdefault(test.equal[0], []).append(test.equal[1])
+        elif test.network:
+            networks.setdefault(test.network[0], []).append(test.network[1])
         else:
             others.append(test)
     joined = [
@@ -258,6 +270,9 @@ def _together(tests: Sequence[Test]) -> list[Test]:
         else Test(f"{left} IN ({', '.join(dict.fromkeys(rights))})", 1 + len(rights) // 4)
         for left, rights in equal.items()
     ]
+    for address, ranges in networks.items():
+        inside = " OR ".join(f"n {between}" for between in ranges)
+        others.append(Test(f"list_transform([{address}], lambda n: {inside})[1]", 30 + len(ranges)))
     return sorted(joined + others, key=lambda test: test.cost)
 
 

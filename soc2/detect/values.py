@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import ipaddress
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-import duckdb
 from sigma.types import (
     CompareOperators,
     Placeholder,
@@ -24,6 +22,7 @@ from sigma.types import (
 )
 
 from soc2.detect.fields import One, RuleError, literal
+from soc2.detect.regex import check
 
 _EXACT = 2**53  # up to here a DOUBLE holds every integer
 _INTEGERS = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}
@@ -35,9 +34,6 @@ _OPERATORS = {
     CompareOperators.GTE: ">=",
     CompareOperators.NEQ: "!=",
 }
-# Python knows these and RE2 does not; by what the pattern says, so that the message can name it.
-_NOT_RE2 = {"(?=": "lookahead", "(?!": "lookahead", "(?<=": "lookbehind", "(?<!": "lookbehind", "(?>": "an atomic group"}
-
 Placeholders = Mapping[str, Sequence[str]]
 """The values that ``%name%`` stands for in values with the modifier ``expand``."""
 
@@ -61,17 +57,21 @@ class Operand:
             return cls(place.text, f"lower({place.text})", place.sql)
         if place.type == "BOOLEAN":
             return cls(place.text, place.text, "CAST(NULL AS DOUBLE)", boolean=True)
-        folded = lowered(place.path) if place.type == "VARCHAR" else None
+        # Elements of lists, which a lambda names, have no copy.
+        own = place.sql.removeprefix("struct_extract(" * place.path.count(".")).startswith('"')
+        folded = lowered(place.path) if place.type == "VARCHAR" and own else None
         return cls(place.text, folded or f"lower({place.text})", f"soc2_number({place.text})")
 
 
 @dataclass(frozen=True)
 class Test:
-    """A predicate, and roughly what it costs. ``equal`` is set when it is ``left = right``, so that several become IN."""
+    """A predicate, and roughly what it costs. ``equal`` is set when it is ``left = right``, so that several become IN;
+    ``network`` when it is ``address`` and BETWEEN, so that several read the address once."""
 
     sql: str
     cost: int
     equal: tuple[str, str] | None = None
+    network: tuple[str, str] | None = None
 
 
 def predicate(value: SigmaType, operand: Operand, placeholders: Placeholders) -> list[Test]:
@@ -93,7 +93,7 @@ def predicate(value: SigmaType, operand: Operand, placeholders: Placeholders) ->
         case SigmaRegularExpression():
             return [Test(f"regexp_matches({operand.text}, {literal(_regex(value, placeholders))})", 20)]
         case SigmaCIDRExpression():
-            return [Test(_network(value.network, operand.text), 30)]
+            return [_network(value.network, operand.text)]
     raise RuleError(f"values of this kind ({type(value).__name__.removeprefix('Sigma')}) are not supported")
 
 
@@ -185,8 +185,7 @@ def _regex(value: SigmaRegularExpression, placeholders: Placeholders) -> str:
             pattern += part
     flags = "".join(sorted(value.sigma_to_re_flag[flag] for flag in value.flags))
     whole = f"(?{flags})" + pattern if flags else pattern
-    # DuckDB's own default lets a dot match a line break only with the flag s.
-    _check(whole, pattern)
+    check(whole)
     return whole
 
 
@@ -194,26 +193,15 @@ def _quoted(text: str) -> str:
     return "".join(letter if letter.isalnum() or ord(letter) > 127 else "\\" + letter for letter in text)
 
 
-def _check(whole: str, pattern: str) -> None:
-    try:
-        _engine().execute("SELECT regexp_matches('', ?)", [whole])
-    except duckdb.Error as error:
-        reasons = [reason for mark, reason in _NOT_RE2.items() if mark in pattern]
-        said = str(error).splitlines()[0].partition(": ")[2]
-        why = f"{reasons[0]} is not supported" if reasons else said
-        raise RuleError(f"the regular expression {pattern!r} cannot be used: {why} (RE2 syntax is)") from error
-
-
-@functools.cache
-def _engine() -> duckdb.DuckDBPyConnection:
-    return duckdb.connect()
-
-
-def _network(network: ipaddress.IPv4Network | ipaddress.IPv6Network, text: str) -> str:
+def _network(network: ipaddress.IPv4Network | ipaddress.IPv6Network, text: str) -> Test:
     """IPv6 networks of mapped IPv4 addresses are networks of these; other IPv6 networks hold no IPv4 address."""
     low, high = int(network.network_address), int(network.broadcast_address)
     if isinstance(network, ipaddress.IPv6Network):
         if network.prefixlen < 96 or network.network_address.ipv4_mapped is None:
-            return f"soc2_ip6({text}) BETWEEN CAST({low} AS UHUGEINT) AND CAST('{high}' AS UHUGEINT)"
+            return _within(f"soc2_ip6({text})", f"BETWEEN CAST('{low}' AS UHUGEINT) AND CAST('{high}' AS UHUGEINT)")
         low, high = low & 0xFFFFFFFF, high & 0xFFFFFFFF
-    return f"soc2_ip4({text}) BETWEEN {low} AND {high}"
+    return _within(f"soc2_ip4({text})", f"BETWEEN {low} AND {high}")
+
+
+def _within(address: str, between: str) -> Test:
+    return Test(f"{address} {between}", 30, network=(address, between))

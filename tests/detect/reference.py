@@ -174,7 +174,17 @@ def _typed(schema: LogSchema, event: Event, column: str) -> Any:
     return value
 
 
-def _struct(kind: str, value: Mapping[str, Any]) -> dict[str, Any]:
+class _Struct(dict[str, Any]):
+    """A value of a STRUCT type: the case of its names does not matter."""
+
+    def get(self, name: str, default: Any = None) -> Any:
+        if name in self:
+            return self[name]
+        alike = [known for known in self if known.lower() == name.lower()]
+        return self[alike[0]] if len(alike) == 1 else default
+
+
+def _struct(kind: str, value: Mapping[str, Any]) -> _Struct:
     """All fields that the type has, null where they are absent, and no others."""
     members: dict[str, str] = {}
     depth, word = 0, ""
@@ -186,7 +196,7 @@ def _struct(kind: str, value: Mapping[str, Any]) -> dict[str, Any]:
             word = ""
         else:
             word += letter
-    result: dict[str, Any] = {}
+    result = _Struct()
     for name, member in members.items():
         inner = value.get(name)
         if member == "VARCHAR" and inner is not None:
@@ -448,10 +458,9 @@ def correlate(correlation: SigmaCorrelationRule, hits: Sequence[Hit]) -> list[Ru
     runs = []
     for group, members in groups.items():
         run: list[Hit] = []
-        ends: list[Hit | None] = [*members, None]
-        for hit in ends:
-            if hit and _fulfilled(correlation, [m for m in members if hit.time - span <= m.time <= hit.time], wanted):
-                run.append(hit)
+        for end in (*members, None):
+            if end and _fulfilled(correlation, [m for m in members if end.time - span <= m.time <= end.time], wanted):
+                run.append(end)
             elif run:
                 rows = {m.row for m in members if run[0].time - span <= m.time <= run[-1].time}
                 runs.append(Run(group, run[0].time, run[-1].time, run[0].row, run[-1].row, len(rows)))

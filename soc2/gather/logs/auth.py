@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-_PEER = r"(?P<address>\S+?)(?: port (?P<port>\d+))?(?=[\s:]|$)"
+_ADDRESS = r"(?P<address>(?:\d{1,3}\.){3}\d{1,3}|(?:[0-9A-Fa-f]*:){2,7}[0-9A-Fa-f.]+(?:%\w+)?|\w[\w.-]*)"
+_PEER = _ADDRESS + r"(?: port (?P<port>\d+))?(?=[\s:]|$)"
+_PEER_PORT = _ADDRESS + r" port (?P<port>\d+)"
 # The user's name comes from the network and may hold anything: the last " from " is sshd's own.
 _SSHD_FORMS = (
     (rf"Accepted (?P<method>\S+) for (?P<user>.*) from {_PEER}", "success"),
@@ -21,9 +23,9 @@ _SSHD_FORMS = (
     (rf"ROOT LOGIN REFUSED FROM {_PEER}", "failure"),
     (rf"User (?P<user>.*) from {_PEER} not allowed because", "failure"),
     (r"User (?P<user>\S+) not allowed because", "failure"),
-    (rf"Connection (?:closed|reset) by (?:authenticating|invalid|illegal) user (?P<user>.*) {_PEER}", "failure"),
-    (rf"(?:Disconnected|Disconnecting)(?: from)? (?:authenticating|invalid) user (?P<user>.*) {_PEER}", "failure"),
-    (rf"Disconnected from user (?P<user>.*) {_PEER}", None),
+    (rf"Connection (?:closed|reset) by (?:authenticating|invalid|illegal) user (?P<user>.*) {_PEER_PORT}", "failure"),
+    (rf"(?:Disconnected|Disconnecting)(?: from)? (?:authenticating|invalid) user (?P<user>.*) {_PEER_PORT}", "failure"),
+    (rf"Disconnected from user (?P<user>.*) {_PEER_PORT}", None),
     (rf"Starting session: .* for (?P<user>\S+) from {_PEER}", None),
     (rf"Received disconnect from {_PEER}", None),
     (rf"(?:Connection (?:closed by|reset by|from)|Disconnected from) {_PEER}", None),

@@ -124,12 +124,13 @@ def _frame(path: Path, origin: str, spool: Path, kind: LogKind | None, part: Par
         if is_document(head):
             _take_values(content, part, framer, sink)
         else:
-            _take_lines(content.lines(part.first_line, part.start, part.end), framer, sink)
+            patience = _PATIENCE if kind is None and not part.start else None
+            _take_lines(content.lines(part.first_line, part.start, part.end), framer, sink, patience)
         framer.finish()
-    if sink.empty and part.start == 0:
-        unrecognised = Framed(unrecognised=(origin,) if head.strip() else ())
-        return unrecognised + sink.framed() if kind is not None or content.problem else unrecognised
-    return sink.framed()
+    framed = sink.framed()
+    if framed.segments or kind is not None or part.start or content.problem:
+        return framed
+    return Framed(unrecognised=(origin,) if framed.malformed else ())
 
 
 def _take_values(content: Content, part: Part, framer: Framer, sink: Sink) -> None:
@@ -140,17 +141,17 @@ def _take_values(content: Content, part: Part, framer: Framer, sink: Sink) -> No
         sink.malformed(last._replace(offset=last.offset + len(last.content), content=b""), content.problem)
 
 
-def _take_lines(lines: Iterable[Line], framer: Framer, sink: Sink) -> None:
+def _take_lines(lines: Iterable[Line], framer: Framer, sink: Sink, patience: int | None) -> None:
     for line in lines:
         framer.line(line)
-        if sink.empty and line.number > _PATIENCE:
+        if patience is not None and line.number > patience and sink.empty:
             return
 
 
 def _first_lines(head: bytes) -> list[bytes]:
-    """The first lines that are not blank; the last of the head only if it is the only one."""
+    """The first lines that are not blank and whole."""
     lines = head.split(b"\n")
-    if len(lines) > 1:
+    if len(head) >= _HEAD:
         lines.pop()
     return [text for line in lines[:_SAMPLE] if (text := line.strip())]
 

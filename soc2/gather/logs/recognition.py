@@ -115,7 +115,7 @@ class Recogniser:
             value = decode(text)
         except Unreadable:
             if text[0] == "[" or any(name in where for name in _POD) or self._hint is LogKind.CONTAINER:
-                return self._syslog(text, where) or (self._plain(text, where, enveloped) if enveloped else [])
+                return self._syslog(text, where) or self._plain(text, where, enveloped)
             return []
         return self.value(value, where, enveloped, depth - 1, text)
 
@@ -154,16 +154,19 @@ class Recogniser:
             if not any(name in told for name in _POD) and (foreign := self._foreign(message, told, depth)):
                 return foreign
             return self.message(message, told, others)
-        inner = unwrap(value, where)
-        if inner is not None:
-            records = [
-                record for item, told in inner for record in self.value(item, told, enveloped or "time" in told, depth - 1)
-            ]
-            if records or not enveloped:
-                return records
+        unwrapped = self._unwrapped(value, where, enveloped, depth)
+        if unwrapped or (unwrapped is not None and not enveloped):
+            return unwrapped
         if journal.is_parsed(value):
             return self._foreign(str(value.get("message", "")), where, depth) or journal.parsed(value, where)
         return self._application(value, where, enveloped, depth, raw)
+
+    def _unwrapped(self, value: dict[str, Any], where: Where, enveloped: bool, depth: int) -> list[Record] | None:
+        """The records in an envelope; None if the value is none."""
+        inner = unwrap(value, where)
+        if inner is None:
+            return None
+        return [record for item, told in inner for record in self.value(item, told, enveloped or "time" in told, depth - 1)]
 
     def _application(self, value: dict[str, Any], where: Where, enveloped: bool, depth: int, raw: str | None) -> list[Record]:
         """The record of a JSON object that is a message of something else."""
@@ -190,8 +193,10 @@ class Recogniser:
                 inside = decode(text)
             except Unreadable:
                 return []
-            return self._known(inside, where, text) if isinstance(inside, dict) else []
-        if not depth or not text:
+            if not isinstance(inside, dict) or not depth:
+                return []
+            return self._known(inside, where, text) or self._unwrapped(inside, where, False, depth) or []
+        if not text:
             return []
         if "audit(" in text and (audit := auditd.parse(text, where.get("node"))):
             return [Record(LogKind.AUDITD, audit, where.get("id"))]

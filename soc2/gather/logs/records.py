@@ -75,7 +75,8 @@ def kind_of(fields: dict[str, Any]) -> LogKind | None:
     if "auditID" in fields and ("stage" in fields or "verb" in fields or "requestURI" in fields):
         return LogKind.KUBERNETES_AUDIT
     if "eventName" in fields and ("eventSource" in fields or "userIdentity" in fields):
-        return LogKind.CLOUDTRAIL
+        # Notifications of buckets and queues look alike.
+        return None if str(fields.get("eventSource")).startswith("aws:") else LogKind.CLOUDTRAIL
     if "rule" in fields and "priority" in fields and ("output" in fields or "output_fields" in fields):
         return LogKind.FALCO
     if not _TETRAGON_EVENTS.isdisjoint(fields) and any(isinstance(fields.get(name), dict) for name in _TETRAGON_EVENTS):
