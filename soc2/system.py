@@ -211,7 +211,7 @@ class Feed(Section, frozen=True):
     """A list that no API knows, exported to a file (CSV, JSON or YAML; relative to system.toml): who answers for it, of
     which day it is, how old it may be and, when the owner gives it, the SHA-256 of the file."""
 
-    kind: Literal["roster", "leavers", "access-review", "duties"]
+    kind: Literal["roster", "leavers", "access-review", "duties", "alerts"]
     path: str
     owner: Annotated[str, Meta(min_length=1)]
     date: date
