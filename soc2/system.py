@@ -15,6 +15,8 @@ from soc2.log_sources import Logs, checked_logs
 from soc2.section import Days, Reason, Section
 from soc2.toml_file import TomlFile
 
+Hours = Annotated[int, Meta(ge=1, le=8760)]
+
 
 class About(Section, frozen=True):
     """Whose system it is, which criteria are examined (empty: all) and where the waivers stand."""
@@ -169,7 +171,7 @@ class Thresholds(Section, frozen=True):
     """Limits, in days unless the name says otherwise. Defaults: CIS AWS Foundations Benchmark for credentials (90) and,
     likewise, for roles and client certificates, the catalogue's floor of 90 days for logs and for access reviews, three
     zones for surviving the loss of one with a quorum left, a minute for a token to be refused (the API server remembers
-    a token for ten seconds)."""
+    a token for ten seconds). How soon an alert is opened and handled is the owner's policy; the defaults are ours."""
 
     access_key_max_age_days: Days = 90
     credential_unused_days: Days = 90
@@ -187,6 +189,18 @@ class Thresholds(Section, frozen=True):
     access_review_days: Days = 90
     node_zones: Annotated[int, Meta(ge=1, le=10)] = 3
     tier1_replicas: Annotated[int, Meta(ge=1, le=100)] = 2
+    alert_triage_hours_critical: Hours = 1
+    alert_triage_hours_high: Hours = 4
+    alert_triage_hours_medium: Hours = 24
+    alert_triage_hours_low: Hours = 72
+    alert_opening_minutes: Annotated[int, Meta(ge=1, le=10_080)] = 60
+    tampering_alert_minutes: Annotated[int, Meta(ge=1, le=10_080)] = 15
+    ticket_hours: Hours = 24
+
+    @property
+    def alert_triage_hours(self) -> dict[str, int]:
+        """Return the hours within which a disposition is to be found, by Sigma level; the level informational has none."""
+        return {level: getattr(self, f"alert_triage_hours_{level}") for level in ("critical", "high", "medium", "low")}
 
 
 class Search(Section, frozen=True):
