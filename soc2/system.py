@@ -16,6 +16,7 @@ from soc2.section import Days, Reason, Section
 from soc2.toml_file import TomlFile
 
 Hours = Annotated[int, Meta(ge=1, le=8760)]
+Logged = Annotated[str, Meta(pattern=r"^(AWS::IAM::(User|Role)|User|Group)/.+$|^ServiceAccount/[^/]+/[^/]+$")]
 
 
 class About(Section, frozen=True):
@@ -115,6 +116,10 @@ class Access(Section, frozen=True):
     controls, as administrators may. ``accepted_paths`` are subjects whose way to more rights is cut by what RBAC does
     not show, such as an admission policy; ``data_readers`` read ``subject -> store``, for example
     ``ServiceAccount/notes/api -> AWS::S3::Bucket/attachments``.
+
+    ``break_glass`` are identities for emergencies, each use of which needs a ticket; ``pipelines`` are those by which
+    reviewed changes of access are made. Both are told in logs, as ``AWS::IAM::User/name``, ``AWS::IAM::Role/name``,
+    ``User/name``, ``Group/name`` or ``ServiceAccount/namespace/name``.
     """
 
     cluster_admins: tuple[str, ...] = ()
@@ -126,6 +131,8 @@ class Access(Section, frozen=True):
     certificate_users: tuple[str, ...] = ()
     accepted_paths: tuple[str, ...] = ()
     data_readers: tuple[Annotated[str, Meta(pattern=r"^[^>]+ -> [^>]+$")], ...] = ()
+    break_glass: tuple[Logged, ...] = ()
+    pipelines: tuple[Logged, ...] = ()
     matrix: tuple[MatrixEntry, ...] = ()
     control_owners: tuple[str, ...] = ()
     cloud_admins: tuple[str, ...] = ()
