@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from soc2.gather.logs.questions import ACCESS_CHANGES, PRIVILEGED_USE
+from soc2.detect.engine import Detector
+from soc2.detect.rules import SHIPPED, RuleSet, load_rules
+from soc2.gather.codec import canonical
+from soc2.gather.logs.collection import LOGS, source_name
+from soc2.gather.logs.kept import kept_log
+from soc2.gather.logs.questions import ACCESS_CHANGES, PRIVILEGED_USE, write_questions
 from soc2.gather.source import Listing
-from soc2.model.logs import Alert
+from soc2.model.logs import Alert, LogKind
+from soc2.model.population import Cause, Problem, SourceStatus
 
 if TYPE_CHECKING:
     from soc2.gather.source import Gatherer
@@ -16,10 +26,64 @@ _QUESTIONS = (*PRIVILEGED_USE, *ACCESS_CHANGES)
 
 
 @dataclass(frozen=True)
+class Scan:
+    """What all rules found; ``reads`` are the kinds of log that rules read, by the rules' ids and criteria."""
+
+    alerts: tuple[Alert, ...]
+    reads: Mapping[tuple[str, str], frozenset[LogKind]]
+
+
+@dataclass(frozen=True)
+class LogScan:
+    """All rules, the owner's among them, over all logs that were collected, and what is unusual in them.
+
+    A rule that cannot be used is a problem of this source, for what it would have found is not known; the others run.
+    """
+
+    name: str = "scan of the logs"
+
+    def gather(self, gatherer: Gatherer) -> Listing[Scan]:
+        started = datetime.now(UTC)
+        logs = gatherer.system.logs
+        collected = {source_name(log.source): log for log in gatherer.get(LOGS).items}
+        files: dict[LogKind, list[Path]] = {}
+        with tempfile.TemporaryDirectory(prefix="soc2-scan-") as folder:
+            questions = write_questions(gatherer.system.access, Path(folder))
+            rules = load_rules([SHIPPED, questions, *(Path(name) for name in logs.sigma_rules)])
+            window = None
+            for source in logs.sources:
+                if log := collected.get(source_name(source.name)):
+                    window = (log.since, log.until)
+                    files.setdefault(source.kind, []).extend(kept_log(gatherer, source).files(log.since))
+            since, until = window or (None, None)
+            with Detector(rules, Path(folder), since=since, until=until) as detector:
+                for kind, found in files.items():
+                    if found:
+                        detector.add_kept(kind, found)
+                alerts = tuple(detector.alerts(with_anomalies=True))
+        problem = Problem(Cause.MALFORMED, "; ".join(map(str, rules.problems))) if rules.problems else None
+        status = gatherer.evidence.answered(
+            self.name,
+            f"{len(rules.rules) + len(rules.correlations)} rules over {', '.join(files) or 'no logs'}",
+            identity="the caller",
+            started=started,
+            pages=1,
+            items=len(alerts),
+            sha256=gatherer.evidence.keep(canonical(alerts)),
+            problem=problem,
+        )
+        return Listing((Scan(alerts, _reads(rules)),), (status,))
+
+
+SCAN = LogScan()
+
+
+@dataclass(frozen=True)
 class Detections:
     """The alerts of some criteria, of all criteria but some, or of some rules.
 
-    Only the logs count that those rules read: each kind of them that is declared has to be complete.
+    Only those logs count that the rules read: each that is declared and of their kinds has to be complete. When none is
+    declared, nothing is known, unless the owner says why the system has no such logs.
     """
 
     name: str
@@ -34,7 +98,35 @@ class Detections:
         return criterion in self.criteria if self.criteria else criterion not in self.besides
 
     def gather(self, gatherer: Gatherer) -> Listing[Alert]:
-        raise NotImplementedError
+        scanned = gatherer.get(SCAN)
+        (scan,) = scanned.items
+        kinds = frozenset(kind for (rule, criterion), read in scan.reads.items() if self.has(rule, criterion) for kind in read)
+        logs = gatherer.system.logs
+        declared = {source_name(source.name) for source in logs.sources if source.kind in kinds}
+        absent = {entry.kind: entry.reason for entry in logs.absent}
+        if kinds and kinds <= absent.keys():
+            return Listing((), (), exempt="; ".join(sorted({absent[kind] for kind in kinds})))
+        statuses = tuple(
+            status for status in gatherer.get(LOGS).statuses if status.source in declared or status.source == LOGS.name
+        )
+        if not declared:
+            wanted = ", ".join(sorted(kinds - absent.keys()))
+            statuses += (
+                SourceStatus(self.name, "the declared logs", 0, 0, None, Problem(Cause.ABSENT, _UNDECLARED.format(wanted))),
+            )
+        alerts = tuple(alert for alert in scan.alerts if self.has(alert.rule_id, alert.criterion))
+        return Listing(alerts, (*statuses, *scanned.statuses))
+
+
+_UNDECLARED = "declare under [[logs.sources]] where there are logs of one of {}, or under [[logs.absent]] why there are none"
+
+
+def _reads(rules: RuleSet) -> dict[tuple[str, str], frozenset[LogKind]]:
+    kinds = {rule.id: frozenset({rule.kind}) for rule in rules.rules}
+    for correlation in rules.correlations:
+        kinds[correlation.id] = frozenset(kind for step in correlation.steps for kind in kinds[step])
+    every = (*rules.rules, *rules.correlations)
+    return {(one.id, one.criterion): kinds[one.id] for one in every if one.alerts}
 
 
 UNAUTHORIZED_ACCESS = Detections("detections of unauthorized access", ("CC6.1", "CC6.2"))
