@@ -121,6 +121,7 @@ class Logs(Section, frozen=True):
     minutes), ``log_canary_seconds`` a line of a pod to the log of containers (CC7.2-05: five); ``canary_image`` is what
     that pod runs. ``prometheus`` is where the counters of the agents themselves are; ``prometheus_token_env`` names the
     environment variable that holds its token."""
+    unreadable before what it shows is no evidence. ``sigma_rules`` are folders of rules beside those that are shipped."""
 
     store: Name | None = None
     window_hours: Annotated[int, Meta(ge=1, le=8784)] = 24
@@ -133,6 +134,7 @@ class Logs(Section, frozen=True):
     canary_image: Name | None = None
     prometheus: Annotated[str, Meta(pattern=r"^https?://[^/]+")] | None = None
     prometheus_token_env: Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    sigma_rules: tuple[Name, ...] = ()
     sources: tuple[LogSource, ...] = ()
     absent: tuple[AbsentLog, ...] = ()
 
@@ -181,7 +183,12 @@ def checked_logs(logs: Logs, file: TomlFile) -> Logs:
         msgspec.structs.replace(source, path=_beside(file.path, source.path)) if source.path else source
         for source in logs.sources
     )
-    return msgspec.structs.replace(logs, sources=sources, store=_beside(file.path, logs.store) if logs.store else None)
+    store = _beside(file.path, logs.store) if logs.store else None
+    rules = tuple(_beside(file.path, folder) for folder in logs.sigma_rules)
+    for index, folder in enumerate(rules):
+        if not Path(folder).is_dir():
+            raise file.error(("logs", "sigma_rules", index), f"{folder} is no folder", "name a folder of Sigma rules")
+    return msgspec.structs.replace(logs, sources=sources, store=store, sigma_rules=rules)
 
 
 _ONLY_WITH = {"streams": "cloudwatch", "query": "loki", "tenant": "loki", "token_env": "loki"}

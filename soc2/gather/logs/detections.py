@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from soc2.detect.engine import Detector
 from soc2.detect.rules import SHIPPED, RuleSet, load_rules
 from soc2.gather.codec import canonical
-from soc2.gather.logs.collection import LOGS, source_name
+from soc2.gather.logs.collection import LOGS, SomeLogs, source_name
 from soc2.gather.logs.kept import kept_log
 from soc2.gather.logs.questions import ACCESS_CHANGES, PRIVILEGED_USE, write_questions
 from soc2.gather.source import Listing
+from soc2.model.log_health import CollectedLog, silences
 from soc2.model.logs import Alert, LogKind
 from soc2.model.population import Cause, Problem, SourceStatus
 
@@ -101,24 +102,35 @@ class Detections:
         scanned = gatherer.get(SCAN)
         (scan,) = scanned.items
         kinds = frozenset(kind for (rule, criterion), read in scan.reads.items() if self.has(rule, criterion) for kind in read)
-        logs = gatherer.system.logs
-        declared = {source_name(source.name) for source in logs.sources if source.kind in kinds}
-        absent = {entry.kind: entry.reason for entry in logs.absent}
+        absent = {entry.kind: entry.reason for entry in gatherer.system.logs.absent}
         if kinds and kinds <= absent.keys():
             return Listing((), (), exempt="; ".join(sorted({absent[kind] for kind in kinds})))
-        statuses = tuple(
-            status for status in gatherer.get(LOGS).statuses if status.source in declared or status.source == LOGS.name
-        )
-        if not declared:
-            wanted = ", ".join(sorted(kinds - absent.keys()))
-            statuses += (
-                SourceStatus(self.name, "the declared logs", 0, 0, None, Problem(Cause.ABSENT, _UNDECLARED.format(wanted))),
-            )
         alerts = tuple(alert for alert in scan.alerts if self.has(alert.rule_id, alert.criterion))
+        logs = gatherer.get(SomeLogs(f"logs for {self.name}", kinds, current=True))
+        statuses = logs.statuses
+        if not any(source.kind in kinds for source in gatherer.system.logs.sources):
+            statuses += (self._status(Problem(Cause.ABSENT, _UNDECLARED.format(", ".join(sorted(kinds - absent.keys()))))),)
+        if not alerts and (silent := [name for log in logs.items for name in _silent(log)]):
+            statuses += (self._status(Problem(Cause.STALE, f"nothing is found, but silent was {', '.join(silent)}")),)
         return Listing(alerts, (*statuses, *scanned.statuses))
+
+    def _status(self, problem: Problem) -> SourceStatus:
+        return SourceStatus(self.name, "the declared logs", 0, 0, None, problem)
 
 
 _UNDECLARED = "declare under [[logs.sources]] where there are logs of one of {}, or under [[logs.absent]] why there are none"
+
+
+def _silent(log: CollectedLog) -> Iterator[str]:
+    """Yield the streams that were silent, between their first record and their last, for longer than the log may be."""
+    if log.gap_limit_minutes is None:
+        return
+    longest = timedelta(minutes=log.gap_limit_minutes)
+    for stream in log.streams:
+        if stream.oldest and stream.newest:
+            for since, until in silences(stream.hours, max(log.since, stream.oldest), stream.newest):
+                if until - since >= longest:
+                    yield f"{log.source} {stream.name} from {since:%Y-%m-%dT%H:%MZ} until {until:%H:%MZ}"
 
 
 def _reads(rules: RuleSet) -> dict[tuple[str, str], frozenset[LogKind]]:
