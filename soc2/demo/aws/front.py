@@ -26,7 +26,7 @@ from soc2.gather.aws.permissions import permission
 DENIED_ACCESS_KEY = "AKIADENIEDEXAMPLE000"
 AUDITOR_ACCESS_KEY = "AKIAAUDITOREXAMPLE00"
 _AUDITOR_POLICY = Path(__file__).resolve().parents[3] / "deploy" / "aws" / "policy.json"
-_HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "content-encoding"})
+_HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "content-encoding", "expect"})
 
 
 class Front(ThreadingHTTPServer):
@@ -79,6 +79,12 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(answer.status, {"Content-Type": answer.content_type}, answer.body)
 
     do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_PATCH = _serve  # noqa: N815
+
+    def handle_expect_100(self) -> bool:
+        """Let the client send its body at once, which else it does after a second."""
+        super().handle_expect_100()
+        self.wfile.flush()
+        return True
 
     def _body(self) -> bytes:
         if self.headers.get("Transfer-Encoding", "").lower() == "chunked":

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from soc2.detect.engine import Detector
-from soc2.detect.rules import SHIPPED, RuleSet, load_rules
+from soc2.detect.rules import SHIPPED, Correlation, Rule, RuleSet, load_rules
 from soc2.gather.codec import canonical
 from soc2.gather.logs.collection import LOGS, SomeLogs, source_name
 from soc2.gather.logs.kept import kept_log
@@ -137,7 +137,7 @@ def _reads(rules: RuleSet) -> dict[tuple[str, str], frozenset[LogKind]]:
     kinds = {rule.id: frozenset({rule.kind}) for rule in rules.rules}
     for correlation in rules.correlations:
         kinds[correlation.id] = frozenset(kind for step in correlation.steps for kind in kinds[step])
-    every = (*rules.rules, *rules.correlations)
+    every: tuple[Rule | Correlation, ...] = (*rules.rules, *rules.correlations)
     return {(one.id, one.criterion): kinds[one.id] for one in every if one.alerts}
 
 

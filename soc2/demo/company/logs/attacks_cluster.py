@@ -12,7 +12,7 @@ from soc2.demo.company.logs.scene import OFFICE, Event, pod, pod_address, worklo
 Told = Iterator[tuple[str, Event]]
 
 _AUDIT, _FALCO, _CONTAINERS = "kubernetes-audit", "falco", "containers"
-_CURL = "curl/8.16.0"
+_UNUSUAL = "Go-http-client/2.0"
 
 
 def denied_spike(time: datetime, dice: random.Random) -> Told:
@@ -28,7 +28,7 @@ def denied_spike(time: datetime, dice: random.Random) -> Told:
         verb, resource = asked[number % len(asked)]
         namespace = "" if resource == "nodes" else ("payments", "accounts", "notes")[number % 3]
         at = time + timedelta(seconds=3 * number)
-        yield _AUDIT, audit.event(at, dice, who, address, verb, resource, namespace=namespace, code=403, agent=_CURL)
+        yield _AUDIT, audit.event(at, dice, who, address, verb, resource, namespace=namespace, code=403, agent=_UNUSUAL)
 
 
 def secrets_enumerated(time: datetime, dice: random.Random) -> Told:
@@ -41,14 +41,16 @@ def secrets_enumerated(time: datetime, dice: random.Random) -> Told:
         at = time + timedelta(seconds=2 * number)
         yield (
             _AUDIT,
-            audit.event(at, dice, who, address, "list", "secrets", namespace=namespace, agent=_CURL, allowed_by="RBAC"),
+            audit.event(at, dice, who, address, "list", "secrets", namespace=namespace, agent=_UNUSUAL, allowed_by="RBAC"),
         )
     for number in range(12):
         at, name = time + timedelta(seconds=20 + number), f"credentials-{number}"
         place = ("payments", "accounts", "notes")[number % 3]
         yield (
             _AUDIT,
-            audit.event(at, dice, who, address, "get", "secrets", namespace=place, name=name, agent=_CURL, allowed_by="RBAC"),
+            audit.event(
+                at, dice, who, address, "get", "secrets", namespace=place, name=name, agent=_UNUSUAL, allowed_by="RBAC"
+            ),
         )
 
 
