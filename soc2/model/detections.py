@@ -93,7 +93,8 @@ def with_records(detections: Iterable[Detection], rows: Iterable[AlertRow]) -> l
     """Join episodes with the rows about them, in the order of the rows. Rows about none of them are left out.
 
     A row that says when its matter occurred is about every matching episode then; any other is about the last
-    matching episode that began before the row was opened.
+    matching episode that began before the row was opened or, when there is none, about the first that began within
+    ``EPISODE_GAP`` of it: the time of a correlation is that of its last event, and whoever was told may have been sooner.
     """
     given = list(detections)
     about: list[list[AlertRow]] = [[] for _ in given]
@@ -122,6 +123,7 @@ def _then(row: AlertRow, matching: list[int], detections: list[Detection]) -> li
     if row.occurred is not None:
         began, ended = row.occurred.first - EPISODE_GAP, row.occurred.last + EPISODE_GAP
         return [number for number, (first, last) in times.items() if first < ended and began < last] + untimed
-    begun = {number: first for number, (first, _) in times.items() if first <= row.opened.last}
-    newest = max(begun.values(), default=None)
-    return [number for number, first in begun.items() if first == newest] + untimed
+    firsts = {number: first for number, (first, _) in times.items()}
+    begun = max((first for first in firsts.values() if first <= row.opened.last), default=None)
+    soon = min((first for first in firsts.values() if row.opened.last < first < row.opened.last + EPISODE_GAP), default=None)
+    return [number for number, first in firsts.items() if first == (begun or soon)] + untimed

@@ -104,12 +104,16 @@ class Day:
         return random.Random(f"{self.seed} {name}")  # noqa: S311
 
     def times(self, dice: random.Random, each_hour: float) -> Iterator[datetime]:
-        """Yield times about ``each_hour`` to the hour, evenly but for a little jitter, in order and before the end."""
+        """Yield times about ``each_hour`` to the hour, evenly but for a little jitter, in order and before the end.
+
+        The last is close to the end: from every stream something has just arrived when logs are brought there.
+        """
         step = timedelta(hours=1) / each_hour
         time = self.start + step * dice.uniform(0.1, 0.5)
         while time < self.end:
             yield time.replace(microsecond=dice.randrange(1000) * 1000)
             time += step * dice.uniform(0.9, 1.1)
+        yield self.end - timedelta(milliseconds=dice.randrange(200, 2000))
 
     def working(self, dice: random.Random, each_hour: float) -> Iterator[datetime]:
         """As ``times``, in working hours only."""
