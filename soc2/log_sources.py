@@ -115,13 +115,12 @@ class Logs(Section, frozen=True):
     """``store`` is the folder where normalised logs and what was read already are kept from run to run; without one they
     stay in the run's folder. ``since`` and ``until`` are ISO 8601 times or durations back from now; the window ends now
     and is ``window_hours`` long unless they say otherwise. ``max_malformed_share`` (0 to 1) of a source's records may be
-    unreadable before what it shows is no evidence.
+    unreadable before what it shows is no evidence. ``sigma_rules`` are folders of rules beside those that are shipped.
 
     ``canary_seconds`` is how long a denied request may take to the log of the API server (the catalogue's CC6.2-13: ten
     minutes), ``log_canary_seconds`` a line of a pod to the log of containers (CC7.2-05: five); ``canary_image`` is what
     that pod runs. ``prometheus`` is where the counters of the agents themselves are; ``prometheus_token_env`` names the
     environment variable that holds its token."""
-    unreadable before what it shows is no evidence. ``sigma_rules`` are folders of rules beside those that are shipped."""
 
     store: Name | None = None
     window_hours: Annotated[int, Meta(ge=1, le=8784)] = 24

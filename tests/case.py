@@ -38,9 +38,9 @@ from soc2.gather.logs.agents import LogAgents
 from soc2.gather.logs.audit_records import AuditRecords
 from soc2.gather.logs.canary import AuditCanary
 from soc2.gather.logs.collection import LogCollections, SomeLogs
+from soc2.gather.logs.detections import Detections
 from soc2.gather.logs.pod_canary import LogCanary
 from soc2.gather.logs.trail_digests import TrailDigests
-from soc2.gather.logs.detections import Detections
 from soc2.gather.source import RUNNING, Listing, Source
 from soc2.judge import Declarations, Rule, Verdict
 from soc2.model.access.controls import ControlPower, Way

@@ -71,10 +71,9 @@ def _hold(folder: Path, variant: str, stopping: threading.Event, say: object) ->
         def start_cloud() -> tuple[dict[str, str], Shipper]:
             cloud.start()
             instances = seed(company, cloud.env)
-            digests.deliver(cloud.env)
-            return instances
             shipper = Shipper(cloud.env, cluster.audit_log, folder / ALERTS)
             shipper.seed(variant)
+            digests.deliver(cloud.env)
             return instances, shipper
 
         def start_cluster() -> Path:
@@ -107,11 +106,11 @@ def _hold(folder: Path, variant: str, stopping: threading.Event, say: object) ->
         state.write(folder)
         children = (*cluster.children, *cloud.children)
         while not stopping.wait(_WATCH_SECONDS):
-            digests.deliver(cloud.env)
             ended = [child.name for child in children if not child.running]
             if ended:
                 raise RuntimeError(f"these servers ended by themselves: {', '.join(ended)}; look at the logs in {folder}")
             shipper.ship()
+            digests.deliver(cloud.env)
 
 
 def _watch_lifeline(stopping: threading.Event) -> None:

@@ -67,7 +67,8 @@ class Shipper:
         self._ship_audit_log()
         now = datetime.now(UTC)
         if now - self._shipped >= _EACH:
-            self._deliver({name: [event for event in events if event.time <= now] for name, events in self._coming.items()})
+            due = {name: [event for event in events if event.time <= now] for name, events in self._coming.items()}
+            self._deliver(due, now)
             self._coming = {name: [event for event in events if event.time > now] for name, events in self._coming.items()}
             self._shipped = now
 
@@ -83,10 +84,10 @@ class Shipper:
         texts = whole.decode().splitlines()
         self._put(_AUDIT, audit.STREAM, [{"timestamp": _milliseconds(text, now), "message": text} for text in texts])
 
-    def _deliver(self, made: Made) -> None:
+    def _deliver(self, made: Made, now: datetime | None = None) -> None:
         for log in LOGS:
             if log.prefix:
-                for key, content in objects(log, made[log.name]):
+                for key, content in objects(log, made[log.name], now):
                     self._s3.put_object(Bucket=BUCKET, Key=key, Body=content)
             for stream, events in batches(made[log.name]) if log.group else ():
                 self._put(log, stream, events)

@@ -64,8 +64,13 @@ def lines(events: Iterable[Event]) -> list[str]:
     return [one if isinstance(one := event.record, str) else json.dumps(one, separators=(",", ":")) for event in events]
 
 
-def objects(log: Log, events: Iterable[Event]) -> Iterator[tuple[str, bytes]]:
-    """Yield key and content of each object that the bucket has of a log, as AWS writes them."""
+def objects(log: Log, events: Iterable[Event], delivered: datetime | None = None) -> Iterator[tuple[str, bytes]]:
+    """Yield key and content of each object that the bucket has of a log, as AWS writes them: one that is ``delivered``
+    now, else one for each of the periods in which they were."""
+    if delivered is not None:
+        if found := list(events):
+            yield _key(log, delivered, len(found)), _content(log, found)
+        return
     for period, group in groupby(events, key=lambda event: _period(event.time)):
         found = list(group)
         yield _key(log, period, len(found)), _content(log, found)
@@ -78,7 +83,7 @@ def _period(time: datetime) -> datetime:
 
 def _key(log: Log, period: datetime, count: int) -> str:
     folder = f"AWSLogs/{ACCOUNT}/{log.prefix}/{REGION}/{period:%Y/%m/%d}"
-    unique = f"{period:%d%H%M}{count:04d}NorthWnd"
+    unique = f"{period:%d%H%M%S}{count:04d}NorthWnd"
     match log.prefix:
         case "CloudTrail":
             return f"{folder}/{ACCOUNT}_CloudTrail_{REGION}_{period:%Y%m%dT%H%MZ}_{unique}.json.gz"
