@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from functools import cache
 
@@ -83,18 +83,25 @@ def _episode(alerts: list[Alert]) -> Detection:
         actor=first.actor,
         object=first.object,
         count=len(alerts),
-        first=first.time,
+        first=_began(first),
         last=last.time,
         place=f"{first.file}, line {first.line}",
     )
+
+
+def _began(alert: Alert) -> datetime | None:
+    """Return when an alert was due. That of a correlation bears the time of its last event, and says when it was fulfilled."""
+    fulfilled = alert.fields.get("first")
+    if alert.time is None or "events" not in alert.fields or not isinstance(fulfilled, str):
+        return alert.time
+    return min(alert.time, datetime.fromisoformat(fulfilled).replace(tzinfo=UTC))
 
 
 def with_records(detections: Iterable[Detection], rows: Iterable[AlertRow]) -> list[Detection]:
     """Join episodes with the rows about them, in the order of the rows. Rows about none of them are left out.
 
     A row that says when its matter occurred is about every matching episode then; any other is about the last
-    matching episode that began before the row was opened or, when there is none, about the first that began within
-    ``EPISODE_GAP`` of it: the time of a correlation is that of its last event, and whoever was told may have been sooner.
+    matching episode that began before the row was opened.
     """
     given = list(detections)
     about: list[list[AlertRow]] = [[] for _ in given]
@@ -123,7 +130,6 @@ def _then(row: AlertRow, matching: list[int], detections: list[Detection]) -> li
     if row.occurred is not None:
         began, ended = row.occurred.first - EPISODE_GAP, row.occurred.last + EPISODE_GAP
         return [number for number, (first, last) in times.items() if first < ended and began < last] + untimed
-    firsts = {number: first for number, (first, _) in times.items()}
-    begun = max((first for first in firsts.values() if first <= row.opened.last), default=None)
-    soon = min((first for first in firsts.values() if row.opened.last < first < row.opened.last + EPISODE_GAP), default=None)
-    return [number for number, first in firsts.items() if first == (begun or soon)] + untimed
+    begun = {number: first for number, (first, _) in times.items() if first <= row.opened.last}
+    newest = max(begun.values(), default=None)
+    return [number for number, first in begun.items() if first == newest] + untimed

@@ -89,8 +89,7 @@ def test_a_row_is_about_what_it_names_when_it_happened(
         if given_row.occurred is None:
             of_rule = sorted(item.first for item in found if item.rule_id == "r" and item.first)
             begun = [first for first in of_rule if first <= given_row.opened.last]
-            soon = [first for first in of_rule if given_row.opened.last < first < given_row.opened.last + EPISODE_GAP]
-            assert {item.first for item in about} == set(begun[-1:] or soon[:1])
+            assert {item.first for item in about} == set(begun[-1:])
         else:
             at = given_row.occurred.first
             near = [item for item in found if item.rule_id == "r" and item.first and item.last]
@@ -136,6 +135,13 @@ def test_an_alert_counts_inside_its_limit(opened_after: int, asked_after: int, l
     assert len(said(rule(told))) == (overdue and opened_after > limit)
     assert len(said(rule(detected()))) == overdue
     assert said(rule(detected(time=None))) == []
+
+
+def test_a_correlation_begins_when_it_was_fulfilled() -> None:
+    told = {"user": "ann", "events": 9, "first": "2026-06-01T11:10:00", "last": "2026-06-01T12:00:00"}
+    found = detected(row(NOON - 40 * MINUTE), fields=told)
+    assert (found.first, found.last, len(found.rows)) == (NOON - 50 * MINUTE, NOON, 1)
+    assert detected(fields={"first": "Ann"}).first == NOON
 
 
 def test_what_is_wrong_with_the_handling_is_said() -> None:

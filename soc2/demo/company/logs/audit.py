@@ -152,8 +152,8 @@ _ROUTINE: dict[tuple[str, str], tuple[float, tuple[tuple[str, str, str, str], ..
         2,
         (
             ("list", "certificates", "", ""),
-            ("get", "secrets", "storefront", "web-tls"),
-            ("get", "secrets", "notes", "api-tls"),
+            ("get", "secrets", "platform", "web-tls"),
+            ("get", "secrets", "platform", "api-tls"),
         ),
     ),
     ("platform", "metrics"): (3, (("list", "nodes", "", ""), ("list", "pods", "", ""))),
