@@ -101,7 +101,7 @@ def with_records(detections: Iterable[Detection], rows: Iterable[AlertRow]) -> l
     """Join episodes with the rows about them, in the order of the rows. Rows about none of them are left out.
 
     A row that says when its matter occurred is about every matching episode then; any other is about the last
-    matching episode that began before the row was opened.
+    matching episode that began before the row was opened, and those that began less than ``EPISODE_GAP`` before that one.
     """
     given = list(detections)
     about: list[list[AlertRow]] = [[] for _ in given]
@@ -132,4 +132,4 @@ def _then(row: AlertRow, matching: list[int], detections: list[Detection]) -> li
         return [number for number, (first, last) in times.items() if first < ended and began < last] + untimed
     begun = {number: first for number, (first, _) in times.items() if first <= row.opened.last}
     newest = max(begun.values(), default=None)
-    return [number for number, first in begun.items() if first == newest] + untimed
+    return [number for number, first in begun.items() if newest and newest - first < EPISODE_GAP] + untimed

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from soc2.demo.company.logs.scene import ACCOUNT, BASTION, NODES, PROXY, Day, Event, Node
+from soc2.demo.company.logs.scene import ACCOUNT, BASTION, ENDPOINT, NODES, PROXY, Day, Event, Node
 
 HEADER = "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status"
 _BALANCER = "10.20.14.5"
@@ -31,8 +31,8 @@ def event(
 
 
 def quiet(day: Day) -> Iterator[Event]:
-    """Yield the flows of a day without anything out of the ordinary, of the nodes and of the database's proxy."""
-    for each in (*NODES, PROXY):
+    """Yield the flows of a day without anything out of the ordinary, of nodes, databases and endpoints."""
+    for each in (*NODES, PROXY, ENDPOINT):
         dice = day.dice(f"flows {each.name}")
         for number, time in enumerate(day.times(dice, 6)):
             yield _flow(dice, each, number, time)
@@ -42,6 +42,8 @@ def _flow(dice: random.Random, at: Node, number: int, time: datetime) -> Event:
     packets = dice.randrange(10, 400)
     volume = (packets, packets * dice.randrange(60, 900))
     port = dice.randrange(32768, 60999)
+    if at is ENDPOINT:
+        return event(time, at, dice.choice(NODES).address, at.address, (port, 443), volume)
     if at is PROXY:
         return event(time, at, dice.choice(NODES).address, at.address, (port, 5432), volume)
     match number % 6:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
 from typing import Any
 
 import yaml
@@ -14,7 +15,7 @@ import yaml
 from soc2.demo.company import FOLDER
 from soc2.demo.company.logs import attacks_cloud, attacks_cluster, attacks_nodes
 from soc2.demo.company.logs.scene import Day, Event, stamp
-from soc2.demo.company.logs.store import Made, quiet_logs
+from soc2.demo.company.logs.store import Made, lines, quiet_logs
 from soc2.demo.company.weaknesses import weaknesses
 
 Attack = Callable[[datetime, random.Random], Iterator[tuple[str, Event]]]
@@ -94,7 +95,7 @@ def _row(row: Mapping[str, str], happened: datetime) -> dict[str, str]:
 def _silenced(event: Event, patch: Mapping[str, Any], day: Day) -> bool:
     """Tell whether an event falls into the whole hours in which its stream is silent."""
     begin = (day.end - ago(patch["ago"])).replace(minute=0, second=0, microsecond=0)
-    return event.stream == patch["stream"] and begin <= event.time < begin + ago(patch["for"])
+    return fnmatchcase(event.stream, patch["stream"]) and begin <= event.time < begin + ago(patch["for"])
 
 
 def _garble(events: list[Event], patch: Mapping[str, Any], day: Day) -> None:
@@ -102,5 +103,5 @@ def _garble(events: list[Event], patch: Mapping[str, Any], day: Day) -> None:
     dice = day.dice(f"garble {patch['garble']}")
     for number, event in enumerate(events):
         if event.stream == patch["stream"] and dice.random() < patch["share"]:
-            text = event.record if isinstance(event.record, str) else str(event.record).replace("'", '"')
+            (text,) = lines([event])
             events[number] = replace(event, record=text[: len(text) // 2])

@@ -47,6 +47,7 @@ NODES = tuple(
     for number in range(1, 5)
 )
 PROXY = Node("database-proxy", "10.20.8.20", "i-09a4b8c2d6e0f1a2b", "eni-09c3d5e7f9a1b2c3d")
+ENDPOINT = Node("vpc-endpoint", "10.20.9.30", "", "eni-0ac3d5e7f9a1b2c3d")
 
 WORKLOADS = (
     Workload("accounts", "api", "accounts-api", ("node-1", "node-2"), "api", "nn-accounts-api"),

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from soc2.demo.company.logs import audit, containers, flows, nodes, sensors, trail
-from soc2.demo.company.logs.scene import ACCOUNT, PROXY, REGION, Day, Event
+from soc2.demo.company.logs.scene import ACCOUNT, ENDPOINT, NODES, PROXY, REGION, Day, Event
 
 BUCKET = "northwind-logs"
 # A trail delivers about every five minutes; half an hour keeps the demo small.
@@ -30,19 +30,16 @@ class Log:
     """Under ``AWSLogs/ACCOUNT``."""
 
 
-def _nodes_flows(day: Day) -> Iterator[Event]:
-    return (event for event in flows.quiet(day) if event.stream != PROXY.name)
-
-
-def _proxy_flows(day: Day) -> Iterator[Event]:
-    return (event for event in flows.quiet(day) if event.stream == PROXY.name)
+def _flows_at(*names: str) -> Callable[[Day], Iterable[Event]]:
+    return lambda day: (event for event in flows.quiet(day) if event.stream in names)
 
 
 LOGS = (
     Log("kubernetes-audit", audit.quiet, group="/aws/eks/nn-staging/cluster"),
     Log("cloudtrail", trail.quiet, prefix="CloudTrail"),
-    Log("flows-of-nodes", _nodes_flows, prefix="vpcflowlogs"),
-    Log("flows-of-databases", _proxy_flows, group="/northwind/flow-logs"),
+    Log("flows-of-nodes", _flows_at(*(node.name for node in NODES)), prefix="vpcflowlogs"),
+    Log("flows-of-databases", _flows_at(PROXY.name), group="/northwind/flow-logs"),
+    Log("flows-of-endpoints", _flows_at(ENDPOINT.name), group="/northwind/endpoint-flow-logs"),
     Log("containers", containers.quiet, group="/aws/containerinsights/nn-staging/application"),
     Log("journals", nodes.quiet_journal, group="/northwind/nodes"),
     Log("auditd", nodes.quiet_auditd, group="/northwind/auditd"),
