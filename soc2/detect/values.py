@@ -45,7 +45,6 @@ class Operand:
     text: str
     folded: str
     number: str
-    boolean: bool = False
 
     @classmethod
     def of_text(cls, sql: str) -> Operand:
@@ -56,7 +55,7 @@ class Operand:
         if place.type in _NUMBERS:
             return cls(place.text, f"lower({place.text})", place.sql)
         if place.type == "BOOLEAN":
-            return cls(place.text, place.text, "CAST(NULL AS DOUBLE)", boolean=True)
+            return cls(place.text, place.text, "CAST(NULL AS DOUBLE)")
         # Elements of lists, which a lambda names, have no copy.
         own = place.sql.removeprefix("struct_extract(" * place.path.count(".")).startswith('"')
         folded = lowered(place.path) if place.type == "VARCHAR" and own else None
@@ -97,7 +96,7 @@ def predicate(value: SigmaType, operand: Operand, placeholders: Placeholders) ->
         case SigmaNumber():
             return [_number(value.number, operand)]
         case SigmaCompareExpression():
-            return [Test(f"{operand.number} {_OPERATORS[value.op]} {value.number.number!r}", 8)]
+            return [Test(f"{operand.number} {_OPERATORS[value.op]} {_written(value.number.number)}", 8)]
         case SigmaRegularExpression():
             return [Test(f"regexp_matches({operand.text}, {literal(_regex(value, placeholders))})", 20)]
         case SigmaCIDRExpression():
@@ -179,7 +178,12 @@ def _equal(left: str, right: str) -> Test:
 def _number(number: int | float, operand: Operand) -> Test:
     if isinstance(number, int) and abs(number) > _EXACT:
         return _equal(operand.text, literal(str(number)))
-    return _equal(operand.number, repr(number))
+    return _equal(operand.number, _written(number))
+
+
+def _written(number: int | float) -> str:
+    """A number in SQL, which knows no integers of any size."""
+    return repr(number if isinstance(number, float) or abs(number) < 2**63 else float(number))
 
 
 def _regex(value: SigmaRegularExpression, placeholders: Placeholders) -> str:
