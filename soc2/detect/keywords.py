@@ -40,18 +40,23 @@ def anywhere(
         folded = [Operand.of(place, lowered).folded for place in columns]
         folded += [f"lower(array_to_string({each}, {_BETWEEN}))" for each in lists]
         there = _some(_joined(folded), words)
-        found = there if _only_words(values, placeholders) else f"({there} AND {found})"
+        found = there if _only_words(values, placeholders) else _guarded(there, found)
     if documents:
         within = _some(_flat([place.texts for place in documents]), exactly)
         if words is not None:
             folded = [(place.path and lowered(place.path)) or f"lower({place.document})" for place in documents]
-            within = f"({_some(_joined(folded), words)} AND {within})"
+            within = _guarded(_some(_joined(folded), words), within)
         found = f"({found} OR {within})"
     return Test(found, _COST + sum(test.cost for test in tests))
 
 
 def _some(texts: str, predicate: str) -> str:
     return f"soc2_some(list_transform({texts}, lambda v: {predicate}))"
+
+
+def _guarded(likely: str, found: str) -> str:
+    """What AND would say; CASE leaves out the second part everywhere, and AND only in filters."""
+    return f"CASE WHEN {likely} THEN {found} ELSE false END"
 
 
 def _flat(lists: Sequence[str]) -> str:

@@ -275,13 +275,13 @@ def _time_part(access: Access, value: SigmaTimestampPart) -> Test:
 def _together(tests: Sequence[Test]) -> list[Test]:
     """Equalities of one thing become one IN, and networks of one address ask for it once."""
     equal: dict[str, list[str]] = {}
-    networks: dict[str, list[str]] = {}
+    networks: dict[str, list[tuple[str, str]]] = {}
     others = []
     for test in tests:
         if test.equal:
             equal.setdefault(test.equal[0], []).append(test.equal[1])
         elif test.network:
-            networks.setdefault(test.network[0], []).append(test.network[1])
+            networks.setdefault(test.network[0], []).append(test.network[1:])
         else:
             others.append(test)
     joined = [
@@ -291,8 +291,10 @@ def _together(tests: Sequence[Test]) -> list[Test]:
         for left, rights in equal.items()
     ]
     for address, ranges in networks.items():
-        inside = " OR ".join(f"n {between}" for between in ranges)
-        others.append(Test(f"list_transform([{address}], lambda n: {inside})[1]", 30 + len(ranges)))
+        likely = " OR ".join(dict.fromkeys(likely for _, likely in ranges))
+        inside = " OR ".join(f"n {between}" for between, _ in ranges)
+        found = f"CASE WHEN {likely} THEN list_transform([{address}], lambda n: {inside})[1] END"
+        others.append(Test(found, 12 + len(ranges)))
     return sorted(joined + others, key=lambda test: test.cost)
 
 

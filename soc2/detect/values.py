@@ -65,13 +65,14 @@ class Operand:
 @dataclass(frozen=True)
 class Test:
     """A predicate, and roughly what it costs. ``equal`` is set when it is ``left = right``, so that several become IN;
-    ``network`` when it is ``address`` and BETWEEN, so that several read the address once. ``parts`` are the tests that it
-    joins by AND. A ``hint`` is a cheaper predicate that holds wherever the test does; it is to be asked first."""
+    ``network`` when it is ``address`` and BETWEEN, so that several read the address once, with what is cheap to ask before.
+    ``parts`` are the tests that it joins by AND. A ``hint`` is a cheaper predicate that holds wherever the test does; it is
+    to be asked first."""
 
     sql: str
     cost: int
     equal: tuple[str, str] | None = None
-    network: tuple[str, str] | None = None
+    network: tuple[str, str, str] | None = None
     parts: tuple[Test, ...] = ()
     hint: str | None = None
 
@@ -208,12 +209,16 @@ def _quoted(text: str) -> str:
 def _network(network: ipaddress.IPv4Network | ipaddress.IPv6Network, text: str) -> Test:
     """IPv6 networks of mapped IPv4 addresses are networks of these; other IPv6 networks hold no IPv4 address."""
     low, high = int(network.network_address), int(network.broadcast_address)
+    colon = f"contains({text}, ':')"
     if isinstance(network, ipaddress.IPv6Network):
         if network.prefixlen < 96 or network.network_address.ipv4_mapped is None:
-            return _within(f"soc2_ip6({text})", f"BETWEEN CAST('{low}' AS UHUGEINT) AND CAST('{high}' AS UHUGEINT)")
-        low, high = low & 0xFFFFFFFF, high & 0xFFFFFFFF
-    return _within(f"soc2_ip4({text})", f"BETWEEN {low} AND {high}")
+            return _within(f"soc2_ip6({text})", f"BETWEEN CAST('{low}' AS UHUGEINT) AND CAST('{high}' AS UHUGEINT)", colon)
+        return _network(ipaddress.IPv4Network((network.network_address.ipv4_mapped, network.prefixlen - 96)), text)
+    # An address of version 4 begins with the whole octets of its network; numbers in octets have no zeros before them.
+    octets = str(network.network_address).split(".")[: network.prefixlen // 8]
+    begins = "".join(f"{octet}." for octet in octets) if len(octets) < 4 else ".".join(octets)
+    return _within(f"soc2_ip4({text})", f"BETWEEN {low} AND {high}", f"starts_with({text}, {literal(begins)}) OR {colon}")
 
 
-def _within(address: str, between: str) -> Test:
-    return Test(f"{address} {between}", 30, network=(address, between))
+def _within(address: str, between: str, likely: str) -> Test:
+    return Test(f"{address} {between}", 30, network=(address, between, likely))
