@@ -37,9 +37,10 @@ from sigma.types import (
     SigmaType,
 )
 
-from soc2.detect.fields import Access, Many, One, RuleError, every_value, field_sql, literal, resolve
+from soc2.detect.fields import Access, Many, One, RuleError, field_sql, literal, resolve
+from soc2.detect.keywords import anywhere
 from soc2.detect.schema import LogSchema
-from soc2.detect.values import Operand, Placeholders, Test, filled, fold, keyword, predicate
+from soc2.detect.values import Operand, Placeholders, Test, filled, fold, predicate
 
 __all__ = ["CompiledRule", "RuleError", "compile_rule", "field_sql"]
 
@@ -183,17 +184,11 @@ class _Compiler:
         return [self._if_there(Test(some, _cost(access) + sum(test.cost for test in tests)), values, access, negated=negated)]
 
     def _keywords(self, values: Sequence[SigmaType], *, negated: bool) -> Test:
-        tests = []
-        expanded = list(_expanded(values))
-        for access in every_value(self.schema):
-            operand = Operand.of(access, self.lowered) if isinstance(access, One) else Operand.of_text("v")
-            found = _together([test for value in expanded for test in keyword(value, operand, self.placeholders)])
-            if isinstance(access, One):
-                tests += [_sure(test, negated=negated) for test in found]
-                continue
-            some = f"soc2_some(list_transform({access.texts}, lambda v: {' OR '.join(test.sql for test in found) or 'false'}))"
-            tests.append(self._if_there(Test(some, _cost(access)), expanded, access, negated=negated))
-        return _all(tests) if negated else _any(tests)
+        try:
+            found = anywhere(list(_expanded(values)), self.schema, self.lowered, self.placeholders)
+        except RuleError as error:
+            raise RuleError(error.message, error.field or "keywords") from error
+        return Test(f"NOT {found.sql}" if negated else found.sql, found.cost)
 
     def _if_there(self, some: Test, values: Sequence[SigmaType], access: Many, *, negated: bool) -> Test:
         """The test, made only where the text of the document shows that it can hold."""
@@ -267,7 +262,7 @@ def _reference(left: Access, right: Access, reference: SigmaFieldReference) -> T
 def _time_part(access: Access, value: SigmaTimestampPart) -> Test:
     part = value.timestamp_part.name.lower()
     if isinstance(access, One) and access.type in {"BIGINT", "INTEGER", "DOUBLE"}:
-        return Test(f"date_part('{part}', make_timestamp(CAST({access.sql} * 1000000 AS BIGINT))) = {value.number}", 10)
+        return Test(f"date_part('{part}', soc2_seconds({access.sql})) = {value.number}", 10)
     if isinstance(access, One):
         return Test(f"date_part('{part}', soc2_time({access.text})) = {value.number}", 25)
     test = f"date_part('{part}', soc2_time(v)) = {value.number}"
@@ -280,13 +275,13 @@ def _time_part(access: Access, value: SigmaTimestampPart) -> Test:
 def _together(tests: Sequence[Test]) -> list[Test]:
     """Equalities of one thing become one IN, and networks of one address ask for it once."""
     equal: dict[str, list[str]] = {}
-    networks: dict[str, list[str]] = {}
+    networks: dict[str, list[tuple[str, str]]] = {}
     others = []
     for test in tests:
         if test.equal:
             equal.setdefault(test.equal[0], []).append(test.equal[1])
         elif test.network:
-            networks.setdefault(test.network[0], []).append(test.network[1])
+            networks.setdefault(test.network[0], []).append(test.network[1:])
         else:
             others.append(test)
     joined = [
@@ -296,8 +291,10 @@ def _together(tests: Sequence[Test]) -> list[Test]:
         for left, rights in equal.items()
     ]
     for address, ranges in networks.items():
-        inside = " OR ".join(f"n {between}" for between in ranges)
-        others.append(Test(f"list_transform([{address}], lambda n: {inside})[1]", 30 + len(ranges)))
+        likely = " OR ".join(dict.fromkeys(likely for _, likely in ranges))
+        inside = " OR ".join(f"n {between}" for between, _ in ranges)
+        found = f"CASE WHEN {likely} THEN list_transform([{address}], lambda n: {inside})[1] END"
+        others.append(Test(found, 12 + len(ranges)))
     return sorted(joined + others, key=lambda test: test.cost)
 
 
