@@ -12,4 +12,5 @@ pytest_plugins = [
     "fixtures.populations.paths",
     "fixtures.populations.logs",
     "fixtures.populations.log_stores",
+    "fixtures.populations.detections",
 ]

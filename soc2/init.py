@@ -66,7 +66,7 @@ runtime = []
 # access_key_max_age_days = 90
 # log_retention_days = 365
 
-# Lists that no API knows: roster, leavers, access-review, duties (CSV, JSON or YAML; docs/system.md tells their columns).
+# Lists that no API knows: roster, leavers, access-review, duties, alerts (CSV, JSON or YAML; see docs/system.md).
 # [[feeds]]
 # kind = "roster"
 # path = "feeds/roster.csv"

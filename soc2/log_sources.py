@@ -115,7 +115,7 @@ class Logs(Section, frozen=True):
     """``store`` is the folder where normalised logs and what was read already are kept from run to run; without one they
     stay in the run's folder. ``since`` and ``until`` are ISO 8601 times or durations back from now; the window ends now
     and is ``window_hours`` long unless they say otherwise. ``max_malformed_share`` (0 to 1) of a source's records may be
-    unreadable before what it shows is no evidence.
+    unreadable before what it shows is no evidence. ``sigma_rules`` are folders of rules beside those that are shipped.
 
     ``canary_seconds`` is how long a denied request may take to the log of the API server (the catalogue's CC6.2-13: ten
     minutes), ``log_canary_seconds`` a line of a pod to the log of containers (CC7.2-05: five); ``canary_image`` is what
@@ -133,6 +133,7 @@ class Logs(Section, frozen=True):
     canary_image: Name | None = None
     prometheus: Annotated[str, Meta(pattern=r"^https?://[^/]+")] | None = None
     prometheus_token_env: Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    sigma_rules: tuple[Name, ...] = ()
     sources: tuple[LogSource, ...] = ()
     absent: tuple[AbsentLog, ...] = ()
 
@@ -181,7 +182,12 @@ def checked_logs(logs: Logs, file: TomlFile) -> Logs:
         msgspec.structs.replace(source, path=_beside(file.path, source.path)) if source.path else source
         for source in logs.sources
     )
-    return msgspec.structs.replace(logs, sources=sources, store=_beside(file.path, logs.store) if logs.store else None)
+    store = _beside(file.path, logs.store) if logs.store else None
+    rules = tuple(_beside(file.path, folder) for folder in logs.sigma_rules)
+    for index, folder in enumerate(rules):
+        if not Path(folder).is_dir():
+            raise file.error(("logs", "sigma_rules", index), f"{folder} is no folder", "name a folder of Sigma rules")
+    return msgspec.structs.replace(logs, sources=sources, store=store, sigma_rules=rules)
 
 
 _ONLY_WITH = {"streams": "cloudwatch", "query": "loki", "tenant": "loki", "token_env": "loki"}

@@ -15,6 +15,9 @@ from soc2.log_sources import Logs, checked_logs
 from soc2.section import Days, Reason, Section
 from soc2.toml_file import TomlFile
 
+Hours = Annotated[int, Meta(ge=1, le=8760)]
+Logged = Annotated[str, Meta(pattern=r"^(AWS::IAM::(User|Role)|User|Group)/.+$|^ServiceAccount/[^/]+/[^/]+$")]
+
 
 class About(Section, frozen=True):
     """Whose system it is, which criteria are examined (empty: all) and where the waivers stand."""
@@ -113,6 +116,10 @@ class Access(Section, frozen=True):
     controls, as administrators may. ``accepted_paths`` are subjects whose way to more rights is cut by what RBAC does
     not show, such as an admission policy; ``data_readers`` read ``subject -> store``, for example
     ``ServiceAccount/notes/api -> AWS::S3::Bucket/attachments``.
+
+    ``break_glass`` are identities for emergencies, each use of which needs a ticket; ``pipelines`` are those by which
+    reviewed changes of access are made. Both are told in logs, as ``AWS::IAM::User/name``, ``AWS::IAM::Role/name``,
+    ``User/name``, ``Group/name`` or ``ServiceAccount/namespace/name``.
     """
 
     cluster_admins: tuple[str, ...] = ()
@@ -124,6 +131,8 @@ class Access(Section, frozen=True):
     certificate_users: tuple[str, ...] = ()
     accepted_paths: tuple[str, ...] = ()
     data_readers: tuple[Annotated[str, Meta(pattern=r"^[^>]+ -> [^>]+$")], ...] = ()
+    break_glass: tuple[Logged, ...] = ()
+    pipelines: tuple[Logged, ...] = ()
     matrix: tuple[MatrixEntry, ...] = ()
     control_owners: tuple[str, ...] = ()
     cloud_admins: tuple[str, ...] = ()
@@ -169,7 +178,7 @@ class Thresholds(Section, frozen=True):
     """Limits, in days unless the name says otherwise. Defaults: CIS AWS Foundations Benchmark for credentials (90) and,
     likewise, for roles and client certificates, the catalogue's floor of 90 days for logs and for access reviews, three
     zones for surviving the loss of one with a quorum left, a minute for a token to be refused (the API server remembers
-    a token for ten seconds)."""
+    a token for ten seconds). How soon an alert is opened and handled is the owner's policy; the defaults are ours."""
 
     access_key_max_age_days: Days = 90
     credential_unused_days: Days = 90
@@ -187,6 +196,18 @@ class Thresholds(Section, frozen=True):
     access_review_days: Days = 90
     node_zones: Annotated[int, Meta(ge=1, le=10)] = 3
     tier1_replicas: Annotated[int, Meta(ge=1, le=100)] = 2
+    alert_triage_hours_critical: Hours = 1
+    alert_triage_hours_high: Hours = 4
+    alert_triage_hours_medium: Hours = 24
+    alert_triage_hours_low: Hours = 72
+    alert_opening_minutes: Annotated[int, Meta(ge=1, le=10_080)] = 60
+    tampering_alert_minutes: Annotated[int, Meta(ge=1, le=10_080)] = 15
+    ticket_hours: Hours = 24
+
+    @property
+    def alert_triage_hours(self) -> dict[str, int]:
+        """Return the hours within which a disposition is to be found, by Sigma level; the level informational has none."""
+        return {level: getattr(self, f"alert_triage_hours_{level}") for level in ("critical", "high", "medium", "low")}
 
 
 class Search(Section, frozen=True):
@@ -211,7 +232,7 @@ class Feed(Section, frozen=True):
     """A list that no API knows, exported to a file (CSV, JSON or YAML; relative to system.toml): who answers for it, of
     which day it is, how old it may be and, when the owner gives it, the SHA-256 of the file."""
 
-    kind: Literal["roster", "leavers", "access-review", "duties"]
+    kind: Literal["roster", "leavers", "access-review", "duties", "alerts"]
     path: str
     owner: Annotated[str, Meta(min_length=1)]
     date: date

@@ -38,6 +38,7 @@ from soc2.gather.logs.agents import LogAgents
 from soc2.gather.logs.audit_records import AuditRecords
 from soc2.gather.logs.canary import AuditCanary
 from soc2.gather.logs.collection import LogCollections, SomeLogs
+from soc2.gather.logs.detections import Detections
 from soc2.gather.logs.pod_canary import LogCanary
 from soc2.gather.logs.trail_digests import TrailDigests
 from soc2.gather.source import RUNNING, Listing, Source
@@ -53,6 +54,7 @@ from soc2.model.kubernetes.aws_auth import AuthMapping
 from soc2.model.kubernetes.cluster import ServerVersion
 from soc2.model.log_agents import AgentCounters
 from soc2.model.log_health import CollectedLog
+from soc2.model.logs import Alert
 from soc2.model.population import Cause, Population, Problem, SourceStatus
 from soc2.model.probes import (
     AccessProbe,
@@ -77,7 +79,7 @@ _SYSTEM: dict[str, Any] = {
     "agents": {"log": ["agents/log"], "runtime": ["agents/sensor"]},
     "feeds": [
         {"kind": kind, "path": f"{kind}.csv", "owner": "people", "date": date(2026, 6, 1)}
-        for kind in ("roster", "leavers", "access-review", "duties")
+        for kind in ("roster", "leavers", "access-review", "duties", "alerts")
     ],
 }
 
@@ -88,6 +90,19 @@ _LOG: dict[str, Any] = {
     "read_at": datetime(2026, 6, 1, 12, tzinfo=UTC),
 }
 """What is the same of every collected log."""
+_ALERT: dict[str, Any] = {
+    "rule_id": "r1",
+    "title": "Something happened",
+    "criterion": "CC6.2",
+    "severity": "high",
+    "time": "2026-05-31T12:00:00Z",
+    "source": "kubernetes-audit",
+    "file": "audit.log",
+    "line": 1,
+    "actor": "ann",
+    "object": "pods/a/b",
+    "fields": {},
+}
 
 
 @dataclass(frozen=True)
@@ -103,7 +118,7 @@ def read_case(check: str, name: str) -> Case:
 
 
 def load_populations() -> None:
-    for module in ("kubernetes", "aws", "people", "paths", "logs", "log_stores"):
+    for module in ("kubernetes", "aws", "people", "paths", "logs", "log_stores", "detections"):
         importlib.import_module(f"fixtures.populations.{module}")
 
 
@@ -182,7 +197,9 @@ def _records(source: Source[Any], raw: list[Any]) -> list[Any]:
         case AccessMatrix():
             return [MatrixProbe(**item) for item in raw]
         case FeedSource():
-            return [msgspec.convert(item, source.kind, strict=False) for item in raw]
+            return [codec.convert(item, source.kind) for item in raw]
+        case Detections():
+            return [msgspec.convert({**_ALERT, **item}, Alert, strict=False) for item in raw]
         case AwsAuth():
             return [msgspec.convert(item, AuthMapping) for item in raw]
         case ServiceControl():

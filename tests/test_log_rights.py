@@ -9,6 +9,10 @@ from pathlib import Path
 
 from policy_sentry.querying.actions import get_action_data
 
+from fixtures.log_rights import log_policy
+from soc2.demo.company import FOLDER
+from soc2.system import load_system
+
 GROUP = "arn:aws:logs:eu-west-1:123456789012:log-group:/aws/eks/main/cluster"
 TOML = """
 [system]
@@ -70,3 +74,8 @@ def test_the_policy_allows_what_is_declared_and_no_more(tmp_path: Path) -> None:
         for action in statement["Action"]:
             service, _, name = action.partition(":")
             assert get_action_data(service, name), f"no such action: {action}"
+
+
+def test_the_examiner_of_the_demo_may_read_the_logs_that_it_declares() -> None:
+    declared = log_policy(load_system(FOLDER / "system.toml").logs.sources)
+    assert json.loads((FOLDER / "aws" / "log-policy.json").read_text()) == declared

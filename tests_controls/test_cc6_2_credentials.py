@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
 from fixtures.judge import Judge
 from soc2.model.aws.compute import AccessEntry, EksCluster
 from soc2.model.aws.iam import Credentials
+from soc2.model.detections import Detection
 from soc2.model.feeds import LiveIdentity
 from soc2.model.kubernetes.certificates import ClientCertificate
 from soc2.model.kubernetes.joins import BoundAccounts, Grant
 from soc2.model.kubernetes.rbac import SecretMeta
 from soc2.model.population import Population
 from soc2.model.probes import RevocationProbe
-from soc2.rules import accounts, certificates, cloud_compute, identities, probes, rbac
+from soc2.rules import accounts, certificates, cloud_compute, detections, identities, probes, rbac
 from soc2.system import System
 
 
@@ -195,3 +196,37 @@ def test_client_certificates_are_known(
 def test_a_revoked_token_is_refused(token_revocations: Population[RevocationProbe], judge: Judge, system: System) -> None:
     """A token of a ServiceAccount is really refused soon after the ServiceAccount is deleted."""
     judge(token_revocations, probes.token_refused(system.thresholds.token_revocation_seconds))
+
+
+@pytest.mark.check(
+    "unauthorized-access-handled",
+    severity="high",
+    event=True,
+    official=["CC6.2", "CC6.1"],
+    hipaa=["164.308(a)(5)(ii)(C)", "164.308(a)(6)(ii)"],
+    gdpr=["33(1)", "33(5)"],
+    kind="log",
+    remedy="Look into it, record in the feed of alerts what it was, and close the way in",
+)
+def test_unauthorized_access_is_handled(
+    unauthorized_accesses: Population[Detection], judge: Judge, system: System, as_of: datetime
+) -> None:
+    """What the logs show of unauthorized access was found out about within the limit."""
+    judge(unauthorized_accesses, detections.handled(system.thresholds.alert_triage_hours, as_of))
+
+
+@pytest.mark.check(
+    "privileged-logins-explained",
+    severity="high",
+    event=True,
+    official=["CC6.2"],
+    hipaa=["164.312(a)(2)(ii)"],
+    gdpr=["32(4)"],
+    kind="log",
+    remedy="File a review of the use with a ticket, and do daily work without such identities",
+)
+def test_uses_of_root_and_break_glass_are_explained(
+    privileged_uses: Population[Detection], judge: Judge, system: System, as_of: datetime
+) -> None:
+    """A ticket explains every use of root and of break-glass identities."""
+    judge(privileged_uses, detections.ticketed(timedelta(hours=system.thresholds.ticket_hours), as_of))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -11,13 +11,14 @@ from soc2.model.access.controls import ControlPower, Guardrail
 from soc2.model.access.primitives import SubjectRights
 from soc2.model.aws.iam import AccessFinding, Principal
 from soc2.model.aws.joins import PrincipalPolicies
+from soc2.model.detections import Detection
 from soc2.model.feeds import Person
 from soc2.model.kubernetes.admission import ValidatingAdmissionPolicy, WebhookConfiguration
 from soc2.model.kubernetes.joins import AdmissionScope, BoundPolicy, Grant
 from soc2.model.kubernetes.rbac import ClusterRole, Role
 from soc2.model.population import Population
 from soc2.model.probes import MatrixProbe
-from soc2.rules import accounts, admission, controls, identities, probes, rbac
+from soc2.rules import accounts, admission, controls, detections, identities, probes, rbac
 from soc2.system import System
 
 
@@ -275,3 +276,39 @@ def test_unused_access_is_resolved(
 ) -> None:
     """Every finding of unused access is resolved within the limit."""
     judge(unused_access, identities.unused_access_resolved(system.thresholds.unused_access_days, as_of))
+
+
+@pytest.mark.check(
+    "control-tampering-handled",
+    severity="critical",
+    event=True,
+    official=["CC6.3"],
+    hipaa=["164.312(b)", "164.308(a)(6)(ii)"],
+    gdpr=["33(1)", "33(5)"],
+    kind="log",
+    remedy="Restore the control, have such attempts alerted at once, and record what each was",
+)
+def test_tampering_with_access_control_is_handled(
+    control_tamperings: Population[Detection], judge: Judge, system: System, as_of: datetime
+) -> None:
+    """Somebody was told at once of attempts to weaken access control, and found out what they were."""
+    limits = system.thresholds
+    soon = timedelta(minutes=limits.tampering_alert_minutes)
+    judge(control_tamperings, detections.alerted_and_handled(soon, limits.alert_triage_hours, as_of))
+
+
+@pytest.mark.check(
+    "access-changes-reviewed",
+    severity="high",
+    event=True,
+    official=["CC6.3"],
+    hipaa=["164.308(a)(4)(ii)(C)"],
+    gdpr=["5(2)", "32(4)"],
+    kind="log",
+    remedy="Change access by a pipeline declared under [access] pipelines, or with a ticket that a second person answers for",
+)
+def test_changes_of_access_are_reviewed(
+    access_changes: Population[Detection], judge: Judge, system: System, as_of: datetime
+) -> None:
+    """Changes of RBAC, IAM and access to EKS came through a pipeline, or with a ticket of a second person."""
+    judge(access_changes, detections.changed_by_ticket(timedelta(hours=system.thresholds.ticket_hours), as_of))

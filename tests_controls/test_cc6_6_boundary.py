@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 
 from fixtures.judge import Judge
 from soc2.model.aws.compute import EksCluster
 from soc2.model.aws.joins import LoggedVpc, UsedGroup
+from soc2.model.detections import Detection
 from soc2.model.kubernetes.joins import NamespacePolicies
 from soc2.model.kubernetes.network import Ingress, Service
 from soc2.model.population import Population
-from soc2.rules import cloud_compute, network
+from soc2.rules import cloud_compute, detections, network
 from soc2.system import System
 
 
@@ -127,3 +130,20 @@ def test_eks_endpoints_are_restricted(eks_clusters: Population[EksCluster], judg
 def test_flow_logs_record_every_vpc(vpcs: Population[LoggedVpc], judge: Judge) -> None:
     """An active flow log records the traffic of every VPC."""
     judge(vpcs, cloud_compute.flow_logged)
+
+
+@pytest.mark.check(
+    "network-detections-handled",
+    severity="high",
+    event=True,
+    official=["CC6.6"],
+    hipaa=["164.308(a)(6)(ii)", "164.312(e)(1)"],
+    gdpr=["33(1)", "33(5)"],
+    kind="log",
+    remedy="Look into it, record in the feed of alerts what it was, and close the path",
+)
+def test_attacks_over_the_network_are_handled(
+    network_attacks: Population[Detection], judge: Judge, system: System, as_of: datetime
+) -> None:
+    """What the logs show of attacks over the network was found out about within the limit."""
+    judge(network_attacks, detections.handled(system.thresholds.alert_triage_hours, as_of))

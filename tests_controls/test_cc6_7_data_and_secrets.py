@@ -10,11 +10,12 @@ from fixtures.judge import Judge
 from soc2.model.aws.compute import EksCluster
 from soc2.model.aws.joins import StoredBucket
 from soc2.model.aws.storage import DbInstance, DbSnapshot, Secret
+from soc2.model.detections import Detection
 from soc2.model.kubernetes.cluster import ConfigMap
 from soc2.model.kubernetes.network import Ingress
 from soc2.model.kubernetes.subjects import PodSubject
 from soc2.model.population import Population
-from soc2.rules import cloud_compute, cloud_storage, literals, network
+from soc2.rules import cloud_compute, cloud_storage, detections, literals, network
 from soc2.system import System
 
 
@@ -146,3 +147,20 @@ def test_secrets_in_the_store_rotate(cloud_secrets: Population[Secret], judge: J
 def test_secrets_of_clusters_are_encrypted(eks_clusters: Population[EksCluster], judge: Judge) -> None:
     """Every EKS cluster encrypts the Secrets in etcd with a customer managed key."""
     judge(eks_clusters, cloud_compute.eks_secrets_encrypted)
+
+
+@pytest.mark.check(
+    "secret-access-handled",
+    severity="high",
+    event=True,
+    official=["CC6.7", "CC6.1"],
+    hipaa=["164.308(a)(6)(ii)", "164.312(b)"],
+    gdpr=["33(1)", "5(1)(f)"],
+    kind="log",
+    remedy="Look into it, record in the feed of alerts what it was, and change the secrets that were read",
+)
+def test_unusual_access_to_secrets_is_handled(
+    data_accesses: Population[Detection], judge: Judge, system: System, as_of: datetime
+) -> None:
+    """What the logs show of unusual access to secrets and data was found out about within the limit."""
+    judge(data_accesses, detections.handled(system.thresholds.alert_triage_hours, as_of))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 
 from fixtures.judge import Judge
 from soc2.model.aws.compute import Repository
+from soc2.model.detections import Detection
 from soc2.model.kubernetes.joins import NodeAgents
 from soc2.model.kubernetes.subjects import PodSubject
 from soc2.model.population import Population
 from soc2.model.probes import AdmissionProbe
-from soc2.rules import agents, cloud_compute, images, probes
+from soc2.rules import agents, cloud_compute, detections, images, probes
 from soc2.system import System
 
 
@@ -99,3 +102,18 @@ def test_ecr_tags_are_immutable(repositories: Population[Repository], judge: Jud
 def test_ecr_images_are_scanned(repositories: Population[Repository], judge: Judge) -> None:
     """Every ECR repository scans images when they are pushed."""
     judge(repositories, cloud_compute.scanned_on_push)
+
+
+@pytest.mark.check(
+    "malware-detections-handled",
+    severity="critical",
+    event=True,
+    official=["CC6.8"],
+    hipaa=["164.308(a)(5)(ii)(B)", "164.308(a)(6)(ii)"],
+    gdpr=["33(1)", "33(5)"],
+    kind="log",
+    remedy="Isolate the node or pod, record in the feed of alerts what ran there, and rebuild it",
+)
+def test_malware_is_handled(malware: Population[Detection], judge: Judge, system: System, as_of: datetime) -> None:
+    """What the logs show of software that should not run was found out about within the limit."""
+    judge(malware, detections.handled(system.thresholds.alert_triage_hours, as_of))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 
 from fixtures.judge import Judge
 from soc2.model.aws.joins import AccountTrails, WatchedRegion
 from soc2.model.aws.monitoring import Alarm, LogGroup, Trail
+from soc2.model.detections import Detection
 from soc2.model.kubernetes.joins import NodeAgents
 from soc2.model.log_health import CollectedLog, JudgedStream, LogNeed, NodeDelivery
 from soc2.model.population import Population
-from soc2.rules import agents, logs, monitoring
+from soc2.rules import agents, detections, logs, monitoring
 from soc2.system import System
 
 
@@ -167,3 +170,18 @@ def test_logs_have_no_gaps(log_streams: Population[JudgedStream], judge: Judge) 
 def test_log_records_can_be_read(read_logs: Population[CollectedLog], judge: Judge) -> None:
     """Every record of every log can be read."""
     judge(read_logs, logs.readable)
+
+
+@pytest.mark.check(
+    "anomalies-handled",
+    severity="high",
+    event=True,
+    official=["CC7.2", "A1.2"],
+    hipaa=["164.312(b)", "164.308(a)(1)(ii)(D)"],
+    gdpr=["33(1)", "33(5)"],
+    kind="log",
+    remedy="Look into it, and record in the feed of alerts what it was",
+)
+def test_anomalies_are_handled(anomalies: Population[Detection], judge: Judge, system: System, as_of: datetime) -> None:
+    """Everything else that the logs show, anomalies among it, was found out about within the limit."""
+    judge(anomalies, detections.handled(system.thresholds.alert_triage_hours, as_of))

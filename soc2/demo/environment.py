@@ -15,7 +15,7 @@ from pathlib import Path
 
 from soc2.demo.controlplane import remove_folder
 from soc2.demo.process import StartError, wait_until
-from soc2.demo.state import PROGRESS, State, is_supervisor
+from soc2.demo.state import ALERTS, PROGRESS, State, is_supervisor
 
 # A cold build of the control plane takes minutes.
 _START_SECONDS = 1800.0
@@ -63,6 +63,11 @@ class Environment:
     @property
     def audit_log(self) -> Path:
         return Path(self.state.audit_log)
+
+    @property
+    def alerts(self) -> Path:
+        """Return the company's record of alerts, a feed."""
+        return self.folder / ALERTS
 
     @property
     def aws_access_log(self) -> Path:

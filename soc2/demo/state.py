@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-STATE, PROGRESS = "state.json", "progress.log"
+STATE, PROGRESS, ALERTS = "state.json", "progress.log", "alerts.csv"
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,8 +22,9 @@ from soc2.demo.aws.seed import declared_answers, declared_company, seed
 from soc2.demo.aws.server import AwsServers
 from soc2.demo.build import find_binaries
 from soc2.demo.company.cluster import link_nodes, load
+from soc2.demo.company.logs.shipping import Shipper
 from soc2.demo.controlplane import ControlPlane, remove_folder
-from soc2.demo.state import PROGRESS, State
+from soc2.demo.state import ALERTS, PROGRESS, State
 
 _WATCH_SECONDS = 0.5
 
@@ -67,11 +68,13 @@ def _hold(folder: Path, variant: str, stopping: threading.Event, say: object) ->
         stack.callback(cluster.stop)
         stack.callback(cloud.stop)
 
-        def start_cloud() -> dict[str, str]:
+        def start_cloud() -> tuple[dict[str, str], Shipper]:
             cloud.start()
             instances = seed(company, cloud.env)
+            shipper = Shipper(cloud.env, cluster.audit_log, folder / ALERTS)
+            shipper.seed(variant)
             digests.deliver(cloud.env)
-            return instances
+            return instances, shipper
 
         def start_cluster() -> Path:
             cluster.start()
@@ -82,7 +85,9 @@ def _hold(folder: Path, variant: str, stopping: threading.Event, say: object) ->
         with ThreadPoolExecutor(2) as pool:
             in_cloud, in_cluster = pool.submit(start_cloud), pool.submit(start_cluster)
             admin = in_cluster.result()
-            link_nodes(admin, in_cloud.result())
+            instances, shipper = in_cloud.result()
+            link_nodes(admin, instances)
+        shipper.begin()
         state = State(
             pid=os.getpid(),
             variant=variant,
@@ -101,10 +106,11 @@ def _hold(folder: Path, variant: str, stopping: threading.Event, say: object) ->
         state.write(folder)
         children = (*cluster.children, *cloud.children)
         while not stopping.wait(_WATCH_SECONDS):
-            digests.deliver(cloud.env)
             ended = [child.name for child in children if not child.running]
             if ended:
                 raise RuntimeError(f"these servers ended by themselves: {', '.join(ended)}; look at the logs in {folder}")
+            shipper.ship()
+            digests.deliver(cloud.env)
 
 
 def _watch_lifeline(stopping: threading.Event) -> None:

@@ -6,8 +6,9 @@ correlations ask of the rule, in the order that ``needed`` tells. Events without
 
 A window ends at each event of a group and reaches back by the timespan, both ends inclusive, so that events at the same
 time have the same window, whatever their order. One result is a maximal run of events whose windows all fulfil the
-condition. An event that several rules matched counts once. Fields that are absent are a group of their own, and no value
-to count. ``temporal_ordered`` asks that each rule has an event no earlier than one of the rule before it.
+condition, none later than the timespan after the one before: what comes back days later is told again. An event that
+several rules matched counts once. Fields that are absent are a group of their own, and no value to count.
+``temporal_ordered`` asks that each rule has an event no earlier than one of the rule before it.
 
 A correlation of correlations takes as events those whose windows fulfil the inner condition: each of them for the temporal
 types, the first of each run for those that count. They have the values of the inner group-by and no others.

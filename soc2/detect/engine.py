@@ -18,7 +18,7 @@ from soc2.detect.relations import FILE, RECORD, json_relation, literal, normalis
 from soc2.detect.ruleset import RuleSet
 from soc2.detect.schema import ID, LINE, SCHEMAS, LogSchema
 from soc2.detect.shown import shown, shown_fields
-from soc2.detect.sql import CompiledRule
+from soc2.detect.sql import CompiledRule, any_of
 from soc2.gather.logs.framing import locate_malformed
 from soc2.gather.logs.segments import Malformed, Segment
 from soc2.model.logs import Alert, LogKind
@@ -28,6 +28,7 @@ _RULES = "@rules"
 # Parsing needs little memory, and what does not fit is spilled.
 _MEMORY = "1GB"
 _ROWS_AT_ONCE = 10_000
+_NOT_OPTIMISED = "expression_rewriter,common_subexpressions,statistics_propagation"
 _ANOMALY_CRITERION = "CC7.2"
 
 
@@ -63,6 +64,8 @@ class Detector:
         self.scanned: list[Scanned] = []
         self.connection = duckdb.connect(":memory:", config={"memory_limit": _MEMORY, "temp_directory": str(folder)})
         self.connection.execute("SET TimeZone = 'UTC'")
+        # Of hundreds of rules in one query the planner makes more work than these save.
+        self.connection.execute(f"SET disabled_optimizers = '{_NOT_OPTIMISED}'")
         macros.install(self.connection)
         self._since, self._until = since, until
         self._listened = needed(rules)
@@ -131,14 +134,7 @@ class Detector:
     def _scan(self, schema: LogSchema, relation: str) -> None:
         compiled = self._compiled(schema)
         counts = f"{quoted(schema.required)} IS NOT NULL AND {self._inside(schema.normal['event_time'])}"
-        alerting = " OR ".join(rule.where for number, rule in compiled if self.rules.rules[number].alerts) or "false"
-        # Of what only correlations listen to, which may be every second record, no more is kept than they ask.
-        heard = {
-            _heard(number): f"CASE WHEN {counts} AND {rule.where} THEN {self._listened[self.rules.rules[number].id]} END"
-            for number, rule in compiled
-            if not self.rules.rules[number].alerts
-        }
-        asked = "".join(f", {value} AS {name}" for name, value in heard.items())
+        alerting = any_of([rule.parts for number, rule in compiled if self.rules.rules[number].alerts])
         identity = f"coalesce({schema.identity or 'NULL'}, {quoted(ID)})"
         # CASE short-circuits where a plain expression would not: dear predicates see only what cheap ones left.
         self.connection.execute(
@@ -146,10 +142,22 @@ class Detector:
             f"{quoted(LINE)}, {quoted(schema.required)} IS NOT NULL AS valid, "
             f"{self._inside(schema.normal['event_time'])} AS inside, "
             f"CASE WHEN {identity} IS NOT NULL THEN hash({identity}) END AS identity, "
-            f"hit, {''.join(f'{name}, ' for name in heard)}CASE WHEN hit THEN {packed(schema)} END AS {RECORD} "
-            f"FROM (SELECT *, CASE WHEN {counts} AND ({alerting}) THEN true ELSE false END AS hit{asked} "
-            f"FROM (SELECT *{_lowered_columns(schema)} FROM ({relation})))"
+            f"hit, CASE WHEN hit THEN {packed(schema)} END AS {RECORD}, heard "
+            f"FROM (SELECT *, CASE WHEN {counts} AND ({alerting}) THEN true ELSE false END AS hit, "
+            f"{self._heard(compiled, counts)} AS heard FROM (SELECT *{_lowered_columns(schema)} FROM ({relation})))"
         )
+
+    def _heard(self, compiled: Sequence[tuple[int, CompiledRule]], counts: str) -> str:
+        """Return the SQL of what only correlations listen to: of that, which may be every second record, no more is kept
+        than the fields they ask."""
+        quiet = [(number, rule) for number, rule in compiled if not self.rules.rules[number].alerts]
+        if not quiet:
+            return "NULL"
+        fields = ", ".join(
+            f"{_member(number)} := CASE WHEN {rule.where} THEN {self._listened[self.rules.rules[number].id]} END"
+            for number, rule in quiet
+        )
+        return f"CASE WHEN {counts} AND ({any_of([rule.parts for _, rule in quiet])}) THEN struct_pack({fields}) END"
 
     def _compiled(self, schema: LogSchema) -> list[tuple[int, CompiledRule]]:
         return [(number, rule.compile(_lowered)) for number, rule in enumerate(self.rules.rules) if rule.kind is schema.kind]
@@ -185,7 +193,7 @@ class Detector:
         for number in compiled:
             if not self.rules.rules[number].alerts:
                 self._hear(
-                    schema, number, f"SELECT rowid AS event, {_heard(number)} AS fields FROM {self.events(schema.kind)}"
+                    schema, number, f"SELECT rowid AS event, heard.{_member(number)} AS fields FROM {self.events(schema.kind)}"
                 )
         alerting = {number: rule for number, rule in compiled.items() if self.rules.rules[number].alerts}
         if not alerting or not self._copy_hits(schema):
@@ -289,8 +297,8 @@ class Detector:
         )
 
 
-def _heard(number: int) -> str:
-    return quoted(f"@heard {number}")
+def _member(number: int) -> str:
+    return quoted(f"rule {number}")
 
 
 def _lowered(path: str) -> str:

@@ -16,6 +16,9 @@ MACROS = (
     # A time in UTC: a cast to TIMESTAMP would leave out the offset, one to TIMESTAMPTZ would add the session's.
     r"soc2_time(t) AS CASE WHEN regexp_matches(t, '([zZ]|:[0-9.]+ ?[+-][0-9:]+)$') "
     "THEN timezone('UTC', try_cast(t AS TIMESTAMPTZ)) ELSE try_cast(t AS TIMESTAMP) END",
+    # A time of seconds since 1970; NULL for what no calendar of four digits tells.
+    "soc2_seconds(n) AS CASE WHEN n BETWEEN -62135596800 AND 253402300799 "
+    "THEN make_timestamp(CAST(n * 1000000 AS BIGINT)) END",
     # Elements instead of arrays, one level deep.
     "soc2_spread(l) AS flatten(list_transform(l, lambda x: "
     "CASE WHEN starts_with(CAST(x AS VARCHAR), '[') THEN json_extract(x, '$[*]') ELSE [x] END))",
@@ -26,7 +29,7 @@ MACROS = (
     "soc2_some(l) AS coalesce(list_bool_or(l), false)",
     "soc2_joined(l) AS CASE WHEN len(list_filter(l, lambda x: x IS NOT NULL)) > 0 THEN array_to_string(l, ', ') END",
     f"soc2_ip4_text(t) AS CASE WHEN regexp_full_match(t, '{_IP4}') THEN "
-    + " + ".join(f"CAST(split_part(t, '.', {part}) AS BIGINT) * {256 ** (4 - part)}" for part in range(1, 5))
+    + " + ".join(f"TRY_CAST(split_part(t, '.', {part}) AS BIGINT) * {256 ** (4 - part)}" for part in range(1, 5))
     + " END",
     "soc2_groups(t) AS CASE WHEN t = '' THEN [] ELSE string_split(t, ':') END",
     # A list of one that is transformed gives its element a name, so that macros in macros do not multiply.
@@ -37,7 +40,7 @@ MACROS = (
     "list_resize(CAST([] AS VARCHAR[]), greatest(1, 8 - len(soc2_groups(split_part(t, '::', 1))) "
     "- len(soc2_groups(split_part(t, '::', 2)))), '0') || soc2_groups(split_part(t, '::', 2)) ELSE string_split(t, ':') END",
     "soc2_ip6_number(l) AS CASE WHEN len(l) = 8 THEN list_reduce(list_transform(l, "
-    "lambda x: CAST(CAST('0x' || x AS INTEGER) AS UHUGEINT)), lambda a, x: a * 65536 + x) END",
+    "lambda x: CAST(TRY_CAST('0x' || x AS INTEGER) AS UHUGEINT)), lambda a, x: a * 65536 + x) END",
     f"soc2_ip6_any(t) AS CASE WHEN NOT contains(t, ':::') AND regexp_full_match(t, '{_IP6}') "
     "AND len(string_split(t, '::')) <= 2 THEN list_transform([soc2_ip6_hex(t)], "
     "lambda h: list_transform([soc2_ip6_list(h)], lambda l: soc2_ip6_number(l))[1])[1] END",

@@ -27,6 +27,8 @@ __all__ = ["SHIPPED", "Correlation", "Rule", "RuleProblem", "RuleSet", "load_rul
 SHIPPED = Path(__file__).parent.parent / "data" / "sigma"
 """The folder of our own rules."""
 
+# As quick as there is one here.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DEFAULT_CRITERION = "CC7.2"
 _DEFAULT_LEVEL = "medium"
 _SAYS_WHAT_IT_IS = ("title", "logsource", "detection", "correlation", "filter", "action")
@@ -58,7 +60,7 @@ class _Loading:
 
     def read(self, path: Path) -> None:
         try:
-            documents = list(yaml.safe_load_all(path.read_bytes()))
+            documents = list(yaml.load_all(path.read_bytes(), _LOADER))
         except (yaml.YAMLError, OSError, ValueError) as error:
             self.problems.append(RuleProblem(path, None, None, " ".join(str(error).split())))
             return

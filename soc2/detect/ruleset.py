@@ -39,7 +39,7 @@ class Rule:
         compiled = compile_rule(self.sigma, SCHEMAS[self.kind], lowered=lowered, placeholders=self.placeholders)
         if self.limit is None:
             return compiled
-        return CompiledRule(f"(coalesce({self.limit}, false) AND {compiled.where})", compiled.fields)
+        return CompiledRule((f"coalesce({self.limit}, false)", *compiled.parts), compiled.fields)
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,9 @@ anywhere in any value of the record. Numbers match texts that JSON would read as
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
@@ -36,9 +37,10 @@ from sigma.types import (
     SigmaType,
 )
 
-from soc2.detect.fields import Access, Many, One, RuleError, every_value, field_sql, literal, resolve
+from soc2.detect.fields import Access, Many, One, RuleError, field_sql, literal, resolve
+from soc2.detect.keywords import anywhere
 from soc2.detect.schema import LogSchema
-from soc2.detect.values import Operand, Placeholders, Test, filled, fold, keyword, predicate
+from soc2.detect.values import Operand, Placeholders, Test, filled, fold, predicate
 
 __all__ = ["CompiledRule", "RuleError", "compile_rule", "field_sql"]
 
@@ -50,10 +52,33 @@ _TRUE = Test("true", 0)
 
 @dataclass(frozen=True)
 class CompiledRule:
-    """``where`` is the predicate; ``fields`` are the fields that the rule names, with the SQL of each as a text."""
+    """``parts`` are the predicates that must all hold, cheapest first; ``fields`` are the fields that the rule names, with
+    the SQL of each as a text."""
 
-    where: str
+    parts: tuple[str, ...]
     fields: tuple[tuple[str, str], ...]
+
+    @property
+    def where(self) -> str:
+        """The predicate."""
+        return "(" + " AND ".join(self.parts) + ")"
+
+
+def any_of(rules: Sequence[Sequence[str]]) -> str:
+    """The predicate that any of several rules holds, which are given by their parts.
+
+    What many rules ask is asked once, before the rest of each: most records fail at one of the first few questions.
+    """
+    asked = Counter(part for parts in rules for part in dict.fromkeys(parts))
+    if any(not parts for parts in rules):
+        return "true"
+    part, count = asked.most_common(1)[0] if asked else ("", 0)
+    if count < 2:
+        return " OR ".join("(" + " AND ".join(parts) + ")" for parts in rules) or "false"
+    rest = [[other for other in parts if other != part] for parts in rules if part in parts]
+    others = [parts for parts in rules if part not in parts]
+    shared = f"({part} AND ({any_of(rest)}))"
+    return f"{shared} OR {any_of(others)}" if others else shared
 
 
 def compile_rule(
@@ -76,7 +101,8 @@ def compile_rule(
     except SigmaError as error:
         raise RuleError(str(error), "condition") from error
     tests = [compiler.compile(condition, negated=False) for condition in conditions]
-    return CompiledRule(_any(tests).sql, tuple(compiler.named.items()))
+    test = _any(tests)
+    return CompiledRule(tuple(part.whole for part in test.parts or (test,)), tuple(compiler.named.items()))
 
 
 @dataclass
@@ -158,24 +184,18 @@ class _Compiler:
         return [self._if_there(Test(some, _cost(access) + sum(test.cost for test in tests)), values, access, negated=negated)]
 
     def _keywords(self, values: Sequence[SigmaType], *, negated: bool) -> Test:
-        tests = []
-        expanded = list(_expanded(values))
-        for access in every_value(self.schema):
-            operand = Operand.of(access, self.lowered) if isinstance(access, One) else Operand.of_text("v")
-            found = _together([test for value in expanded for test in keyword(value, operand, self.placeholders)])
-            if isinstance(access, One):
-                tests += [_sure(test, negated=negated) for test in found]
-                continue
-            some = f"soc2_some(list_transform({access.texts}, lambda v: {' OR '.join(test.sql for test in found) or 'false'}))"
-            tests.append(self._if_there(Test(some, _cost(access)), expanded, access, negated=negated))
-        return _all(tests) if negated else _any(tests)
+        try:
+            found = anywhere(list(_expanded(values)), self.schema, self.lowered, self.placeholders)
+        except RuleError as error:
+            raise RuleError(error.message, error.field or "keywords") from error
+        return Test(f"NOT {found.sql}" if negated else found.sql, found.cost)
 
     def _if_there(self, some: Test, values: Sequence[SigmaType], access: Many, *, negated: bool) -> Test:
         """The test, made only where the text of the document shows that it can hold."""
         hint = self._hint(values, access)
         if negated:
             return Test(f"(NOT ({hint}) OR NOT {some.sql})" if hint else f"NOT {some.sql}", some.cost)
-        return Test(f"(({hint}) AND {some.sql})" if hint else some.sql, some.cost)
+        return Test(some.sql, some.cost, hint=f"({hint})" if hint else None)
 
     def _hint(self, values: Sequence[SigmaType], access: Many) -> str | None:
         """A cheap predicate of the JSON text of a record's part, that holds when any of the values can be in it."""
@@ -242,7 +262,7 @@ def _reference(left: Access, right: Access, reference: SigmaFieldReference) -> T
 def _time_part(access: Access, value: SigmaTimestampPart) -> Test:
     part = value.timestamp_part.name.lower()
     if isinstance(access, One) and access.type in {"BIGINT", "INTEGER", "DOUBLE"}:
-        return Test(f"date_part('{part}', make_timestamp(CAST({access.sql} * 1000000 AS BIGINT))) = {value.number}", 10)
+        return Test(f"date_part('{part}', soc2_seconds({access.sql})) = {value.number}", 10)
     if isinstance(access, One):
         return Test(f"date_part('{part}', soc2_time({access.text})) = {value.number}", 25)
     test = f"date_part('{part}', soc2_time(v)) = {value.number}"
@@ -255,13 +275,13 @@ def _time_part(access: Access, value: SigmaTimestampPart) -> Test:
 def _together(tests: Sequence[Test]) -> list[Test]:
     """Equalities of one thing become one IN, and networks of one address ask for it once."""
     equal: dict[str, list[str]] = {}
-    networks: dict[str, list[str]] = {}
+    networks: dict[str, list[tuple[str, str]]] = {}
     others = []
     for test in tests:
         if test.equal:
             equal.setdefault(test.equal[0], []).append(test.equal[1])
         elif test.network:
-            networks.setdefault(test.network[0], []).append(test.network[1])
+            networks.setdefault(test.network[0], []).append(test.network[1:])
         else:
             others.append(test)
     joined = [
@@ -271,8 +291,10 @@ def _together(tests: Sequence[Test]) -> list[Test]:
         for left, rights in equal.items()
     ]
     for address, ranges in networks.items():
-        inside = " OR ".join(f"n {between}" for between in ranges)
-        others.append(Test(f"list_transform([{address}], lambda n: {inside})[1]", 30 + len(ranges)))
+        likely = " OR ".join(dict.fromkeys(likely for _, likely in ranges))
+        inside = " OR ".join(f"n {between}" for between, _ in ranges)
+        found = f"CASE WHEN {likely} THEN list_transform([{address}], lambda n: {inside})[1] END"
+        others.append(Test(found, 12 + len(ranges)))
     return sorted(joined + others, key=lambda test: test.cost)
 
 
@@ -286,11 +308,21 @@ def _sure(test: Test, *, negated: bool) -> Test:
 
 
 def _all(tests: Sequence[Test]) -> Test:
-    return _joined(tests, " AND ", _TRUE)
+    parts = [part for test in tests for part in test.parts or (test,)]
+    return _joined(parts, " AND ", _TRUE)
 
 
 def _any(tests: Sequence[Test]) -> Test:
-    return _joined(tests, " OR ", _FALSE)
+    """Tests with the same hint, which are about parts of one document, ask for it once."""
+    hinted: dict[str | None, list[Test]] = {}
+    for test in tests:
+        hinted.setdefault(test.hint, []).append(test)
+    together = [
+        replace(_joined([replace(test, hint=None) for test in same], " OR ", _FALSE), hint=hint)
+        for hint, same in hinted.items()
+        if hint
+    ]
+    return _joined([*hinted.get(None, []), *together], " OR ", _FALSE)
 
 
 def _joined(tests: Sequence[Test], word: str, neutral: Test) -> Test:
@@ -301,4 +333,5 @@ def _joined(tests: Sequence[Test], word: str, neutral: Test) -> Test:
         return tests[0]
     ordered = sorted(tests, key=lambda test: test.cost)
     cost = ordered[0].cost + sum(test.cost for test in ordered[1:]) // 4
-    return Test("(" + word.join(test.sql for test in ordered) + ")", cost)
+    sql = "(" + word.join(test.whole for test in ordered) + ")"
+    return Test(sql, cost, parts=tuple(ordered) if word == " AND " else ())

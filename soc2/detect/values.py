@@ -45,7 +45,6 @@ class Operand:
     text: str
     folded: str
     number: str
-    boolean: bool = False
 
     @classmethod
     def of_text(cls, sql: str) -> Operand:
@@ -56,7 +55,7 @@ class Operand:
         if place.type in _NUMBERS:
             return cls(place.text, f"lower({place.text})", place.sql)
         if place.type == "BOOLEAN":
-            return cls(place.text, place.text, "CAST(NULL AS DOUBLE)", boolean=True)
+            return cls(place.text, place.text, "CAST(NULL AS DOUBLE)")
         # Elements of lists, which a lambda names, have no copy.
         own = place.sql.removeprefix("struct_extract(" * place.path.count(".")).startswith('"')
         folded = lowered(place.path) if place.type == "VARCHAR" and own else None
@@ -66,12 +65,21 @@ class Operand:
 @dataclass(frozen=True)
 class Test:
     """A predicate, and roughly what it costs. ``equal`` is set when it is ``left = right``, so that several become IN;
-    ``network`` when it is ``address`` and BETWEEN, so that several read the address once."""
+    ``network`` when it is ``address`` and BETWEEN, so that several read the address once, with what is cheap to ask before.
+    ``parts`` are the tests that it joins by AND. A ``hint`` is a cheaper predicate that holds wherever the test does; it is
+    to be asked first."""
 
     sql: str
     cost: int
     equal: tuple[str, str] | None = None
-    network: tuple[str, str] | None = None
+    network: tuple[str, str, str] | None = None
+    parts: tuple[Test, ...] = ()
+    hint: str | None = None
+
+    @property
+    def whole(self) -> str:
+        """The SQL with the hint before it."""
+        return f"({self.hint} AND {self.sql})" if self.hint else self.sql
 
 
 def predicate(value: SigmaType, operand: Operand, placeholders: Placeholders) -> list[Test]:
@@ -89,7 +97,7 @@ def predicate(value: SigmaType, operand: Operand, placeholders: Placeholders) ->
         case SigmaNumber():
             return [_number(value.number, operand)]
         case SigmaCompareExpression():
-            return [Test(f"{operand.number} {_OPERATORS[value.op]} {value.number.number!r}", 8)]
+            return [Test(f"{operand.number} {_OPERATORS[value.op]} {_written(value.number.number)}", 8)]
         case SigmaRegularExpression():
             return [Test(f"regexp_matches({operand.text}, {literal(_regex(value, placeholders))})", 20)]
         case SigmaCIDRExpression():
@@ -171,7 +179,12 @@ def _equal(left: str, right: str) -> Test:
 def _number(number: int | float, operand: Operand) -> Test:
     if isinstance(number, int) and abs(number) > _EXACT:
         return _equal(operand.text, literal(str(number)))
-    return _equal(operand.number, repr(number))
+    return _equal(operand.number, _written(number))
+
+
+def _written(number: int | float) -> str:
+    """A number in SQL, which knows no integers of any size."""
+    return repr(number if isinstance(number, float) or abs(number) < 2**63 else float(number))
 
 
 def _regex(value: SigmaRegularExpression, placeholders: Placeholders) -> str:
@@ -196,12 +209,16 @@ def _quoted(text: str) -> str:
 def _network(network: ipaddress.IPv4Network | ipaddress.IPv6Network, text: str) -> Test:
     """IPv6 networks of mapped IPv4 addresses are networks of these; other IPv6 networks hold no IPv4 address."""
     low, high = int(network.network_address), int(network.broadcast_address)
+    colon = f"contains({text}, ':')"
     if isinstance(network, ipaddress.IPv6Network):
         if network.prefixlen < 96 or network.network_address.ipv4_mapped is None:
-            return _within(f"soc2_ip6({text})", f"BETWEEN CAST('{low}' AS UHUGEINT) AND CAST('{high}' AS UHUGEINT)")
-        low, high = low & 0xFFFFFFFF, high & 0xFFFFFFFF
-    return _within(f"soc2_ip4({text})", f"BETWEEN {low} AND {high}")
+            return _within(f"soc2_ip6({text})", f"BETWEEN CAST('{low}' AS UHUGEINT) AND CAST('{high}' AS UHUGEINT)", colon)
+        return _network(ipaddress.IPv4Network((network.network_address.ipv4_mapped, network.prefixlen - 96)), text)
+    # An address of version 4 begins with the whole octets of its network; numbers in octets have no zeros before them.
+    octets = str(network.network_address).split(".")[: network.prefixlen // 8]
+    begins = "".join(f"{octet}." for octet in octets) if len(octets) < 4 else ".".join(octets)
+    return _within(f"soc2_ip4({text})", f"BETWEEN {low} AND {high}", f"starts_with({text}, {literal(begins)}) OR {colon}")
 
 
-def _within(address: str, between: str) -> Test:
-    return Test(f"{address} {between}", 30, network=(address, between))
+def _within(address: str, between: str, likely: str) -> Test:
+    return Test(f"{address} {between}", 30, network=(address, between, likely))

@@ -158,7 +158,8 @@ def runs(correlation: Correlation, table: str) -> str:
     fulfilled = f"SELECT DISTINCT {', '.join(groups) or '1'} FROM {table} WHERE fulfilled"
     order = f"{by}ORDER BY t, kind, event, step"
     begun = (
-        f"SELECT *, fulfilled AND NOT coalesce(lag(fulfilled) OVER ({order}), false) AS begins, "
+        f"SELECT *, fulfilled AND (NOT coalesce(lag(fulfilled) OVER ({order}), false) "
+        f"OR t - lag(t) OVER ({order}) > {span}) AS begins, "
         f"dense_rank() OVER ({by}ORDER BY t, kind, event) AS place, min(t) OVER w AS back "
         f"FROM {table} AS outer_ SEMI JOIN ({fulfilled}) AS inner_ ON {same} "
         f"WINDOW w AS ({by}ORDER BY t RANGE BETWEEN {span} PRECEDING AND CURRENT ROW)"

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from soc2.gather.redaction import Redactor
+from soc2.model.feeds import Moment
 from soc2.model.fingerprint import Annotations, Features, Fingerprint
 from soc2.model.kubernetes.pods import Volume
 
@@ -56,6 +57,8 @@ class Codec:
             return Annotations({**self._redactor.annotations(fresh), **kept})
         if kind is Volume:
             return _volume(value)
+        if kind is Moment:
+            return Moment.of(value)
         raise NotImplementedError(kind)
 
 
@@ -73,6 +76,8 @@ def _encode_special(value: Any) -> Any:
         return dict(value)
     if isinstance(value, Volume):
         return value.as_dict()
+    if isinstance(value, Moment):
+        return str(value)
     raise NotImplementedError(type(value))
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import msgspec
 import yaml
 
-from soc2.gather.codec import canonical
+from soc2.gather.codec import Codec, canonical
 from soc2.gather.source import Gatherer, Listing
 from soc2.model import feeds
 from soc2.model.population import Cause, Problem
@@ -21,7 +21,7 @@ from soc2.model.population import Cause, Problem
 if TYPE_CHECKING:
     from soc2.system import Feed
 
-T = TypeVar("T", bound=feeds.FeedRow)
+T = TypeVar("T", bound=feeds.Row)
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class FeedSource(Generic[T]):
         statuses = []
         for feed in gatherer.system.feeds_of(self.name):
             started = datetime.now(UTC)
-            found, problem = _read(feed, self.kind, started.date())
+            found, problem = _read(feed, self.kind, started.date(), gatherer.codec)
             rows += found
             sha256 = gatherer.evidence.keep(canonical(found))
             name = f"feed: {self.name}"
@@ -55,7 +55,7 @@ class FeedSource(Generic[T]):
         return Listing(tuple(rows), tuple(statuses))
 
 
-def _read(feed: Feed, kind: type[T], today: date) -> tuple[list[T], Problem | None]:
+def _read(feed: Feed, kind: type[T], today: date, codec: Codec) -> tuple[list[T], Problem | None]:
     """Return the rows that fit, and the first thing that is wrong: file, place and mend."""
     path = Path(feed.path)
     try:
@@ -70,7 +70,7 @@ def _read(feed: Feed, kind: type[T], today: date) -> tuple[list[T], Problem | No
     problem = _declaration_problem(feed, content, today)
     for place, row in raw:
         try:
-            rows.append(msgspec.convert(row, kind, strict=False))
+            rows.append(codec.convert(row, kind))
         except msgspec.ValidationError as error:
             wanted = ", ".join(kind.__struct_fields__)
             problem = problem or Problem(Cause.MALFORMED, f"{path}: {place}: {error}; a row has {wanted}")
@@ -108,3 +108,4 @@ ROSTER = FeedSource("roster", feeds.RosterEntry)
 LEAVERS = FeedSource("leavers", feeds.Leaver)
 ACCESS_REVIEW = FeedSource("access-review", feeds.ReviewDecision)
 DUTIES = FeedSource("duties", feeds.Duty)
+ALERTS = FeedSource("alerts", feeds.AlertRow)

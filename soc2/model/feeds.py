@@ -8,17 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
 from soc2.model.deviation import Resource
+from soc2.model.fingerprint import Fingerprint
+
+_A_DAY_LESS_A_SECOND = timedelta(days=1, seconds=-1)
 
 
-class FeedRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A row of any feed; ``identity`` is the one that it is about."""
+class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A row of any feed."""
+
+
+class FeedRow(Row, frozen=True, forbid_unknown_fields=True):
+    """A row about an ``identity``."""
 
     identity: Annotated[str, Meta(min_length=1)]
 
@@ -48,6 +55,68 @@ class Duty(FeedRow, frozen=True, forbid_unknown_fields=True):
     """A duty that an identity or a person has."""
 
     duty: str
+
+
+class Moment:
+    """An instant, or, when only a day is known, all of it. Times are UTC; those without a zone are taken for UTC.
+
+    No dataclass, so that decoders ask for it by ``of``.
+    """
+
+    __slots__ = ("first", "last")
+
+    def __init__(self, first: datetime, last: datetime) -> None:
+        self.first, self.last = first, last
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Moment) and (self.first, self.last) == (other.first, other.last)
+
+    def __hash__(self) -> int:
+        return hash((self.first, self.last))
+
+    def __repr__(self) -> str:
+        return f"Moment({self})"
+
+    @classmethod
+    def of(cls, value: object) -> Moment:
+        """Read a date, a time or ISO 8601 text. Raises ValueError."""
+        if isinstance(value, str):
+            text = value.strip()
+            value = date.fromisoformat(text) if len(text) <= len("2026-01-01") else datetime.fromisoformat(text)
+        if isinstance(value, datetime):
+            instant = (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
+            return cls(instant, instant)
+        if isinstance(value, date):
+            midnight = datetime.combine(value, time(), UTC)
+            return cls(midnight, midnight + _A_DAY_LESS_A_SECOND)
+        raise ValueError(f"Expected a day or a time, got `{type(value).__name__}`")
+
+    def __str__(self) -> str:
+        return self.first.isoformat() if self.first == self.last else self.first.date().isoformat()
+
+
+class AlertRow(Row, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """An alert or a ticket, as the SIEM or the tracker exports it.
+
+    ``rule`` is the id or the title of the rule that it is about, as a pattern; ``actor``, ``object`` and ``source`` are
+    patterns too, and empty for whichever. ``occurred`` is when that happened which it is about; without it, it is about
+    the last such thing before it was ``opened``. ``disposition`` is what it was found to be (true positive, false
+    positive, benign, …); it was found when ``triaged`` or, without that, when ``closed``. ``rationale`` may quote what it
+    is about, so that only its features are kept.
+    """
+
+    rule: Annotated[str, Meta(pattern=r"[^*?\s]")]
+    object: str = ""
+    actor: str = ""
+    source: str = ""
+    occurred: Moment | None = None
+    opened: Moment
+    triaged: Moment | None = None
+    closed: Moment | None = None
+    disposition: str = ""
+    rationale: Fingerprint | None = None
+    owner: str = ""
+    ticket: str = ""
 
 
 @dataclass(frozen=True)

@@ -430,7 +430,7 @@ class Hit:
 
 @dataclass(frozen=True)
 class Run:
-    """A maximal run of a group's events whose windows all fulfil the condition.
+    """A maximal run of a group's events whose windows all fulfil the condition, none of them a timespan after the last.
 
     ``start`` and ``end`` are the times of its first and last event, ``count`` how many events lie in its windows.
     """
@@ -459,12 +459,13 @@ def correlate(correlation: SigmaCorrelationRule, hits: Sequence[Hit]) -> list[Ru
     for group, members in groups.items():
         run: list[Hit] = []
         for end in (*members, None):
-            if end and _fulfilled(correlation, [m for m in members if end.time - span <= m.time <= end.time], wanted):
-                run.append(end)
-            elif run:
+            goes_on = end and _fulfilled(correlation, [m for m in members if end.time - span <= m.time <= end.time], wanted)
+            if run and not (goes_on and end and end.time - run[-1].time <= span):
                 rows = {m.row for m in members if run[0].time - span <= m.time <= run[-1].time}
                 runs.append(Run(group, run[0].time, run[-1].time, run[0].row, run[-1].row, len(rows)))
                 run = []
+            if end and goes_on:
+                run.append(end)
     return sorted(runs, key=lambda run: (run.start, run.first))
 
 

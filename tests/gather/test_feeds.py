@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 
 from soc2.catalog import all_checks
 from soc2.evidence import EvidenceStore
+from soc2.gather.codec import Codec, canonical
 from soc2.gather.feeds import ROSTER, _read
 from soc2.gather.source import Gatherer
-from soc2.model.feeds import Leaver, RosterEntry
+from soc2.model.feeds import AlertRow, Leaver, Moment, RosterEntry
 from soc2.model.outcome import Outcome
 from soc2.model.population import Cause, Problem
 from soc2.system import About, Feed, System
@@ -30,7 +31,7 @@ TEXT = st.from_regex(r"[A-Za-z:/ -]{1,20}", fullmatch=True).map(str.strip).filte
 
 def read(path: Path, kind: type[Any]) -> tuple[list[Any], Problem | None]:
     day = date(2026, 1, 1)
-    return _read(Feed(kind="roster", path=str(path), owner="people", date=day), kind, day)
+    return _read(Feed(kind="roster", path=str(path), owner="people", date=day), kind, day, Codec())
 
 
 @given(st.lists(st.tuples(TEXT, st.dates(date(2000, 1, 1), date(2030, 1, 1))), max_size=5))
@@ -46,6 +47,25 @@ def test_every_form_gives_the_same_rows(tmp_path_factory: pytest.TempPathFactory
         assert read(folder / name, Leaver) == (expected, None)
 
 
+@given(st.datetimes(datetime(2000, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC)), st.booleans())
+def test_a_moment_reads_alike_from_every_form(instant: datetime, whole_day: bool) -> None:
+    if whole_day:
+        day = instant.date()
+        assert Moment.of(day.isoformat()) == Moment.of(day) == Moment.of(str(Moment.of(day)))
+        assert Moment.of(day).first <= instant.replace(microsecond=0) <= Moment.of(day).last
+    else:
+        forms = (instant, instant.replace(tzinfo=None), instant.isoformat(), instant.isoformat().replace("+00:00", "Z"))
+        assert {Moment.of(form) for form in forms} == {Moment(instant, instant)} == {Moment.of(str(Moment.of(instant)))}
+
+
+def test_an_alert_keeps_nothing_of_its_rationale(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("rule,opened,rationale\nRoot login,2026-01-01T10:00Z,the password was hunter2\n")
+    (row,), problem = read(tmp_path / "a.csv", AlertRow)
+    assert (problem, row.opened.first, row.triaged) == (None, datetime(2026, 1, 1, 10, tzinfo=UTC), None)
+    assert row.rationale.features.length == len("the password was hunter2")
+    assert b"hunter2" not in canonical([row])
+
+
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
@@ -58,11 +78,14 @@ def test_every_form_gives_the_same_rows(tmp_path_factory: pytest.TempPathFactory
         ("f.csv", "identity,left\n,2026-01-01\n", "line 2: Object missing required field `identity`"),
         ("f.csv", "identity,left\nUser/a,2026-01-01,x\n", "line 2: Object contains unknown field"),
         ("f.csv", "identity,left\nUser/a\n", "line 2: Object missing required field `left`"),
+        ("alerts.csv", "rule,opened\n*,2026-01-01\n", "line 2: Expected `str` matching regex"),
+        ("alerts.csv", "rule,opened\nr,soon\n", "line 2: Invalid isoformat string: 'soon' - at `$.opened`"),
+        ("alerts.yaml", "- {rule: r, opened: 3}", "row 1: Expected a day or a time, got `int`"),
     ],
 )
 def test_a_mistake_is_named_with_its_place(tmp_path: Path, name: str, text: str, said: str) -> None:
     (tmp_path / name).write_text(text)
-    rows, problem = read(tmp_path / name, Leaver)
+    rows, problem = read(tmp_path / name, AlertRow if name.startswith("alerts") else Leaver)
     assert problem is not None
     assert problem.cause is Cause.MALFORMED
     assert name in problem.detail
@@ -72,7 +95,9 @@ def test_a_mistake_is_named_with_its_place(tmp_path: Path, name: str, text: str,
 
 def gathered(tmp_path: Path, *feeds: Feed) -> Any:
     system = System(system=About(name="t", owner="t"), feeds=feeds)
-    return ROSTER.gather(cast(Gatherer, SimpleNamespace(system=system, evidence=EvidenceStore(tmp_path / "evidence"))))
+    return ROSTER.gather(
+        cast(Gatherer, SimpleNamespace(system=system, codec=Codec(), evidence=EvidenceStore(tmp_path / "evidence")))
+    )
 
 
 def test_an_old_feed_is_no_evidence(tmp_path: Path) -> None:

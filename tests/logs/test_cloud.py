@@ -68,10 +68,10 @@ def test_flows_by_name(value: dict[str, Any]) -> None:
 def test_flows_in_parquet(tmp_path: Path, name: str) -> None:
     path = tmp_path / "target"
     with duckdb.connect() as connection:
-        connection.execute(
-            "COPY (SELECT * FROM (VALUES (2, 'eni-1', '192.0.2.1', 443, 1767225600, 'x'), (2, 'eni-2', NULL, NULL, NULL, '')) "
-            f"AS flows(version, interface_id, srcaddr, srcport, \"end\", other)) TO '{path}' (FORMAT parquet)"
-        )
+        connection.sql(
+            "FROM (VALUES (2, 'eni-1', '192.0.2.1', 443, 1767225600, 'x'), (2, 'eni-2', NULL, NULL, NULL, '')) "
+            'AS flows(version, interface_id, srcaddr, srcport, "end", other)'
+        ).write_parquet(str(path))
     path.rename(tmp_path / name)
     found = [
         (kind, {column: value for column, value in record.items() if value is not None})
@@ -89,7 +89,7 @@ def test_flows_in_parquet(tmp_path: Path, name: str) -> None:
 def test_other_rows_in_parquet(tmp_path: Path) -> None:
     path = tmp_path / "trail.parquet"
     with duckdb.connect() as connection:
-        connection.execute(f"COPY (SELECT 'GetUser' AS eventname, 'iam' AS eventsource) TO '{path}' (FORMAT parquet)")
+        connection.sql("SELECT 'GetUser' AS eventname, 'iam' AS eventsource").write_parquet(str(path))
     assert read(frame(path, "trail", tmp_path / "spool")) == [
         (LogKind.CLOUDTRAIL, {"@line": 1, "eventName": "GetUser", "eventSource": "iam"})
     ]

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 import zstandard
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from soc2.gather.logs.content import Content
@@ -115,6 +115,7 @@ STEPS = st.one_of(
 )
 
 
+@settings(max_examples=100)
 @given(st.sampled_from([syslog, cri, audit]), st.lists(STEPS, max_size=25))
 def test_every_record_is_read_once(line: Any, steps: list[tuple[str, int | None]]) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -118,6 +118,11 @@ def test_a_repeated_message_is_given_as_often() -> None:
     ] * 3
 
 
+def test_a_line_gives_no_more_than_a_thousand_records() -> None:
+    line = "Dec 10 07:07:45 h sshd[2]: message repeated 99999 times: [ message repeated 99999 times: [ x]]"
+    assert len(frame_text(line)) == 1000
+
+
 FAILED = {"result": "failure"}
 PEER = {"address": "2001:db8::1", "port": "4"}
 AUTH: list[tuple[str, str, dict[str, str]]] = [
@@ -165,6 +170,9 @@ AUTH: list[tuple[str, str, dict[str, str]]] = [
         "reverse mapping checking getaddrinfo for a.b [192.0.2.1] failed - POSSIBLE BREAK-IN ATTEMPT!",
         {"address": "192.0.2.1"},
     ),
+    ("sshd", "Disconnecting: Too many authentication failures for root [preauth]", {"user": "root", **FAILED}),
+    ("sshd", "input_userauth_request: invalid user a b [preauth]", {"user": "a b"}),
+    ("ftpd", "connection from 192.0.2.1 (host.example) at Fri Jun 17 07:07:00 2005", {"address": "192.0.2.1"}),
     ("sshd", "Server listening on 0.0.0.0 port 22.", {}),
     (
         "sshd-session",

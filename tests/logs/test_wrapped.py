@@ -171,6 +171,12 @@ def test_several_records_of_a_line_can_be_told_apart() -> None:
     assert len({record["@id"] for _, record in found}) == 2
 
 
+def test_lists_in_an_application_s_line_are_its_own() -> None:
+    value = {"time": "2026-01-01T00:00:00Z", "level": "info", "message": "found", "items": [{"a": 1}]}
+    ((kind, record),) = frame_text(json.dumps(value))
+    assert (kind, record["message"], record["fields"]) == (LogKind.CONTAINER, "found", value)
+
+
 def test_control_plane_streams_hold_other_logs_too() -> None:
     stream = "authenticator-" + "a1" * 16
     event = {

@@ -20,13 +20,18 @@ import yaml
 from soc2.demo.aws.answers import Declared, HttpAnswer, error_answer, protocol_of, read_answers, utc_now
 from soc2.demo.aws.operations import Request, operation_model, recognise, service_model
 from soc2.demo.aws.simulate import ASKED, simulated
+from soc2.demo.company import FOLDER
 from soc2.demo.lifeline import exit_when_parent_is_gone
 from soc2.gather.aws.permissions import permission
 
 DENIED_ACCESS_KEY = "AKIADENIEDEXAMPLE000"
 AUDITOR_ACCESS_KEY = "AKIAAUDITOREXAMPLE00"
-_AUDITOR_POLICY = Path(__file__).resolve().parents[3] / "deploy" / "aws" / "policy.json"
-_HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "content-encoding"})
+# What is shipped for every system, and what the demo's system.toml says of its logs, whose places the front does not look at.
+_AUDITOR_POLICIES = (
+    Path(__file__).resolve().parents[3] / "deploy" / "aws" / "policy.json",
+    FOLDER / "aws" / "log-policy.json",
+)
+_HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "content-encoding", "expect"})
 
 
 class Front(ThreadingHTTPServer):
@@ -38,8 +43,9 @@ class Front(ThreadingHTTPServer):
     ) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
         self.answers = answers
-        policy = json.loads(_AUDITOR_POLICY.read_text(encoding="utf-8"))
-        self.auditor_actions = frozenset(policy["Statement"][0]["Action"])
+        policies = [json.loads(path.read_text(encoding="utf-8")) for path in _AUDITOR_POLICIES]
+        statements = [statement for policy in policies for statement in policy["Statement"]]
+        self.auditor_actions = frozenset(action for statement in statements for action in statement["Action"])
         self.upstream = f"http://127.0.0.1:{upstream}"
         self.pool = urllib3.PoolManager(maxsize=64)
         self._log = access_log.open("a", buffering=1) if access_log else None
@@ -79,6 +85,12 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(answer.status, {"Content-Type": answer.content_type}, answer.body)
 
     do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_PATCH = _serve  # noqa: N815
+
+    def handle_expect_100(self) -> bool:
+        """Let the client send its body at once, which else it does after a second."""
+        super().handle_expect_100()
+        self.wfile.flush()
+        return True
 
     def _body(self) -> bytes:
         if self.headers.get("Transfer-Encoding", "").lower() == "chunked":

@@ -12,12 +12,12 @@ from soc2.gather.logs.times import micro_time
 from soc2.model.logs import LogKind
 
 _HEADER = re.compile(
-    r"(?:node=(?P<node>\S+) +)?type=(?P<type>\w+(?:\[\d+\])?) +(?:msg=)?audit\("
+    r"(?:(?<!\S)node=(?P<node>\S+) +)?type=(?P<type>\w+(?:\[\d+\])?) +(?:msg=)?audit\("
     r"(?:(?P<seconds>\d{1,12})\.(?P<fraction>\d{1,9})|(?P<date>\d\d/\d\d/\d{2,4} \d\d:\d\d:\d\d)\.(?P<millis>\d{1,3}))"
     r":(?P<serial>\d+)\) ?: ?(?P<rest>.*)",
     re.S,
 )
-_PAIR = re.compile(r"""([A-Za-z_][\w.\[\]-]*)=("[^"]*"|'[^']*'|\{[^}]*\}|\(null\)|[^\s]*)""")
+_PAIR = re.compile(r"""(?<![\w.\[\]-])([A-Za-z_][\w.\[\]-]*)=("[^"]*"|'[^']*'|\{[^}]*\}|\(null\)|[^\s]*)""")
 _HEX = re.compile(r"(?:[0-9A-F]{2})+")
 _ARGUMENT = re.compile(r"a(\d+)(?:\[(\d+)\])?$")
 # The kernel and auditd write these texts in hexadecimal digits when they hold blanks, quotes or control characters.
@@ -73,36 +73,45 @@ def record(kind: str, text: str, time: str | None, serial: str | None, host: str
     """A record of the given type, whose ``key=value`` pairs are in the text."""
     kind = _TYPES.get(kind, kind)
     body, _, enriched = text.partition("\x1d")
-    found: dict[str, Any] = {"time": time, "host": host, "serial": serial, "type": kind}
+    found: dict[str, Any] = {"type": kind}
+    for name, header in (("time", time), ("host", host), ("serial", serial)):
+        if header is not None:
+            found[name] = header
     fields: dict[str, Any] = {}
     arguments: dict[int, list[str]] = {}
     # What a title holds was interpreted already if it has blanks.
     for key, value in [("proctitle", body.strip()[10:])] if body.startswith("proctitle=") else _pairs(body):
         argument = _ARGUMENT.match(key) if kind == "EXECVE" else None
         if argument is not None:
-            text_of = _text("cmd", value)
-            arguments.setdefault(int(argument[1]), []).append(text_of or "")
-        elif key in _COLUMNS:
-            found.setdefault(key, _text(key, value))
-        else:
-            fields[key] = _text(key, value)
+            arguments.setdefault(int(argument[1]), []).append(_text("cmd", value) or "")
+            continue
+        told = value if value.isalnum() and key not in _UNTRUSTED else _text(key, value)
+        if told is None:
+            continue
+        if key not in _COLUMNS:
+            fields[key] = told
+        elif key not in found:
+            found[key] = told
     if arguments:
         ordered = ["".join(arguments[number]) for number in sorted(arguments)]
         found["command"] = " ".join(ordered)
         found.update({f"a{number}": "".join(parts) for number, parts in arguments.items() if number < 10})
     if "saddr" in fields:
-        found.setdefault("addr", _address(str(fields["saddr"])))
-    fields.update({key: _text("", value) for key, value in _pairs(enriched)})
+        address = _address(str(fields["saddr"]))
+        if address is not None:
+            found.setdefault("addr", address)
+    if enriched:
+        fields.update({key: _text("", value) for key, value in _PAIR.findall(enriched)})
     if fields:
         found["fields"] = fields
-    return {key: value for key, value in found.items() if value is not None}
+    return found
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:
     """The pairs of a record; those that a program wrote stand in ``msg='…'``, and are given as all others."""
-    before, quoted, after = text.partition("msg='")
-    if not quoted:
+    if "msg='" not in text:
         return _PAIR.findall(text)
+    before, _, after = text.partition("msg='")
     inner, _, rest = after.rpartition("'")
     return _PAIR.findall(before) + _PAIR.findall(inner or after) + _PAIR.findall(rest if inner else "")
 

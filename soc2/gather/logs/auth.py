@@ -26,6 +26,8 @@ _SSHD_FORMS = (
     (rf"Connection (?:closed|reset) by (?:authenticating|invalid|illegal) user (?P<user>.*) {_PEER_PORT}", "failure"),
     (rf"(?:Disconnected|Disconnecting)(?: from)? (?:authenticating|invalid) user (?P<user>.*) {_PEER_PORT}", "failure"),
     (rf"Disconnected from user (?P<user>.*) {_PEER_PORT}", None),
+    (r"Disconnecting: Too many authentication failures(?: for (?:invalid user )?(?P<user>.*?))?(?: \[preauth\])?$", "failure"),
+    (r"input_userauth_request: invalid user (?P<user>.*?)(?: \[preauth\])?$", None),
     (rf"Starting session: .* for (?P<user>\S+) from {_PEER}", None),
     (rf"Received disconnect from {_PEER}", None),
     (rf"(?:Connection (?:closed by|reset by|from)|Disconnected from) {_PEER}", None),
@@ -57,6 +59,7 @@ _SU = (
     (re.compile(r"\+ (?P<tty>\S+) (?P<user>[^\s:]+):(?P<target_user>\S+)"), "success"),
     (re.compile(r"- (?P<tty>\S+) (?P<user>[^\s:]+):(?P<target_user>\S+)"), "failure"),
 )
+_CONNECTION = re.compile(rf"connection from {_PEER}")
 _CRON = re.compile(r"\((?P<user>[^)]+)\) CMD \((?P<command>.*)\)\s*$", re.S)
 _LOGIND = re.compile(r"New session \S+ of user (?P<user>[^\s.]+)")
 _ACCOUNT = re.compile(r"(?:new|delete|change) (?:user|group)[^:]*: name=(?P<target>[^,\s]+)")
@@ -75,6 +78,8 @@ def columns(program: str, message: str) -> dict[str, str]:
         return _sudo(message)
     if name == "su":
         return _first(_SU, message) or _pam(message)
+    if "connection from " in message and (peer := _CONNECTION.match(message)):
+        return {"address": peer["address"]}
     if name in ("cron", "crond", "/usr/sbin/cron") and (job := _CRON.match(message)):
         return {"user": job["user"], "command": job["command"]}
     if name == "systemd-logind" and (session := _LOGIND.match(message)):

@@ -76,10 +76,7 @@ def _keep(cursors: dict[str, Cursor], cursor: Cursor) -> str:
 
 def frame_new(parts: Sequence[NewPart], spool: Path, kind: LogKind | None = None) -> Framed:
     """Frame what is new. Raises UsageError."""
-    framed = Framed()
-    for part in parts:
-        framed += frame(part.path, part.origin, spool, kind, part=part.part)
-    return framed
+    return Framed.of(frame(part.path, part.origin, spool, kind, part=part.part) for part in parts)
 
 
 def confirmed(parts: Sequence[NewPart], cursors: Mapping[str, Cursor]) -> dict[str, Cursor]:

@@ -16,8 +16,8 @@ _LIST_NAMES = frozenset(f'"{name}"'.encode() for name in LISTS)
 _BETWEEN = b" \t\r\n,\x1e\0"
 _QUOTE = ord('"')
 _PARTNERS = {ord("}"): ord("{"), ord("]"): ord("[")}
-# Breaks behind which a document is read on.
-_RESUMES = 100
+# Bytes that are read again, all in all, behind values that break off.
+_READ_AGAIN = 4 << 20
 
 
 def values_in(text: bytes) -> Iterator[tuple[int, bytes]]:
@@ -49,7 +49,7 @@ class _Splitter:
         self._begin: int | None = None
         self._end = 0
         self._skipping = False
-        self._resumes = _RESUMES
+        self._again = _READ_AGAIN
 
     def feed(self, chunk: bytes) -> Iterator[Line]:
         """The values that end in the next bytes of the document."""
@@ -137,8 +137,9 @@ class _Splitter:
         line = self._line(begin, min(begin + KEPT_ASIDE, len(self._buffer)))
         indent = self._buffer[self._buffer.rfind(b"\n", 0, begin) + 1 : begin]
         behind = re.compile(rb"\n" + (indent if not indent.strip() else b"") + rb"\{").search(self._buffer, begin + 1)
-        self._resumes -= 1
-        self._end = self._position = behind.end() - 1 if behind and self._resumes > 0 else len(self._buffer)
+        resumes = behind is not None and self._again > 0
+        self._end = self._position = behind.end() - 1 if behind and resumes else len(self._buffer)
+        self._again -= len(self._buffer) - self._end
         self._begin = None
         del self._open[self._level :]
         return line._replace(reason="an incomplete value", ended=ended)

@@ -12,9 +12,11 @@ from soc2.gather.logs.where import Where, of_cloudwatch, of_metadata
 
 Inner = Iterable[tuple[Any, Where]]
 
+_PROGRAMS = {"ssh.service": "sshd"}
 LISTS = ("Records", "Events", "Findings", "findings", "records", "results", "items", "Items")
 """Names of lists beside which an answer or a file says nothing of the records in them."""
 _MAY_BE_EMPTY = (*LISTS, "logEvents", "events", "resourceLogs", "streams")
+_MESSAGES = frozenset(("message", "msg", "log"))
 _HEC = frozenset(["sourcetype", "index", "source", "time", "host", "fields"])
 
 
@@ -22,7 +24,9 @@ def is_empty(value: Any) -> bool:
     """Whether a JSON value holds no record because it is an answer, or a list, without any."""
     if not isinstance(value, dict):
         return bool(value == [])
-    return value.get("messageType") == "CONTROL_MESSAGE" or any(value.get(name) == [] for name in _MAY_BE_EMPTY)
+    if value.get("messageType") == "CONTROL_MESSAGE" or "digestStartTime" in value:
+        return True  # of CloudWatch Logs to a new subscriber; the digest of a trail's files
+    return any(value.get(name) == [] for name in _MAY_BE_EMPTY)
 
 
 def unwrap(fields: dict[str, Any], where: Where) -> Inner | None:
@@ -62,6 +66,8 @@ def _event(event: dict[str, Any]) -> dict[str, Any]:
 
 
 def _list(fields: dict[str, Any], where: Where) -> Inner | None:
+    if not _MESSAGES.isdisjoint(fields):
+        return None  # a line of an application, which may mention any list
     for name in LISTS:
         inner = fields.get(name)
         if isinstance(inner, list) and any(isinstance(item, dict | list | str) for item in inner[:1]):
@@ -157,7 +163,7 @@ def _streams(streams: list[Any], where: Where) -> Iterator[tuple[Any, Where]]:
         unit = labels.get("unit", labels.get("systemd_unit"))
         if isinstance(unit, str):
             told["unit"] = unit
-            told["program"] = labels.get("syslog_identifier", unit.removesuffix(".service"))
+            told["program"] = labels.get("syslog_identifier", _PROGRAMS.get(unit, unit.removesuffix(".service")))
         for entry in stream.get("values") or ():
             if isinstance(entry, list) and len(entry) >= 2:
                 # Loki itself keeps one of the entries of a stream that have the same time and the same text.

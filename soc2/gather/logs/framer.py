@@ -30,6 +30,7 @@ class Framer:
         self._sink = sink
         self._recogniser = recogniser
         self._where = where
+        self._logged = True
         self._open: dict[str, tuple[int, list[str], str]] = {}
 
     def line(self, line: Line) -> None:
@@ -85,7 +86,7 @@ class Framer:
 
     def _take(self, number: int, content: bytes) -> bool:
         """Take up a JSON value; false if it is none, or of no known form."""
-        fast = self._recogniser.as_last(content)
+        fast = self._recogniser.as_last(content) if self._logged else None
         if fast is not None:
             self._sink.take([fast], number)
             return True
@@ -97,6 +98,7 @@ class Framer:
             return True
         raw = content.decode("utf-8", "replace") if b"\n" not in content else None
         records = self._recogniser.value(value, self._where, raw=raw)
+        self._logged = len(records) == 1 and isinstance(records[0].value, bytes)
         self._sink.take(records, number)
         return bool(records) or is_empty(value)
 

@@ -60,10 +60,7 @@ def frame(
 
 def frame_paths(paths: Sequence[Path], spool: Path) -> Framed:
     """Frame files and all files in folders, each once, in the order of their names. Raises UsageError."""
-    framed = Framed()
-    for path in files_of(paths):
-        framed += frame(path, str(path), spool)
-    return framed
+    return Framed.of(frame(path, str(path), spool) for path in files_of(paths))
 
 
 def files_of(paths: Sequence[Path]) -> list[Path]:

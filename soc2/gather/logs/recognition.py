@@ -16,6 +16,8 @@ from soc2.gather.logs.where import Where
 from soc2.model.logs import LogKind
 
 _DEPTH = 12
+_LONGEST_TEXT = 1 << 16
+"""Characters. A longer text is not taken apart, for which expressions may need the square of its length."""
 # Lines that tools write between records.
 _IGNORED = re.compile(
     r"----$|time->|-- (?:Logs begin|Journal begins|Boot |No entries|Reboot)|[\[\],]+$|Permission check Successful"
@@ -64,6 +66,8 @@ class Recogniser:
             return self.value(row, where, enveloped, depth - 1)
         if text[:1] in ("{", "["):
             return self._json(text, where, enveloped, depth)
+        if len(text) > _LONGEST_TEXT:
+            return self._plain(text, where, enveloped)
         if "audit(" in text and (audit := auditd.parse(text, where.get("node") or _host(text))):
             return [Record(LogKind.AUDITD, audit, where.get("id"))]
         if text[:1].isdigit() and text[4:5] == "-" and (line := container.CRI.match(text)):
@@ -86,7 +90,7 @@ class Recogniser:
                 if known:
                     return known
                 others = {**others, **inside} if others else inside
-        elif "audit(" in message and (audit := auditd.parse(message, where.get("node"))):
+        elif "audit(" in message and len(message) <= _LONGEST_TEXT and (audit := auditd.parse(message, where.get("node"))):
             return [Record(LogKind.AUDITD, audit, where.get("id"))]
         return [self._line(message, where, others)]
 
@@ -196,7 +200,7 @@ class Recogniser:
             if not isinstance(inside, dict) or not depth:
                 return []
             return self._known(inside, where, text) or self._unwrapped(inside, where, False, depth) or []
-        if not text:
+        if not text or len(text) > _LONGEST_TEXT:
             return []
         if "audit(" in text and (audit := auditd.parse(text, where.get("node"))):
             return [Record(LogKind.AUDITD, audit, where.get("id"))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,4 +44,16 @@ class Framed:
     unrecognised: tuple[str, ...] = ()
 
     def __add__(self, other: Framed) -> Framed:
-        return Framed(self.segments + other.segments, self.malformed + other.malformed, self.unrecognised + other.unrecognised)
+        return Framed.of((self, other))
+
+    @classmethod
+    def of(cls, several: Iterable[Framed]) -> Framed:
+        """What several files became, together."""
+        segments: list[Segment] = []
+        malformed: list[Malformed] = []
+        unrecognised: list[str] = []
+        for framed in several:
+            segments += framed.segments
+            malformed += framed.malformed
+            unrecognised += framed.unrecognised
+        return cls(tuple(segments), tuple(malformed), tuple(unrecognised))

@@ -35,6 +35,9 @@ FACILITIES = [
     "local6",
     "local7",
 ]
+MOST_REPEATED = 1000
+"""As often a repeated message is given at most, so that one line cannot fill the memory."""
+_LONGEST_SAID = 1 << 14
 SEVERITIES = ["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"]
 
 _OLD = re.compile(
@@ -78,11 +81,13 @@ def parse(text: str, reference: date) -> list[dict[str, Any]] | None:
 
 def entries(base: dict[str, Any], program: str | None, message: str) -> list[dict[str, Any]]:
     """The records of a program's message; ``base`` has the columns that its wrapping filled."""
+    times = 1
     if message.startswith("message repeated ") and (repeated := _REPEATED.match(message)):
-        return entries(base, program, repeated[2]) * int(repeated[1])
+        times, message = min(int(repeated[1]), MOST_REPEATED), repeated[2]
     if program is None:
-        return [{**base, "message": message}]
-    return [{**base, "program": program, "message": message, **auth.columns(program, message)}]
+        return [{**base, "message": message}] * times
+    columns = auth.columns(program, message) if len(message) <= _LONGEST_SAID else {}
+    return [{**base, "program": program, "message": message, **columns}] * times
 
 
 def priority(text: str | None) -> dict[str, str]:

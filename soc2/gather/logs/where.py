@@ -7,6 +7,7 @@ gave; a node's records take ``time`` and ``node`` of it.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from soc2.gather.logs.times import utc
@@ -21,6 +22,7 @@ _POD_FILE = re.compile(
 _CONTAINER_FILE = re.compile(
     r"(?:^|/|containers\.|application\.)(?P<pod>[a-z0-9.-]+)_(?P<namespace>[a-z0-9-]+)_(?P<container>[a-z0-9.-]+)-[0-9a-f]{12,64}(?:\.log)?"
 )
+_LONGEST_NAME = 1024
 _INSIGHTS_GROUP = re.compile(r"/aws/(?:containerinsights|eks)/(?P<cluster>[^/]+)/")
 _CONTROL_PLANE = re.compile(r"^(?P<container>kube-[a-z-]+?|authenticator|cloud-controller-manager)-[0-9a-f]{6,}$")
 _NODE_STREAM = re.compile(r"^(?P<node>(?:ip-[\d-]+|i-[0-9a-f]+)[\w.-]*?)(?:-(?:application|host|dataplane)\b|\.|$)")
@@ -53,7 +55,7 @@ _PARENTS = frozenset(name.rpartition(".")[0] for name in _RANKS if "." in name)
 
 def of_path(name: str) -> Where:
     """What the name of a file, of a stream or a tag tells."""
-    found = _POD_FILE.search(name) or _CONTAINER_FILE.search(name)
+    found = _POD_FILE.search(name[-_LONGEST_NAME:]) or _CONTAINER_FILE.search(name[-_LONGEST_NAME:])
     return dict(found.groupdict()) if found else {}
 
 
@@ -81,24 +83,26 @@ def of_metadata(values: dict[str, Any]) -> Where:
 
 def of_cloudwatch(fields: dict[str, Any], where: Where) -> Where:
     """What a CloudWatch event and the envelope around it tell."""
-    found = dict(where)
     group = fields.get("logGroup", fields.get("logGroupName", fields.get("@log")))
     stream = fields.get("logStream", fields.get("logStreamName", fields.get("@logStream")))
-    if isinstance(group, str) and (cluster := _INSIGHTS_GROUP.search(group)):
-        found["cluster"] = cluster["cluster"]
-    if isinstance(stream, str):
-        told = of_path(stream)
-        component = _CONTROL_PLANE.match(stream)
-        node = _NODE_STREAM.match(stream)
-        found.update(told)
-        if component:
-            found["container"] = component["container"]
-        if node:
-            found["node"] = node["node"]
+    found = {**where, **_of_stream(str(group or ""), str(stream or ""))}
     time = utc(fields.get("timestamp", fields.get("@timestamp")))
     if time:
         found["time"] = time
     identity = fields.get("eventId", fields.get("id", fields.get("@ptr")))
     if isinstance(identity, str):
         found["id"] = identity
+    return found
+
+
+@lru_cache(maxsize=1024)
+def _of_stream(group: str, stream: str) -> Where:
+    """What the names of a group and a stream of CloudWatch Logs tell."""
+    found = of_path(stream)
+    if cluster := _INSIGHTS_GROUP.search(group):
+        found["cluster"] = cluster["cluster"]
+    if component := _CONTROL_PLANE.match(stream):
+        found["container"] = component["container"]
+    if node := _NODE_STREAM.match(stream):
+        found["node"] = node["node"]
     return found
