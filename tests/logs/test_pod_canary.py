@@ -35,6 +35,17 @@ NAMESPACE = "soc2-canary-logs"
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 
 
+_LITTLE = {"cpu": "1m", "memory": "1Mi"}
+_RESTRICTED = {
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "runAsNonRoot": True,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+_CONTAINER = {"name": "c", "image": "x", "securityContext": _RESTRICTED, "resources": {"requests": _LITTLE, "limits": _LITTLE}}
+TRIAL = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "trial"}, "spec": {"containers": [_CONTAINER]}}
+
+
 @pytest.fixture(scope="module")
 def admin(control_plane: ControlPlane) -> Iterator[KubeConnection]:
     connection = KubeConnection(control_plane.kubeconfig("deployer", ("system:masters",)))
@@ -50,13 +61,8 @@ def writer(control_plane: ControlPlane, admin: KubeConnection) -> Iterator[KubeC
             item["subjects"] = [{"kind": "User", "name": "writer", "apiGroup": "rbac.authorization.k8s.io"}]
         admin.request("POST", _PATHS[item["kind"]].format(item["metadata"].get("namespace", "")), body=item)
     connection = KubeConnection(control_plane.kubeconfig("writer", ()))
-    little = {"cpu": "1m", "memory": "1Mi"}
-    context = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "runAsNonRoot": True}
-    context["seccompProfile"] = {"type": "RuntimeDefault"}
-    container = {"name": "c", "image": "x", "securityContext": context, "resources": {"requests": little, "limits": little}}
-    pod = {"metadata": {"name": "trial"}, "spec": {"containers": [container]}}
     # Until the quota's use is counted and the ServiceAccount is made, a namespace takes no pod at all.
-    assert wait_until(lambda: connection.try_create(PODS, pod).status == 201, 20.0)
+    assert wait_until(lambda: connection.try_create(PODS, TRIAL).status == 201, 20.0)
     yield connection
     connection.close()
 
@@ -74,14 +80,15 @@ def kubelet(admin: KubeConnection, folder: Path, phase: str, line: Callable[[str
                 if metadata["uid"] in seen:
                     continue
                 seen.add(metadata["uid"])
+                # First, for once the line is found the pod is deleted.
+                path = f"{PODS}/{metadata['name']}/status"
+                body = {"status": {"phase": phase}}
+                admin.request("PATCH", path, body=body, content_type="application/merge-patch+json")
                 printed = line(pod["spec"]["containers"][0]["command"][1])
                 place = folder / f"{NAMESPACE}_{metadata['name']}_{metadata['uid']}" / "canary"
                 place.mkdir(parents=True)
                 if printed is not None:
                     (place / "0.log").write_text(f"2026-06-01T00:00:00.000000000Z stdout F {printed}\n")
-                body = {"status": {"phase": phase}}
-                path = f"{PODS}/{metadata['name']}/status"
-                admin.request("PATCH", path, body=body, content_type="application/merge-patch+json")
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
@@ -135,6 +142,37 @@ def test_a_line_that_is_lost_is_a_deviation_only_when_it_was_printed(
     problem = listing.statuses[0].problem
     assert (len(deviations), problem and problem.cause) == ((1, None) if lost else (0, Cause.INCONCLUSIVE))
     assert left(admin) == []
+
+
+@pytest.mark.controlplane
+def test_the_examiner_may_create_pods_in_that_namespace_only(
+    admin: KubeConnection, writer: KubeConnection, tmp_path: Path
+) -> None:
+    """The admission policy that holds it to dry-runs elsewhere lets the canary pass."""
+    elsewhere = f"{NAMESPACE}-not"
+    everything = {"apiGroups": [""], "resources": ["pods"], "verbs": ["create"]}
+    group = "rbac.authorization.k8s.io"
+    subject = {"kind": "User", "name": "writer", "apiGroup": group}
+    binding = {"roleRef": {"kind": "Role", "name": "pods", "apiGroup": group}, "subjects": [subject]}
+    admin.request("POST", _PATHS["Namespace"], body={"metadata": {"name": elsewhere}})
+    admin.request("POST", _PATHS["Role"].format(elsewhere), body={"metadata": {"name": "pods"}, "rules": [everything]})
+    admin.request("POST", _PATHS["RoleBinding"].format(elsewhere), body={"metadata": {"name": "pods"}, **binding})
+    shipped = (ROOT / "deploy" / "kubernetes" / "clusterrole.yaml").read_text().replace("soc2-canary", NAMESPACE)
+    for item in yaml.safe_load_all(shipped.replace("soc2-auditor", "writer")):
+        if item["kind"].startswith("ValidatingAdmissionPolicy"):
+            admin.request("POST", _PATHS[item["kind"]], body=item)
+
+    def refused() -> bool:
+        try:
+            writer.request("POST", f"/api/v1/namespaces/{elsewhere}/pods", body={**TRIAL, "metadata": {"generateName": "t-"}})
+        except GatherError as error:
+            return "dry-run only" in str(error)
+        return False
+
+    assert wait_until(refused, 30.0)
+    with kubelet(admin, tmp_path, "Succeeded", lambda line: line):
+        listing = gathered(writer, tmp_path, tmp_path, log_canary_seconds=60)
+    assert [path.lost for path in listing.items] == [0]
 
 
 @pytest.mark.parametrize(
