@@ -254,7 +254,7 @@ def test_rules_that_only_correlations_listen_to_do_not_alert(tmp_path: Path) -> 
 
 def test_placeholders_are_declared_for_all_rules(tmp_path: Path) -> None:
     loaded = _load(tmp_path, _rule("A", {"selection": {"verb|expand": "%verbs%"}}), placeholders={"verbs": ["get", "list"]})
-    assert loaded.rules[0].compile().where == "coalesce(lower(\"verb\") IN ('get', 'list'), false)"
+    assert loaded.rules[0].compile().parts == ("coalesce(lower(\"verb\") IN ('get', 'list'), false)",)
 
 
 def test_lower_cased_copies_are_used_where_there_are_any(tmp_path: Path) -> None:
