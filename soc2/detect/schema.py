@@ -311,7 +311,7 @@ _FALCO = LogSchema(
     },
     identity="uuid",
     normal={
-        "event_time": 'try_cast("time" AS TIMESTAMP)',
+        "event_time": "timezone('UTC', try_cast(\"time\" AS TIMESTAMPTZ))",
         "class_name": "'Detection Finding'",
         "actor": "coalesce(output_fields ->> '$.\"user.name\"', output_fields ->> '$.\"ka.user.name\"')",
         "source_address": "coalesce(output_fields ->> '$.\"fd.cip\"', output_fields ->> '$.\"fd.rip\"')",
@@ -344,7 +344,7 @@ _TETRAGON = LogSchema(
         LogSource(product="linux", service="tetragon"): None,
     },
     normal={
-        "event_time": 'try_cast("time" AS TIMESTAMP)',
+        "event_time": "timezone('UTC', try_cast(\"time\" AS TIMESTAMPTZ))",
         "class_name": "CASE WHEN process_exec IS NOT NULL OR process_exit IS NOT NULL THEN 'Process Activity' "
         "ELSE 'Kernel Activity' END",
         "actor": "coalesce(process_exec, process_exit, process_kprobe, process_tracepoint, process_uprobe, process_lsm) "
