@@ -111,6 +111,11 @@ _AUDIT = LogSchema(
         'ELSE "user".extra ->> \'$."authentication.kubernetes.io/pod-uid"[0]\' END',
         "k8s.node.name": '"user".extra ->> \'$."authentication.kubernetes.io/node-name"[0]\'',
     },
+    # Names without a path, which published rules use for parts of a Pod.
+    aliases={
+        "hostPath": "requestObject.spec.volumes.hostPath",
+        "capabilities": "requestObject.spec.containers.securityContext.capabilities",
+    },
 )
 
 _CLOUDTRAIL = LogSchema(
