@@ -176,7 +176,7 @@ _FLOW = LogSchema(
         LogSource(category="firewall", product="aws"): None,
     },
     normal={
-        "event_time": 'make_timestamp("start" * 1000000)',
+        "event_time": 'TRY(make_timestamp("start" * 1000000))',
         "class_name": "'Network Activity'",
         "source_address": "srcaddr",
         "action": "action",
