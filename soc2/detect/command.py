@@ -52,11 +52,14 @@ def detect(arguments: argparse.Namespace) -> int:
 def _rules(folders: Iterable[Path], *, only_user: bool) -> RuleSet:
     folders = list(folders)
     for folder in folders:
-        if not folder.exists():
+        if not folder.is_dir():
             raise UsageError("--sigma-rules: no such folder", "name a folder of Sigma rules", folder)
     if only_user and not folders:
         raise UsageError("--only-user-rules leaves no rules", "say where yours are: --sigma-rules DIR")
-    return load_rules(folders if only_user else [SHIPPED, *folders])
+    loaded = load_rules(folders if only_user else [SHIPPED, *folders])
+    if not loaded.rules and not loaded.problems:
+        raise UsageError("--sigma-rules: there is no Sigma rule (.yml, .yaml) here", "name a folder of rules", folders[0])
+    return loaded
 
 
 def _print_json(alerts: Iterator[Alert]) -> int:
