@@ -22,10 +22,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
-from soc2.detect.rules import SHIPPED, load_rules
 
 from soc2.detect.engine import Detector
 from soc2.detect.relations import json_relation
+from soc2.detect.rules import SHIPPED, load_rules
 from soc2.detect.schema import SCHEMAS
 from soc2.detect.store import keep
 from soc2.gather.logs.segments import Segment

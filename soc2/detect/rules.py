@@ -134,8 +134,8 @@ class _Loading:
         return rule
 
     def _identity(self, path: Path, found: SigmaRuleBase) -> str | None:
-        """The rule's id; its name or its file when it has none. None, and a problem, when another rule has it."""
-        identity = str(found.id or found.name or path)
+        """The rule's id; its name or its title when it has none. None, and a problem, when another rule has it."""
+        identity = str(found.id or found.name or found.title)
         if identity in self.ids:
             self._problem(path, found, "id", f"{self.ids[identity]} has a rule of this id too")
             return None
@@ -158,10 +158,10 @@ class _Loading:
         waiting = [(path, found) for path, found in self.read_rules if isinstance(found, SigmaCorrelationRule)]
         while waiting:
             named = _by_reference(rules, usable)
-            ready = [(path, found) for path, found in waiting if all(name in named for name in references(found))]
+            ready = [(path, found) for path, found in waiting if all(_known(named, name) for name in references(found))]
             if not ready:
                 for path, found in waiting:
-                    missing = next(name for name in references(found) if name not in named)
+                    missing = next(name for name in references(found) if not _known(named, name))
                     self._problem(path, found, "rules", f"no usable rule has the id or name {missing!r}")
                 break
             waiting = [each for each in waiting if each not in ready]
@@ -176,10 +176,10 @@ class _Loading:
         identity = self._identity(path, found)
         if identity is None:
             return None
-        names = references(found)
+        steps = {name: _known(named, name) or name for name in references(found)}
         made = Correlation(
             identity, found.title, _level(found), _criterion(found), _tags(found), path, found,
-            tuple(named[name] for name in names), {named[name]: name for name in names},
+            tuple(steps[name] for name in references(found)), {step: name for name, step in steps.items()},
         )  # fmt: skip
         try:
             check(found)
@@ -204,6 +204,11 @@ def _by_reference(rules: Mapping[str, Rule], correlations: Mapping[str, Correlat
         if rule.sigma.name:
             named[rule.sigma.name] = rule.id
     return named
+
+
+def _known(named: Mapping[str, str], reference: str) -> str | None:
+    """The id of the rule that is meant; the letters of an id may be upper case."""
+    return named.get(reference) or named.get(reference.lower())
 
 
 _Listed = TypeVar("_Listed", Rule, Correlation)

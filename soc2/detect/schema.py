@@ -111,6 +111,11 @@ _AUDIT = LogSchema(
         'ELSE "user".extra ->> \'$."authentication.kubernetes.io/pod-uid"[0]\' END',
         "k8s.node.name": '"user".extra ->> \'$."authentication.kubernetes.io/node-name"[0]\'',
     },
+    # Names without a path, which published rules use for parts of a Pod.
+    aliases={
+        "hostPath": "requestObject.spec.volumes.hostPath",
+        "capabilities": "requestObject.spec.containers.securityContext.capabilities",
+    },
 )
 
 _CLOUDTRAIL = LogSchema(
@@ -171,7 +176,7 @@ _FLOW = LogSchema(
         LogSource(category="firewall", product="aws"): None,
     },
     normal={
-        "event_time": 'make_timestamp("start" * 1000000)',
+        "event_time": 'TRY(make_timestamp("start" * 1000000))',
         "class_name": "'Network Activity'",
         "source_address": "srcaddr",
         "action": "action",
@@ -311,7 +316,7 @@ _FALCO = LogSchema(
     },
     identity="uuid",
     normal={
-        "event_time": 'try_cast("time" AS TIMESTAMP)',
+        "event_time": "timezone('UTC', try_cast(\"time\" AS TIMESTAMPTZ))",
         "class_name": "'Detection Finding'",
         "actor": "coalesce(output_fields ->> '$.\"user.name\"', output_fields ->> '$.\"ka.user.name\"')",
         "source_address": "coalesce(output_fields ->> '$.\"fd.cip\"', output_fields ->> '$.\"fd.rip\"')",
@@ -344,7 +349,7 @@ _TETRAGON = LogSchema(
         LogSource(product="linux", service="tetragon"): None,
     },
     normal={
-        "event_time": 'try_cast("time" AS TIMESTAMP)',
+        "event_time": "timezone('UTC', try_cast(\"time\" AS TIMESTAMPTZ))",
         "class_name": "CASE WHEN process_exec IS NOT NULL OR process_exit IS NOT NULL THEN 'Process Activity' "
         "ELSE 'Kernel Activity' END",
         "actor": "coalesce(process_exec, process_exit, process_kprobe, process_tracepoint, process_uprobe, process_lsm) "

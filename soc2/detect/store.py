@@ -34,6 +34,7 @@ def keep(connection: duckdb.DuckDBPyConnection, kind: LogKind, segments: Sequenc
     schema = SCHEMAS[kind]
     segment_of = {str(segment.path): segment for segment in segments}
     places = ", ".join(f"({literal(path)}, {literal(segment.origin)})" for path, segment in segment_of.items())
+    connection.execute("SET TimeZone = 'UTC'")
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE kept AS SELECT {normalised(schema)}, {quoted(FILE)}, {quoted(LINE)}, {quoted(ID)}, "
         f"{quoted(schema.required)} IS NOT NULL AS valid, {packed(schema)} AS {RECORD} "

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 import pytest
@@ -46,6 +48,13 @@ def test_declared_answers_come_as_declared(servers: AwsServers) -> None:
     (job,) = client(servers, "backup").list_backup_jobs()["BackupJobs"]
     age = datetime.now(UTC) - job["CreationDate"]
     assert timedelta(hours=3) <= age < timedelta(hours=3, minutes=5)
+
+
+def test_a_client_that_waits_to_be_told_may_send_at_once(servers: AwsServers) -> None:
+    address = urlsplit(servers.endpoint)
+    with socket.create_connection((str(address.hostname), int(address.port or 0)), timeout=10) as connection:
+        connection.sendall(b"PUT /bucket/key HTTP/1.1\r\nHost: s3\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n")
+        assert connection.recv(100).startswith(b"HTTP/1.1 100 ")
 
 
 def test_the_simulator_answers_from_the_policies_of_the_principal(servers: AwsServers) -> None:

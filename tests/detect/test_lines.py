@@ -23,7 +23,7 @@ def test_every_record_has_the_line_it_stands_on(lines: list[str], zipped: bool) 
         path = Path(folder) / ("log.jsonl.gz" if zipped else "log.jsonl")
         path.write_bytes(gzip.compress(content) if zipped else content)
         options = "format = 'newline_delimited', columns = {a: 'INTEGER'}, ignore_errors = true"
-        rows = duckdb.sql(f"SELECT a FROM read_json('{path}', {options})").fetchall() if content.strip() else []
+        rows = duckdb.execute(f"SELECT a FROM read_json('{path}', {options})").fetchall() if content.strip() else []
         numbers = LineNumbers()
         found = [(numbers.line(path, record), a) for record, (a,) in enumerate(rows)]
     read = {'{"a":1}': 1, '{"a":2}': 2}

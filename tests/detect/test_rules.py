@@ -58,7 +58,7 @@ def test_what_a_rule_leaves_out_has_a_default(tmp_path: Path) -> None:
     document["detection"] = {"selection": {"eventName": "X"}, "condition": "selection"}
     [rule] = _load(tmp_path, document).rules
     assert (rule.id, rule.level, rule.criterion, rule.kind) == (
-        str(tmp_path / "rules.yml"), "medium", "CC7.2", LogKind.CLOUDTRAIL,
+        "Bare", "medium", "CC7.2", LogKind.CLOUDTRAIL,
     )  # fmt: skip
 
 
@@ -238,7 +238,7 @@ def test_rules_that_only_correlations_listen_to_do_not_alert(tmp_path: Path) -> 
     named = {**_GOOD, "name": "good"}
     loaded = _load(
         tmp_path,
-        _correlation("Outer", rules=[_id("Inner")]),
+        _correlation("Outer", rules=[_id("Inner").upper()]),
         _correlation("Inner", rules=["good"], generate=False),
         _correlation("Loud", rules=[_id("Second")], generate=True),
         named,
@@ -254,7 +254,7 @@ def test_rules_that_only_correlations_listen_to_do_not_alert(tmp_path: Path) -> 
 
 def test_placeholders_are_declared_for_all_rules(tmp_path: Path) -> None:
     loaded = _load(tmp_path, _rule("A", {"selection": {"verb|expand": "%verbs%"}}), placeholders={"verbs": ["get", "list"]})
-    assert loaded.rules[0].compile().where == "coalesce(lower(\"verb\") IN ('get', 'list'), false)"
+    assert loaded.rules[0].compile().parts == ("coalesce(lower(\"verb\") IN ('get', 'list'), false)",)
 
 
 def test_lower_cased_copies_are_used_where_there_are_any(tmp_path: Path) -> None:

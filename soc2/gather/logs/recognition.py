@@ -24,6 +24,7 @@ _IGNORED = re.compile(
     r"|<no matches>$|\{\"(?:index|create)\": ?\{[^{}]*\}\}$"
 )
 _STAMPED = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)) (.*)$", re.S)
+_AUDIT = re.compile(r"([A-Z_]{3,}) (\w+=.*)", re.S)
 _POD = ("pod", "namespace", "container")
 
 
@@ -210,6 +211,10 @@ class Recogniser:
 
     def _syslog(self, text: str, where: Where) -> list[Record]:
         entries = syslog.parse(text, day_of(where.get("time"), self._reference)) or []
+        if len(entries) == 1 and entries[0].get("program") == "audit" and (said := _AUDIT.match(entries[0]["message"])):
+            # As journalctl shows what the audit transport of the journal holds.
+            audit = auditd.record(said[1], said[2], entries[0]["time"], None, entries[0].get("host"))
+            return [Record(LogKind.AUDITD, audit, where.get("id"))]
         if len(entries) == 1 and "{" in entries[0]["message"]:
             # A record that was sent through syslog, as Falco and rsyslog do, perhaps after a cookie (@cee:).
             start = entries[0]["message"].find("{")

@@ -105,7 +105,11 @@ def _old(text: str, reference: date) -> list[dict[str, Any]] | None:
     on = dated(month, day, date(int(year), 12, 30)) if year and year > "0010" else dated(month, day, reference)
     if on is None:
         return None
-    base: dict[str, Any] = {"time": f"{on}T{clock}Z", "host": host}
+    base: dict[str, Any] = {"time": f"{on}T{clock}Z"}
+    if host[-1:] == ":":
+        rest = f"{host} {rest}"  # a program: the host was left out
+    else:
+        base["host"] = host
     if number is not None:
         base.update(priority(number))
     return _tagged(base, rest)
