@@ -183,8 +183,9 @@ def judged_streams(logs: Iterable[CollectedLog], nodes: Iterable[Node] | None) -
     """Yield the streams of complete logs that had to deliver, and for how long.
 
     A declared account or cluster had to for the whole window, whether or not a record names it; what nobody declared is
-    not judged where something is declared. A node had to since it was made; one that is gone, from its first record to
-    its last. ``nodes`` is None where there is no cluster to ask: then every node that was seen has to deliver.
+    not judged where something is declared. A node had to since it was made or, when it registered anew, since its first
+    record; one that is gone, from its first record to its last. ``nodes`` is None where there is no cluster to ask: then
+    every node that was seen has to deliver.
     """
     known = None if nodes is None else tuple(nodes)
     for log in logs:
@@ -203,7 +204,7 @@ def _judged_nodes(log: CollectedLog, nodes: tuple[Node, ...]) -> Iterator[Judged
     node_of = _nodes_by_stream(log, nodes)
     for stream in log.streams:
         if node := node_of.get(stream.name):
-            begin = max(log.since, node.metadata.creation_timestamp or log.since)
+            begin = max(log.since, min(node.metadata.creation_timestamp or log.since, stream.oldest or log.until))
             yield JudgedStream(log=log, stream=stream, begin=begin, end=log.until)
         elif stream.oldest and stream.newest:
             yield JudgedStream(log=log, stream=stream, begin=stream.oldest, end=stream.newest, current=False)
