@@ -13,6 +13,7 @@ Told = Iterator[tuple[str, Event]]
 
 _AUDIT, _FALCO, _CONTAINERS = "kubernetes-audit", "falco", "containers"
 _UNUSUAL = "Go-http-client/2.0"
+_NAMESPACES = ("accounts", "analytics", "notes", "notifications", "payments", "storefront")
 
 
 def denied_spike(time: datetime, dice: random.Random) -> Told:
@@ -45,7 +46,7 @@ def secrets_enumerated(time: datetime, dice: random.Random) -> Told:
         )
     for number in range(12):
         at, name = time + timedelta(seconds=20 + number), f"credentials-{number}"
-        place = ("payments", "accounts", "notes")[number % 3]
+        place = _NAMESPACES[number % len(_NAMESPACES)]
         yield (
             _AUDIT,
             audit.event(
