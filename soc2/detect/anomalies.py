@@ -59,22 +59,27 @@ class Anomaly:
     why: str
 
 
-def baseline_within(connection: duckdb.DuckDBPyConnection, table: str) -> Baseline | None:
-    """Return the earlier part of the events themselves as baseline; None when they span too little time to tell."""
-    span = connection.execute(f"SELECT min(event_time), max(event_time) FROM {table} WHERE valid AND inside").fetchone()
-    if span is None or span[0] is None:
+def baseline_of(connection: duckdb.DuckDBPyConnection, table: str) -> Baseline | None:
+    """Return what of the events is known: those before the window, or else the earlier part of those in it; None when
+    neither spans enough time to tell."""
+    (first, newest, earliest) = connection.execute(
+        "SELECT min(event_time) FILTER (inside), max(event_time) FILTER (inside), min(event_time) FILTER (NOT inside) "
+        f"FROM {table} WHERE valid"
+    ).fetchall()[0]
+    if first is None:
         return None
-    start, newest = span
-    end = start + (newest - start) * _BASELINE_SHARE
-    return Baseline(start, end, "earlier part of the window") if end - start >= _SHORTEST_BASELINE else None
+    if earliest is not None and first - earliest >= _SHORTEST_BASELINE:
+        return Baseline(earliest, first, "kept history")
+    end = first + (newest - first) * _BASELINE_SHARE
+    return Baseline(first, end, "earlier part of the window") if end - first >= _SHORTEST_BASELINE else None
 
 
 def find(connection: duckdb.DuckDBPyConnection, table: str, baseline: Baseline) -> Iterator[Anomaly]:
     """Yield what stands out among the events of ``table`` (as the engine makes it) that come after the baseline."""
     connection.execute(
-        "CREATE OR REPLACE TEMP VIEW seen AS SELECT rowid AS row, *, event_time < ? AS known, "
-        f"date_trunc('hour', event_time) AS hour FROM {table} WHERE valid AND inside AND actor IS NOT NULL "
-        "AND event_time >= ?".replace("?", "TIMESTAMP '{}'").format(baseline.end, baseline.start)
+        f"CREATE OR REPLACE TEMP VIEW seen AS SELECT rowid AS row, *, event_time < TIMESTAMP '{baseline.end}' AS known, "
+        f"date_trunc('hour', event_time) AS hour FROM {table} WHERE valid AND actor IS NOT NULL "
+        f"AND event_time >= TIMESTAMP '{baseline.start}' AND (inside OR event_time < TIMESTAMP '{baseline.end}')"
     )
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE known_actors AS SELECT actor FROM seen WHERE known "

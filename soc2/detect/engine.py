@@ -109,10 +109,10 @@ class Detector:
         normalised columns, ``valid`` (it is a record) and ``inside`` (the window); ``record`` only where a rule matched."""
         return quoted(f"events {kind}")
 
-    def alerts(self, *, with_anomalies: bool = False, history: anomalies.Baseline | None = None) -> Iterator[Alert]:
+    def alerts(self, *, with_anomalies: bool = False) -> Iterator[Alert]:
         """Yield what the rules found, in the order of time, and, when asked, what is unusual beside the baseline.
 
-        The baseline is ``history`` when the events that were added begin with it, else the earlier part of the events.
+        The baseline is what was added from before the window, when that is long enough, else the earlier part of the window.
         """
         self.connection.execute(
             "CREATE OR REPLACE TABLE alerts (rule_id VARCHAR, title VARCHAR, criterion VARCHAR, severity VARCHAR, "
@@ -126,7 +126,7 @@ class Detector:
             self._take_correlation(fired)
         if with_anomalies:
             for kind in sorted(anomalies.KINDS.intersection(self.kinds)):
-                self._take_anomalies(kind, history)
+                self._take_anomalies(kind)
         return self._listed()
 
     # One scan: every record is normalised, and the predicates of all rules are asked of it together.
@@ -241,8 +241,8 @@ class Detector:
         found = f"SELECT {fired.last.event} AS event, {literal(msgspec.json.encode(told).decode())} AS fields"
         self._insert(heading, fired.last.kind, found)
 
-    def _take_anomalies(self, kind: LogKind, history: anomalies.Baseline | None) -> None:
-        baseline = history or anomalies.baseline_within(self.connection, self.events(kind))
+    def _take_anomalies(self, kind: LogKind) -> None:
+        baseline = anomalies.baseline_of(self.connection, self.events(kind))
         if baseline is None:
             return
         for found in list(anomalies.find(self.connection, self.events(kind), baseline)):

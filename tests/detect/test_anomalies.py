@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from soc2.detect.anomalies import Anomaly, Baseline, baseline_within, find
+from soc2.detect.anomalies import Anomaly, Baseline, baseline_of, find
 from soc2.detect.schema import NORMAL
 
 START = datetime(2026, 6, 1)
@@ -41,11 +41,12 @@ def _quiet() -> list[dict[str, Any]]:
     ]
 
 
-def _found(connection: duckdb.DuckDBPyConnection, events: Iterable[dict[str, Any]]) -> list[Anomaly]:
+def _found(connection: duckdb.DuckDBPyConnection, events: Iterable[dict[str, Any]], window: datetime = START) -> list[Anomaly]:
     rows = [{**dict.fromkeys(NORMAL), **event} for event in events]
-    columns = ", ".join(f"unnest(?::{kind}[])" for kind in NORMAL.values())
-    connection.execute(f"INSERT INTO events SELECT {columns}, true, true", [[row[name] for row in rows] for name in NORMAL])
-    baseline = baseline_within(connection, "events")
+    columns = ", ".join(f'unnest(?::{kind}[]) AS "{name}"' for name, kind in NORMAL.items())
+    values = [[row[name] for row in rows] for name in NORMAL]
+    connection.execute(f"INSERT INTO events SELECT *, true, event_time >= ? FROM (SELECT {columns})", [window, *values])
+    baseline = baseline_of(connection, "events")
     assert baseline is not None
     return list(find(connection, "events", baseline))
 
@@ -102,9 +103,22 @@ def test_people_may_come_from_outside(connection: duckdb.DuckDBPyConnection) -> 
     assert _found(connection, [*_quiet(), _event(22, "alice@example.com", source_address="203.0.113.9")]) == []
 
 
+def test_kept_history_is_the_baseline(connection: duckdb.DuckDBPyConnection) -> None:
+    """Of two events that the window does not know from itself, history knows one."""
+    day = timedelta(hours=24)
+    history = [{**event, "event_time": event["event_time"] - day} for event in _quiet()]
+    history += [_event(hour - 30, "carol@example.com") for hour in range(8)]
+    found = _found(connection, [*history, *_quiet(), _event(20, "mallory"), _event(20, "carol@example.com")])
+    assert [item.why for item in found] == ["mallory does not occur in the baseline; 1 events since"]
+    baseline = baseline_of(connection, "events")
+    assert baseline is not None
+    assert baseline.origin == "kept history"
+    assert baseline.start == START - timedelta(hours=30)
+
+
 def test_too_little_time_is_no_baseline(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("INSERT INTO events (event_time, actor, valid, inside) VALUES (?, 'a', true, true)", [START])
-    assert baseline_within(connection, "events") is None
+    assert baseline_of(connection, "events") is None
 
 
 def test_the_baseline_says_where_it_is_from() -> None:

@@ -337,3 +337,19 @@ def test_records_without_an_id_are_told_by_their_place(tmp_path: Path) -> None:
     path.write_text((json.dumps({**alert, "hostname": "n1"}) + "\n") * 3)
     (stream,) = only(collected(tmp_path, {"name": "falco", "kind": "falco", "path": str(path)}).get(LOGS)).streams
     assert (stream.name, stream.records, stream.duplicates) == ("n1", 3, 0)
+
+
+def test_records_of_another_kind_are_told(tmp_path: Path) -> None:
+    """A log group that holds more than the declared log: what nothing reads must not vanish."""
+    path = tmp_path / "group.ndjson"
+    wanted = [line.strip() for line in every(20)]
+    messages = [*wanted[:3], "time=2026-06-01T06:00:00Z level=info msg=granted", *wanted[3:]]
+    events = [
+        {"timestamp": 1780293600000 + number, "ingestionTime": 1780293600000 + number, "eventId": str(number), "message": text}
+        | {"logGroup": "/cluster", "logStreamName": "all"}
+        for number, text in enumerate(messages)
+    ]
+    path.write_text("".join(json.dumps(event) + "\n" for event in events))
+    log = only(collected(tmp_path, source(path), max_malformed_share=0.5).get(LOGS))
+    assert log.records == len(wanted)
+    assert log.malformed == (MalformedFile(str(path), 1, 0, "of kind container, not kubernetes-audit"),)

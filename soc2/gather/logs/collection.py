@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -18,6 +18,7 @@ from soc2.detect.schema import SCHEMAS
 from soc2.detect.store import keep
 from soc2.errors import UsageError
 from soc2.gather.codec import canonical
+from soc2.gather.logs.content import Content
 from soc2.gather.logs.fetching import Brought, fetch, identity_of, place_of
 from soc2.gather.logs.framing import frame, locate_malformed
 from soc2.gather.logs.kept import (
@@ -193,11 +194,23 @@ class _Collection:
         counts = counted(malformed)
         unknown = set(framed.unrecognised) - {count.origin for count in counts}
         counts += [MalformedCount(origin, 1, 0, "no known format") for origin in sorted(unknown)]
+        counts += self._strangers(framed.segments) if segments else []
         reading = Reading(self._now, records, tuple(counts))
         self._readings = since_then((*state.readings, reading), self._window.since)
         # What could not be framed is read again by the next run, and the rest of it is known again.
         cursor = self._brought.cursor() if whole else state.cursor
         self._kept.save(State(state.place, cursor, self._readings))
+
+    def _strangers(self, segments: Iterable[Segment]) -> Iterator[MalformedCount]:
+        """Yield the records of another kind than the one that is declared, which nothing reads.
+
+        A node's system log and the kernel's audit log are often one stream, so there each may hold the other.
+        """
+        own = self._source.kind
+        for segment in segments:
+            if segment.kind is not own and {segment.kind, own} != {LogKind.NODE, LogKind.AUDITD}:
+                records = sum(chunk.count(b"\n") for chunk in Content(segment.path).chunks())
+                yield MalformedCount(segment.origin, records, 0, f"of kind {segment.kind}, not {own}")
 
     def _put_aside(self, segments: Iterable[Segment], origins: set[str]) -> None:
         """Have the malformed lines of files that are read as they are kept beside those that framing found."""

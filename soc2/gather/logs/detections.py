@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from soc2.detect import anomalies
 from soc2.detect.engine import Detector
 from soc2.detect.rules import SHIPPED, Correlation, Rule, RuleSet, load_rules
 from soc2.gather.codec import canonical
@@ -23,6 +24,7 @@ from soc2.model.population import Cause, Problem, SourceStatus
 if TYPE_CHECKING:
     from soc2.gather.source import Gatherer
 
+_HISTORY = timedelta(days=7)
 _QUESTIONS = (*PRIVILEGED_USE, *ACCESS_CHANGES)
 
 
@@ -55,9 +57,11 @@ class LogScan:
             for source in logs.sources:
                 if log := collected.get(source_name(source.name)):
                     window = (log.since, log.until)
-                    files.setdefault(source.kind, []).extend(kept_log(gatherer, source).files(log.since))
-            since, until = window or (None, None)
-            with Detector(rules, Path(folder), since=since, until=until) as detector:
+                    # What was kept of the week before is what anomalies are compared with.
+                    since = log.since - _HISTORY if source.kind in anomalies.KINDS else log.since
+                    files.setdefault(source.kind, []).extend(kept_log(gatherer, source).files(since))
+            first, until = window or (None, None)
+            with Detector(rules, Path(folder), since=first, until=until) as detector:
                 for kind, found in files.items():
                     if found:
                         detector.add_kept(kind, found)
