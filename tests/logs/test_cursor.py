@@ -237,8 +237,10 @@ def test_gzip_that_is_being_written_is_read_on(tmp_path: Path) -> None:
 
 def test_the_header_of_a_log_counts_for_what_is_added(tmp_path: Path) -> None:
     log = Log(tmp_path)
-    log.append(b"interface-id srcaddr\neni-1 192.0.2.1\n")
+    log.append(b"interface-id srcaddr action\neni-1 192.0.2.1 ACCEPT\n")
     first, cursors = read_new([log.logs], {}, NOW)
-    log.append(b"eni-2 192.0.2.2\n")
+    log.append(b"eni-2 192.0.2.2 REJECT\n")
     second, _ = read_new([log.logs], stored(confirmed(first, cursors)), NOW)
-    assert records(frame_new(second, tmp_path / "spool")) == [{"@line": 3, "interface-id": "eni-2", "srcaddr": "192.0.2.2"}]
+    assert records(frame_new(second, tmp_path / "spool")) == [
+        {"@line": 3, "interface-id": "eni-2", "srcaddr": "192.0.2.2", "action": "REJECT"}
+    ]
