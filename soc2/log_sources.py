@@ -25,6 +25,8 @@ AthenaName = Annotated[str, Meta(pattern=r"^[\w-]+$")]
 
 _OF_NODES = frozenset({LogKind.CONTAINER, LogKind.NODE, LogKind.AUDITD, LogKind.FALCO, LogKind.TETRAGON})
 _OF_CLUSTERS = frozenset({LogKind.KUBERNETES_AUDIT})
+OF_CLUSTERS = _OF_NODES | _OF_CLUSTERS
+"""Kinds of log that a system without Kubernetes need not have; those of an account are the others."""
 # Nothing happens, nothing is written: findings, not a stream.
 _QUIET = frozenset({LogKind.GUARDDUTY, LogKind.FALCO})
 

@@ -170,7 +170,9 @@ def test_junit_agrees_with_the_results(default_run: Examined) -> None:
     totals = default_run.results["totals"]
     assert int(suite.get("failures", "0")) == totals["fail"]
     assert int(suite.get("errors", "0")) == totals["evidence_missing"] + totals["tool_error"]
-    assert int(suite.get("skipped", "0")) == sum(totals[name] for name in ("not_applicable", "waived", "probe_disabled", "manual"))
+    assert int(suite.get("skipped", "0")) == sum(
+        totals[name] for name in ("not_applicable", "waived", "probe_disabled", "manual")
+    )
 
 
 class _Blob(HTMLParser):

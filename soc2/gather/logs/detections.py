@@ -17,12 +17,14 @@ from soc2.gather.logs.collection import LOGS, SomeLogs, source_name
 from soc2.gather.logs.kept import kept_log
 from soc2.gather.logs.questions import ACCESS_CHANGES, PRIVILEGED_USE, write_questions
 from soc2.gather.source import Listing
+from soc2.log_sources import OF_CLUSTERS
 from soc2.model.log_health import CollectedLog, silences
 from soc2.model.logs import Alert, LogKind
 from soc2.model.population import Cause, Problem, SourceStatus
 
 if TYPE_CHECKING:
     from soc2.gather.source import Gatherer
+    from soc2.system import System
 
 _HISTORY = timedelta(days=7)
 _QUESTIONS = (*PRIVILEGED_USE, *ACCESS_CHANGES)
@@ -106,7 +108,7 @@ class Detections:
         scanned = gatherer.get(SCAN)
         (scan,) = scanned.items
         kinds = frozenset(kind for (rule, criterion), read in scan.reads.items() if self.has(rule, criterion) for kind in read)
-        absent = {entry.kind: entry.reason for entry in gatherer.system.logs.absent}
+        absent = _absent(gatherer.system)
         if kinds and kinds <= absent.keys():
             return Listing((), (), exempt="; ".join(sorted({absent[kind] for kind in kinds})))
         alerts = tuple(alert for alert in scan.alerts if self.has(alert.rule_id, alert.criterion))
@@ -123,6 +125,17 @@ class Detections:
 
 
 _UNDECLARED = "declare under [[logs.sources]] where there are logs of one of {}, or under [[logs.absent]] why there are none"
+
+
+def _absent(system: System) -> dict[LogKind, str]:
+    """Return why the system has no log of a kind, for those kinds of which it declares none."""
+    reasons = {kind: f"out of scope: {system.kubernetes.absent}" for kind in OF_CLUSTERS if system.kubernetes.absent}
+    reasons |= {
+        kind: f"out of scope: {system.aws.absent}" for kind in LogKind if kind not in OF_CLUSTERS and system.aws.absent
+    }
+    reasons |= {entry.kind: entry.reason for entry in system.logs.absent}
+    declared = {source.kind for source in system.logs.sources}
+    return {kind: reason for kind, reason in reasons.items() if kind not in declared}
 
 
 def _silent(log: CollectedLog) -> Iterator[str]:
