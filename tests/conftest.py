@@ -35,16 +35,14 @@ _GROUPS = {
 }
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.path.parent.name == "demo":
-            item.add_marker(pytest.mark.xdist_group("demo"))  # some of these ask for their fixtures by name
-            continue
-        for group, fixtures in _GROUPS.items():
-            if fixtures.intersection(getattr(item, "fixturenames", ())):
-                item.add_marker(pytest.mark.xdist_group(group))
-                break
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if item.path.parent.name == "demo":
+        item.add_marker(pytest.mark.xdist_group("demo"))  # some of these ask for their fixtures by name
+        return
+    for group, fixtures in _GROUPS.items():
+        if fixtures.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.xdist_group(group))
+            return
 
 
 @dataclass(frozen=True)

@@ -32,14 +32,18 @@ TRAIL = Trail(
     log_file_validation_enabled=True,
 )
 LOGGING = TrailStatus(parent_key=ARN, is_logging=True)
-NOW = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def this_hour() -> datetime:
+    """Asked anew by each test: the whole of them may run past the end of an hour."""
+    return datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
 
 
 def delivered(first_hours_ago: int = 10) -> made.Objects:
     """Digests of every hour since then, the last of which ended an hour before this one."""
     trail = made.Trail()
     for hours in range(first_hours_ago, 1, -1):
-        trail.hour(NOW - timedelta(hours=hours))
+        trail.hour(this_hour() - timedelta(hours=hours))
     return trail.objects
 
 
@@ -70,12 +74,12 @@ def test_the_chain_of_a_trail_is_proved_over_the_window(tmp_path: Path) -> None:
 
 def test_a_deleted_digest_is_a_fault(tmp_path: Path) -> None:
     objects = delivered()
-    del objects[made.digest_key(NOW - timedelta(hours=4))]
+    del objects[made.digest_key(this_hour() - timedelta(hours=4))]
     assert faults(gathered(tmp_path, objects)) == [DigestFault.DELETED]
 
 
 def test_the_time_before_a_trail_logged_needs_no_proof(tmp_path: Path) -> None:
-    begun = NOW - timedelta(hours=5)
+    begun = this_hour() - timedelta(hours=5)
     fresh = TrailStatus(parent_key=ARN, is_logging=True, start_logging_time=begun)
     assert faults(gathered(tmp_path, delivered(5), status=fresh)) == []
     assert faults(gathered(tmp_path, delivered(5), status=LOGGING)) == [DigestFault.FIRST]
@@ -83,7 +87,7 @@ def test_the_time_before_a_trail_logged_needs_no_proof(tmp_path: Path) -> None:
 
 def test_no_digest_at_all_is_no_evidence(tmp_path: Path) -> None:
     absent = gathered(tmp_path, {})
-    early = TrailStatus(parent_key=ARN, is_logging=True, start_logging_time=NOW)
+    early = TrailStatus(parent_key=ARN, is_logging=True, start_logging_time=this_hour())
     soon = gathered(tmp_path, {}, status=early)
     denied = gathered(tmp_path, delivered(), keys=refused("AccessDeniedException", "ListPublicKeys"))
     found = [
