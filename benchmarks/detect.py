@@ -49,8 +49,9 @@ def write_events(path: Path, count: int) -> None:
 
 def _event(made: random.Random, number: int, moment: datetime) -> dict[str, object]:
     actor, namespace = made.randrange(400), f"team-{made.randrange(60)}"
-    resource_name = made.choice(("pods", "configmaps", "endpoints", "deployments", "jobs", "services", "nodes", "replicasets"))
     write = made.random() < 0.15
+    resources = ("pods", "configmaps", "endpoints", "deployments", "jobs", "services", "replicasets")
+    resource_name = made.choice(resources if write else (*resources, "nodes"))
     verb = made.choice(("create", "update", "patch")) if write else made.choice(("get", "list", "watch"))
     attack = number % 10_000 == 4_321
     if attack:
