@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -14,7 +15,7 @@ from soc2.detect import anomalies, macros
 from soc2.detect.correlate import Fired, correlate, create_hits, needed
 from soc2.detect.fields import Many, One, every_value
 from soc2.detect.lines import LineNumbers
-from soc2.detect.relations import FILE, RECORD, json_relation, literal, normalised, packed, parquet_relation, quoted
+from soc2.detect.relations import FILE, RECORD, create_from_json, literal, normalised, packed, parquet_relation, quoted
 from soc2.detect.ruleset import RuleSet
 from soc2.detect.schema import ID, LINE, SCHEMAS, LogSchema
 from soc2.detect.shown import shown, shown_fields
@@ -91,17 +92,12 @@ class Detector:
             self._segments[str(segment.path)] = segment
         for kind, found in by_kind.items():
             schema, files = SCHEMAS[kind], [segment.path for segment in found]
-            try:
-                self._scan(schema, json_relation(schema, files))
-            except duckdb.InvalidInputException as error:
-                if "maximum_object_size" not in str(error):
-                    raise
-                self._scan(schema, json_relation(schema, files, long_records=True))
+            create_from_json(self.connection, schema, files, partial(self._scan, schema))
             self._count(schema)
 
     def add_kept(self, kind: LogKind, files: Sequence[Path]) -> None:
         """Scan files that ``soc2.detect.store`` kept."""
-        self._scan(SCHEMAS[kind], parquet_relation(SCHEMAS[kind], files))
+        self.connection.execute(self._scan(SCHEMAS[kind], parquet_relation(SCHEMAS[kind], files)))
         self._count(SCHEMAS[kind])
 
     def events(self, kind: LogKind) -> str:
@@ -131,13 +127,13 @@ class Detector:
 
     # One scan: every record is normalised, and the predicates of all rules are asked of it together.
 
-    def _scan(self, schema: LogSchema, relation: str) -> None:
+    def _scan(self, schema: LogSchema, relation: str) -> str:
         compiled = self._compiled(schema)
         counts = f"{quoted(schema.required)} IS NOT NULL AND {self._inside(schema.normal['event_time'])}"
         alerting = any_of([rule.parts for number, rule in compiled if self.rules.rules[number].alerts])
         identity = f"coalesce({schema.identity or 'NULL'}, {quoted(ID)})"
         # CASE short-circuits where a plain expression would not: dear predicates see only what cheap ones left.
-        self.connection.execute(
+        return (
             f"CREATE OR REPLACE TABLE {self.events(schema.kind)} AS SELECT {normalised(schema)}, {quoted(FILE)}, "
             f"{quoted(LINE)}, {quoted(schema.required)} IS NOT NULL AS valid, "
             f"{self._inside(schema.normal['event_time'])} AS inside, "

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+
+import duckdb
 
 from soc2.detect.schema import ID, LINE, NORMAL, LogSchema
 
@@ -35,6 +37,19 @@ def json_relation(schema: LogSchema, files: Sequence[Path], *, long_records: boo
     if long_records:
         options.append(f"maximum_object_size = {_LONGEST_RECORD}")
     return f"SELECT * FROM read_json([{paths}], {', '.join(options)})"
+
+
+def create_from_json(
+    connection: duckdb.DuckDBPyConnection, schema: LogSchema, files: Sequence[Path], statement: Callable[[str], str]
+) -> None:
+    """Run a statement that creates a table from files of one JSON object a line; it is given their relation."""
+    try:
+        connection.execute(statement(json_relation(schema, files)))
+    except duckdb.InvalidInputException as error:
+        if "maximum_object_size" not in str(error):
+            raise
+        # Room for the longest records costs memory in every thread, so it is made only where it is needed.
+        connection.execute(statement(json_relation(schema, files, long_records=True)))
 
 
 def parquet_relation(schema: LogSchema, files: Iterable[Path]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 
 from soc2.detect.lines import LineNumbers
-from soc2.detect.relations import FILE, RECORD, json_relation, literal, normalised, packed, quoted
+from soc2.detect.relations import FILE, RECORD, create_from_json, literal, normalised, packed, quoted
 from soc2.detect.schema import ID, LINE, NORMAL, SCHEMAS
 from soc2.gather.logs.framing import locate_malformed
 from soc2.gather.logs.segments import Malformed, Segment
@@ -35,20 +35,26 @@ def keep(connection: duckdb.DuckDBPyConnection, kind: LogKind, segments: Sequenc
     segment_of = {str(segment.path): segment for segment in segments}
     places = ", ".join(f"({literal(path)}, {literal(segment.origin)})" for path, segment in segment_of.items())
     connection.execute("SET TimeZone = 'UTC'")
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE kept AS SELECT {normalised(schema)}, {quoted(FILE)}, {quoted(LINE)}, {quoted(ID)}, "
-        f"{quoted(schema.required)} IS NOT NULL AS valid, {packed(schema)} AS {RECORD} "
-        f"FROM ({json_relation(schema, [segment.path for segment in segments])})"
+    columns = (
+        f"{normalised(schema)}, {quoted(FILE)}, {quoted(LINE)}, {quoted(ID)}, {quoted(schema.required)} IS NOT NULL AS valid"
+    )
+    create_from_json(
+        connection,
+        schema,
+        [segment.path for segment in segments],
+        lambda relation: (
+            f"CREATE OR REPLACE TEMP TABLE kept AS SELECT {columns}, {packed(schema)} AS {RECORD} FROM ({relation})"
+        ),
     )
     malformed = _number_lines(connection, segment_of, schema.required)
     (records,) = connection.execute("SELECT count(*) FROM kept WHERE valid").fetchone() or (0,)
     if not records:
         return Kept((), 0, malformed)
-    columns = ", ".join(quoted(name) for name in (*NORMAL, "origin", LINE, ID, RECORD))
+    shown = ", ".join(quoted(name) for name in (*NORMAL, "origin", LINE, ID, RECORD))
     folder.mkdir(parents=True, exist_ok=True)
     before = set(folder.rglob("*.parquet"))
     connection.execute(
-        f"COPY (SELECT {columns}, coalesce(strftime(event_time, '%Y-%m-%d'), 'undated') AS day FROM kept "
+        f"COPY (SELECT {shown}, coalesce(strftime(event_time, '%Y-%m-%d'), 'undated') AS day FROM kept "
         f"JOIN (VALUES {places}) AS places(path, origin) ON path = {quoted(FILE)} WHERE valid) "
         f"TO {literal(str(folder))} (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (day), "
         "APPEND, FILENAME_PATTERN 'kept-{uuid}')"
