@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -63,7 +64,9 @@ class Detector:
     def __init__(self, rules: RuleSet, folder: Path, *, since: datetime | None = None, until: datetime | None = None) -> None:
         self.rules = rules
         self.scanned: list[Scanned] = []
-        self.connection = duckdb.connect(":memory:", config={"memory_limit": _MEMORY, "temp_directory": str(folder)})
+        # In a file, because tables in memory only are not bounded by it.
+        database = Path(tempfile.mkdtemp(prefix="detect-", dir=folder)) / "events.duckdb"
+        self.connection = duckdb.connect(str(database), config={"memory_limit": _MEMORY, "temp_directory": str(folder)})
         self.connection.execute("SET TimeZone = 'UTC'")
         # Of hundreds of rules in one query the planner makes more work than these save.
         self.connection.execute(f"SET disabled_optimizers = '{_NOT_OPTIMISED}'")
