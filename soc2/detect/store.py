@@ -15,6 +15,9 @@ from soc2.gather.logs.framing import locate_malformed
 from soc2.gather.logs.segments import Malformed, Segment
 from soc2.model.logs import LogKind
 
+# Records can be long, and a reader holds a whole group of them in each thread.
+_ROWS = 16_384
+
 
 @dataclass(frozen=True)
 class Kept:
@@ -56,7 +59,7 @@ def keep(connection: duckdb.DuckDBPyConnection, kind: LogKind, segments: Sequenc
     connection.execute(
         f"COPY (SELECT {shown}, coalesce(strftime(event_time, '%Y-%m-%d'), 'undated') AS day FROM kept "
         f"JOIN (VALUES {places}) AS places(path, origin) ON path = {quoted(FILE)} WHERE valid) "
-        f"TO {literal(str(folder))} (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (day), "
+        f"TO {literal(str(folder))} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROWS}, PARTITION_BY (day), "
         "APPEND, FILENAME_PATTERN 'kept-{uuid}')"
     )
     return Kept(tuple(sorted(set(folder.rglob("*.parquet")) - before)), records, malformed)
