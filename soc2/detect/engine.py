@@ -67,7 +67,7 @@ class Detector:
         # In a file, because tables in memory only are not bounded by it.
         database = Path(tempfile.mkdtemp(prefix="detect-", dir=folder)) / "events.duckdb"
         self.connection = duckdb.connect(str(database), config={"memory_limit": _MEMORY, "temp_directory": str(folder)})
-        self.connection.execute("SET TimeZone = 'UTC'")
+        self.connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
         # Of hundreds of rules in one query the planner makes more work than these save.
         self.connection.execute(f"SET disabled_optimizers = '{_NOT_OPTIMISED}'")
         macros.install(self.connection)

@@ -15,7 +15,7 @@ RECORD = "record"
 """The column of kept records that holds a record as it was read, beside the normalised columns."""
 
 # Longer lines than DuckDB's default of 16 MiB are framed, at most 64 MiB each (soc2/gather/logs).
-_LONGEST_RECORD = 134_217_728
+_LONGEST_RECORD = 68_157_440
 
 
 def quoted(name: str) -> str:

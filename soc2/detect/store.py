@@ -37,7 +37,7 @@ def keep(connection: duckdb.DuckDBPyConnection, kind: LogKind, segments: Sequenc
     schema = SCHEMAS[kind]
     segment_of = {str(segment.path): segment for segment in segments}
     places = ", ".join(f"({literal(path)}, {literal(segment.origin)})" for path, segment in segment_of.items())
-    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
     columns = (
         f"{normalised(schema)}, {quoted(FILE)}, {quoted(LINE)}, {quoted(ID)}, {quoted(schema.required)} IS NOT NULL AS valid"
     )

@@ -62,6 +62,7 @@ class AuditRecords:
                 if files:
                     relation = parquet_relation(SCHEMAS[LogKind.KUBERNETES_AUDIT], files)
                     with duckdb.connect(":memory:", config={"memory_limit": _MEMORY}) as connection:
+                        connection.execute("SET enable_progress_bar = false")
                         found = audit_samples(connection, log.source, f"({relation})", log.since, log.until)
             except (OSError, duckdb.Error) as error:
                 problem = Problem(Cause.SERVER_ERROR, f"{type(error).__name__}: {str(error).splitlines()[0]}")

@@ -24,6 +24,7 @@ def frame(path: Path, origin: str, spool: Path, lines: Callable[[Path], Framed])
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         with duckdb.connect() as connection:
+            connection.execute("SET enable_progress_bar = false")
             connection.execute("SET threads = 1")
             rows = connection.read_parquet(_literal(path))
             named = {name: name.lower().replace("_", "-") for name in rows.columns}
