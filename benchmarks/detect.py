@@ -131,9 +131,10 @@ def rules(path: Path, folder: Path) -> int:
 
 
 def keeping(path: Path, folder: Path) -> int:
-    """Normalising the file into Parquet."""
+    """Normalising the file into Parquet, with the memory that the suite allows."""
     segments = [Segment(LogKind.KUBERNETES_AUDIT, path, str(path), framed=False)]
-    return keep(duckdb.connect(), LogKind.KUBERNETES_AUDIT, segments, folder / "kept").records
+    connection = duckdb.connect(config={"memory_limit": "1GB", "temp_directory": str(folder)})
+    return keep(connection, LogKind.KUBERNETES_AUDIT, segments, folder / "kept").records
 
 
 def second(_: Path, folder: Path) -> int:

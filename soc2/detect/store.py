@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 import duckdb
 
 from soc2.detect.lines import LineNumbers
 from soc2.detect.relations import FILE, RECORD, create_from_json, literal, normalised, packed, quoted
-from soc2.detect.schema import ID, LINE, NORMAL, SCHEMAS
+from soc2.detect.schema import ID, LINE, NORMAL, SCHEMAS, LogSchema
 from soc2.gather.logs.framing import locate_malformed
 from soc2.gather.logs.segments import Malformed, Segment
 from soc2.model.logs import LogKind
@@ -35,52 +37,71 @@ def keep(connection: duckdb.DuckDBPyConnection, kind: LogKind, segments: Sequenc
     What was kept before stays as it is; a record that is kept twice is told by its identity when it is read.
     """
     schema = SCHEMAS[kind]
-    segment_of = {str(segment.path): segment for segment in segments}
-    places = ", ".join(f"({literal(path)}, {literal(segment.origin)})" for path, segment in segment_of.items())
     connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="keeping-", dir=folder) as work:
+        # In a file, because tables in memory only are not bounded by it.
+        connection.execute(f"ATTACH {literal(str(Path(work) / 'kept.duckdb'))} AS keeping")
+        try:
+            _read(connection, schema, segments)
+            malformed = _malformed(connection, schema, segments)
+            files = tuple(_written(connection, _placed(connection, segments), folder))
+            (records,) = connection.execute("SELECT count(*) FROM keeping.kept WHERE valid").fetchall()[0]
+        finally:
+            connection.execute("DETACH keeping")
+    return Kept(files, records, malformed)
+
+
+def _read(connection: duckdb.DuckDBPyConnection, schema: LogSchema, segments: Sequence[Segment]) -> None:
     columns = (
-        f"{normalised(schema)}, {quoted(FILE)}, {quoted(LINE)}, {quoted(ID)}, {quoted(schema.required)} IS NOT NULL AS valid"
+        f"{normalised(schema)}, {quoted(FILE)}, {quoted(LINE)}, {quoted(ID)}, {quoted(schema.required)} IS NOT NULL AS valid, "
+        f"coalesce(strftime({schema.normal['event_time']}, '%Y-%m-%d'), 'undated') AS day, {packed(schema)} AS {RECORD}"
     )
     create_from_json(
         connection,
         schema,
         [segment.path for segment in segments],
-        lambda relation: (
-            f"CREATE OR REPLACE TEMP TABLE kept AS SELECT {columns}, {packed(schema)} AS {RECORD} FROM ({relation})"
-        ),
+        lambda relation: f"CREATE OR REPLACE TABLE keeping.kept AS SELECT {columns} FROM ({relation})",
     )
-    malformed = _number_lines(connection, segment_of, schema.required)
-    (records,) = connection.execute("SELECT count(*) FROM kept WHERE valid").fetchone() or (0,)
-    if not records:
-        return Kept((), 0, malformed)
-    shown = ", ".join(quoted(name) for name in (*NORMAL, "origin", LINE, ID, RECORD))
-    folder.mkdir(parents=True, exist_ok=True)
-    before = set(folder.rglob("*.parquet"))
-    connection.execute(
-        f"COPY (SELECT {shown}, coalesce(strftime(event_time, '%Y-%m-%d'), 'undated') AS day FROM kept "
-        f"JOIN (VALUES {places}) AS places(path, origin) ON path = {quoted(FILE)} WHERE valid) "
-        f"TO {literal(str(folder))} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROWS}, PARTITION_BY (day), "
-        "APPEND, FILENAME_PATTERN 'kept-{uuid}')"
-    )
-    return Kept(tuple(sorted(set(folder.rglob("*.parquet")) - before)), records, malformed)
 
 
-def _number_lines(
-    connection: duckdb.DuckDBPyConnection, segment_of: Mapping[str, Segment], required: str
-) -> tuple[Malformed, ...]:
-    """Give the records of unframed files their lines, and return the lines that are no record."""
-    lines, malformed = LineNumbers(), []
-    for path, segment in segment_of.items():
-        if segment.framed:
-            continue
-        blank = lines.blank(Path(path))
+def _malformed(connection: duckdb.DuckDBPyConnection, schema: LogSchema, segments: Sequence[Segment]) -> tuple[Malformed, ...]:
+    unread = connection.execute(f"SELECT DISTINCT {quoted(FILE)} FROM keeping.kept WHERE NOT valid").fetchall()
+    broken = {file for (file,) in unread}
+    return tuple(
+        line
+        for segment in segments
+        if str(segment.path) in broken and not segment.framed
+        for line in locate_malformed(segment, schema.required)
+    )
+
+
+def _placed(connection: duckdb.DuckDBPyConnection, segments: Sequence[Segment]) -> str:
+    """Return the query of all records with the day, the origin and the line of each."""
+    first = dict(connection.execute(f"SELECT {quoted(FILE)}, min(rowid) FROM keeping.kept GROUP BY ALL").fetchall())
+    lines = LineNumbers()
+    places = []
+    for segment in segments:
+        path = str(segment.path)
+        blank = [] if segment.framed else lines.blank(segment.path)
+        places.append(f"({literal(path)}, {literal(segment.origin)}, {first.get(path, 0)}, {blank}::BIGINT[])")
+    columns = ", ".join(quoted(name) for name in NORMAL)
+    number = "kept.rowid - first"
+    line = f"{number} + 1 + len(list_filter(blank, lambda before: before <= {number}))"
+    return (
+        f"SELECT {columns}, origin, coalesce({quoted(LINE)}, {line}) AS {quoted(LINE)}, {quoted(ID)}, {RECORD}, day "
+        f"FROM keeping.kept JOIN (VALUES {', '.join(places)}) AS places(path, origin, first, blank) "
+        f"ON path = {quoted(FILE)} WHERE valid"
+    )
+
+
+def _written(connection: duckdb.DuckDBPyConnection, placed: str, folder: Path) -> Iterator[Path]:
+    """Write a file for each day. DuckDB could part the records by itself, and would hold all of them to do so."""
+    for (day,) in connection.execute("SELECT DISTINCT day FROM keeping.kept WHERE valid ORDER BY day").fetchall():
+        file = folder / f"day={day}" / f"kept-{uuid4()}.parquet"
+        file.parent.mkdir(exist_ok=True)
         connection.execute(
-            f"UPDATE kept SET {quoted(LINE)} = number + 1 + len(list_filter(?, lambda before: before <= number)) FROM "
-            f"(SELECT rowid AS row, rowid - min(rowid) OVER () AS number FROM kept WHERE {quoted(FILE)} = ?) "
-            "WHERE kept.rowid = row",
-            [blank, path],
+            f"COPY (SELECT * EXCLUDE (day) FROM ({placed}) WHERE day = {literal(day)}) TO {literal(str(file))} "
+            f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROWS})"
         )
-        unread = f"SELECT count(*) FROM kept WHERE NOT valid AND {quoted(FILE)} = ?"
-        if connection.execute(unread, [path]).fetchone() != (0,):
-            malformed += locate_malformed(segment, required)
-    return tuple(malformed)
+        yield file
