@@ -14,9 +14,9 @@ import msgspec
 
 from soc2.detect import anomalies, macros
 from soc2.detect.correlate import Fired, correlate, create_hits, needed
-from soc2.detect.fields import Many, One, every_value
+from soc2.detect.fields import Many, One, every_value, identifier, literal
 from soc2.detect.lines import LineNumbers
-from soc2.detect.relations import FILE, RECORD, create_from_json, literal, normalised, packed, parquet_relation, quoted
+from soc2.detect.relations import FILE, RECORD, create_from_json, normalised, packed, parquet_relation
 from soc2.detect.ruleset import RuleSet
 from soc2.detect.schema import ID, LINE, SCHEMAS, LogSchema
 from soc2.detect.shown import shown, shown_fields
@@ -106,7 +106,7 @@ class Detector:
     def events(self, kind: LogKind) -> str:
         """Return the name of the table of a kind that was added: a row for each record, read twice or not, with the
         normalised columns, ``valid`` (it is a record) and ``inside`` (the window); ``record`` only where a rule matched."""
-        return quoted(f"events {kind}")
+        return identifier(f"events {kind}")
 
     def alerts(self, *, with_anomalies: bool = False) -> Iterator[Alert]:
         """Yield what the rules found, in the order of time, and, when asked, what is unusual beside the baseline.
@@ -132,13 +132,13 @@ class Detector:
 
     def _scan(self, schema: LogSchema, relation: str) -> str:
         compiled = self._compiled(schema)
-        counts = f"{quoted(schema.required)} IS NOT NULL AND {self._inside(schema.normal['event_time'])}"
+        counts = f"{identifier(schema.required)} IS NOT NULL AND {self._inside(schema.normal['event_time'])}"
         alerting = any_of([rule.parts for number, rule in compiled if self.rules.rules[number].alerts])
-        identity = f"coalesce({schema.identity or 'NULL'}, {quoted(ID)})"
+        identity = f"coalesce({schema.identity or 'NULL'}, {identifier(ID)})"
         # CASE short-circuits where a plain expression would not: dear predicates see only what cheap ones left.
         return (
-            f"CREATE OR REPLACE TABLE {self.events(schema.kind)} AS SELECT {normalised(schema)}, {quoted(FILE)}, "
-            f"{quoted(LINE)}, {quoted(schema.required)} IS NOT NULL AS valid, "
+            f"CREATE OR REPLACE TABLE {self.events(schema.kind)} AS SELECT {normalised(schema)}, {identifier(FILE)}, "
+            f"{identifier(LINE)}, {identifier(schema.required)} IS NOT NULL AS valid, "
             f"{self._inside(schema.normal['event_time'])} AS inside, "
             f"CASE WHEN {identity} IS NOT NULL THEN hash({identity}) END AS identity, "
             f"hit, CASE WHEN hit THEN {packed(schema)} END AS {RECORD}, heard "
@@ -168,10 +168,10 @@ class Detector:
 
     def _count(self, schema: LogSchema) -> None:
         table = self.events(schema.kind)
-        first = self.connection.execute(f"SELECT {quoted(FILE)}, min(rowid) FROM {table} GROUP BY ALL").fetchall()
+        first = self.connection.execute(f"SELECT {identifier(FILE)}, min(rowid) FROM {table} GROUP BY ALL").fetchall()
         self._first.update(first)
         self._drop_duplicates(table)
-        unread = self.connection.execute(f"SELECT DISTINCT {quoted(FILE)} FROM {table} WHERE NOT valid").fetchall()
+        unread = self.connection.execute(f"SELECT DISTINCT {identifier(FILE)} FROM {table} WHERE NOT valid").fetchall()
         malformed = [line for (file,) in unread for line in locate_malformed(self._segments[file], schema.required)]
         (records, outside) = self.connection.execute(
             f"SELECT count(*) FILTER (inside), count(*) FILTER (NOT inside) FROM {table} WHERE valid"
@@ -200,17 +200,17 @@ class Detector:
         matching = ", ".join(f"CASE WHEN {rule.where} THEN {number} END" for number, rule in alerting.items())
         self.connection.execute(
             f"CREATE OR REPLACE TEMP TABLE matched AS SELECT *, list_filter([{matching}], lambda rule: rule IS NOT NULL) "
-            f"AS {quoted(_RULES)} FROM hit_records"
+            f"AS {identifier(_RULES)} FROM hit_records"
         )
         found = self.connection.execute(
-            f"SELECT DISTINCT unnest({quoted(_RULES)}) AS rule FROM matched ORDER BY rule"
+            f"SELECT DISTINCT unnest({identifier(_RULES)}) AS rule FROM matched ORDER BY rule"
         ).fetchall()
         for (number,) in found:
             self._take(schema, number, alerting[number])
 
     def _copy_hits(self, schema: LogSchema) -> bool:
         """Make a table of the records that a rule matched, with the copies that rules use, and tell whether it has any."""
-        records = ", ".join(f"{RECORD}.{quoted(name)} AS {quoted(name)}" for name in schema.columns)
+        records = ", ".join(f"{RECORD}.{identifier(name)} AS {identifier(name)}" for name in schema.columns)
         self.connection.execute(
             f"CREATE OR REPLACE TEMP TABLE hit_records AS SELECT *{_lowered_columns(schema)} "
             f"FROM (SELECT rowid AS event, {records} FROM {self.events(schema.kind)} WHERE hit)"
@@ -218,7 +218,7 @@ class Detector:
         return self.connection.execute("SELECT count(*) FROM hit_records").fetchone() != (0,)
 
     def _take(self, schema: LogSchema, number: int, compiled: CompiledRule) -> None:
-        rule, matched = self.rules.rules[number], f"FROM matched WHERE list_contains({quoted(_RULES)}, {number})"
+        rule, matched = self.rules.rules[number], f"FROM matched WHERE list_contains({identifier(_RULES)}, {number})"
         fields = ", ".join(f"{literal(name)}, {value}" for name, value in compiled.fields)
         heading = _Heading(rule.id, rule.title, rule.criterion, rule.level)
         self._insert(heading, schema.kind, f"SELECT event, json_object({fields}) AS fields {matched}")
@@ -253,7 +253,8 @@ class Detector:
         """Add alerts for the (event, fields) of a query."""
         texts = (heading.rule_id, heading.title, heading.criterion, heading.severity, kind)
         self.connection.execute(
-            f"INSERT INTO alerts SELECT {', '.join(map(literal, texts))}, event, event_time, {quoted(FILE)}, {quoted(LINE)}, "
+            f"INSERT INTO alerts SELECT {', '.join(map(literal, texts))}, event, event_time, "
+            f"{identifier(FILE)}, {identifier(LINE)}, "
             f"actor, object, fields FROM ({found}) JOIN {self.events(kind)} AS events ON event = events.rowid"
         )
 
@@ -297,11 +298,11 @@ class Detector:
 
 
 def _member(number: int) -> str:
-    return quoted(f"rule {number}")
+    return identifier(f"rule {number}")
 
 
 def _lowered(path: str) -> str:
-    return quoted(path + _LOWERED)
+    return identifier(path + _LOWERED)
 
 
 def _lowered_columns(schema: LogSchema) -> str:

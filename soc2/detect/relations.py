@@ -7,6 +7,7 @@ from pathlib import Path
 
 import duckdb
 
+from soc2.detect.fields import identifier, literal
 from soc2.detect.schema import ID, LINE, NORMAL, LogSchema
 
 FILE = "@file"
@@ -16,16 +17,6 @@ RECORD = "record"
 
 # Longer lines than DuckDB's default of 16 MiB are framed, at most 64 MiB each (soc2/gather/logs).
 _LONGEST_RECORD = 68_157_440
-
-
-def quoted(name: str) -> str:
-    """Return an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """Return an SQL string."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def json_relation(schema: LogSchema, files: Sequence[Path], *, long_records: bool = False) -> str:
@@ -55,15 +46,17 @@ def create_from_json(
 def parquet_relation(schema: LogSchema, files: Iterable[Path]) -> str:
     """Return a query over kept files, as ``soc2.detect.store`` writes them."""
     paths = ", ".join(literal(str(path)) for path in files)
-    native = ", ".join(f"{RECORD}.{quoted(name)} AS {quoted(name)}" for name in schema.columns)
-    return f"SELECT {native}, {quoted(LINE)}, {quoted(ID)}, origin AS {quoted(FILE)} FROM read_parquet([{paths}])"
+    native = ", ".join(f"{RECORD}.{identifier(name)} AS {identifier(name)}" for name in schema.columns)
+    return f"SELECT {native}, {identifier(LINE)}, {identifier(ID)}, origin AS {identifier(FILE)} FROM read_parquet([{paths}])"
 
 
 def normalised(schema: LogSchema) -> str:
     """Return the select list of the columns that all kinds share; what the kind does not tell is NULL."""
-    return ", ".join(f"CAST({schema.normal.get(name, 'NULL')} AS {kind}) AS {quoted(name)}" for name, kind in NORMAL.items())
+    return ", ".join(
+        f"CAST({schema.normal.get(name, 'NULL')} AS {kind}) AS {identifier(name)}" for name, kind in NORMAL.items()
+    )
 
 
 def packed(schema: LogSchema) -> str:
     """Return the SQL of a record as one value."""
-    return "struct_pack(" + ", ".join(f"{quoted(name)} := {quoted(name)}" for name in schema.columns) + ")"
+    return "struct_pack(" + ", ".join(f"{identifier(name)} := {identifier(name)}" for name in schema.columns) + ")"

@@ -10,8 +10,9 @@ from uuid import uuid4
 
 import duckdb
 
+from soc2.detect.fields import identifier, literal
 from soc2.detect.lines import LineNumbers
-from soc2.detect.relations import FILE, RECORD, create_from_json, literal, normalised, packed, quoted
+from soc2.detect.relations import FILE, RECORD, create_from_json, normalised, packed
 from soc2.detect.schema import ID, LINE, NORMAL, SCHEMAS, LogSchema
 from soc2.gather.logs.framing import locate_malformed
 from soc2.gather.logs.segments import Malformed, Segment
@@ -54,7 +55,8 @@ def keep(connection: duckdb.DuckDBPyConnection, kind: LogKind, segments: Sequenc
 
 def _read(connection: duckdb.DuckDBPyConnection, schema: LogSchema, segments: Sequence[Segment]) -> None:
     columns = (
-        f"{normalised(schema)}, {quoted(FILE)}, {quoted(LINE)}, {quoted(ID)}, {quoted(schema.required)} IS NOT NULL AS valid, "
+        f"{normalised(schema)}, {identifier(FILE)}, {identifier(LINE)}, {identifier(ID)}, "
+        f"{identifier(schema.required)} IS NOT NULL AS valid, "
         f"coalesce(strftime({schema.normal['event_time']}, '%Y-%m-%d'), 'undated') AS day, {packed(schema)} AS {RECORD}"
     )
     create_from_json(
@@ -66,7 +68,7 @@ def _read(connection: duckdb.DuckDBPyConnection, schema: LogSchema, segments: Se
 
 
 def _malformed(connection: duckdb.DuckDBPyConnection, schema: LogSchema, segments: Sequence[Segment]) -> tuple[Malformed, ...]:
-    unread = connection.execute(f"SELECT DISTINCT {quoted(FILE)} FROM keeping.kept WHERE NOT valid").fetchall()
+    unread = connection.execute(f"SELECT DISTINCT {identifier(FILE)} FROM keeping.kept WHERE NOT valid").fetchall()
     broken = {file for (file,) in unread}
     return tuple(
         line
@@ -78,20 +80,21 @@ def _malformed(connection: duckdb.DuckDBPyConnection, schema: LogSchema, segment
 
 def _placed(connection: duckdb.DuckDBPyConnection, segments: Sequence[Segment]) -> str:
     """Return the query of all records with the day, the origin and the line of each."""
-    first = dict(connection.execute(f"SELECT {quoted(FILE)}, min(rowid) FROM keeping.kept GROUP BY ALL").fetchall())
+    first = dict(connection.execute(f"SELECT {identifier(FILE)}, min(rowid) FROM keeping.kept GROUP BY ALL").fetchall())
     lines = LineNumbers()
     places = []
     for segment in segments:
         path = str(segment.path)
         blank = [] if segment.framed else lines.blank(segment.path)
         places.append(f"({literal(path)}, {literal(segment.origin)}, {first.get(path, 0)}, {blank}::BIGINT[])")
-    columns = ", ".join(quoted(name) for name in NORMAL)
+    columns = ", ".join(identifier(name) for name in NORMAL)
     number = "kept.rowid - first"
     line = f"{number} + 1 + len(list_filter(blank, lambda before: before <= {number}))"
     return (
-        f"SELECT {columns}, origin, coalesce({quoted(LINE)}, {line}) AS {quoted(LINE)}, {quoted(ID)}, {RECORD}, day "
+        f"SELECT {columns}, origin, coalesce({identifier(LINE)}, {line}) AS {identifier(LINE)}, "
+        f"{identifier(ID)}, {RECORD}, day "
         f"FROM keeping.kept JOIN (VALUES {', '.join(places)}) AS places(path, origin, first, blank) "
-        f"ON path = {quoted(FILE)} WHERE valid"
+        f"ON path = {identifier(FILE)} WHERE valid"
     )
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import duckdb
 
-from soc2.detect.relations import FILE, literal, packed, parquet_relation, quoted
+from soc2.detect.fields import identifier, literal
+from soc2.detect.relations import FILE, packed, parquet_relation
 from soc2.detect.schema import ID, LINE, LogSchema
 from soc2.model.log_health import Delays, LogStream
 
@@ -104,16 +105,16 @@ def _load(
     stream, time = schema.normal.get(_STREAM_COLUMN[per], "NULL"), schema.normal["event_time"]
     # The same line of the same file may be another record since the file was rotated.
     content = f"hash({packed(schema)})" if schema.identity is None else "''"
-    place = f"concat({quoted(FILE)}, '#', {quoted(LINE)}, '#', {content})"
-    identity = f"coalesce({schema.identity or 'NULL'}, {quoted(ID)}, {place})"
+    place = f"concat({identifier(FILE)}, '#', {identifier(LINE)}, '#', {content})"
+    identity = f"coalesce({schema.identity or 'NULL'}, {identifier(ID)}, {place})"
     connection.execute(f"CREATE OR REPLACE TEMP TABLE arrivals AS {_known_arrivals(arrivals.known)}")
     connection.execute("CREATE OR REPLACE TEMP TABLE places (origin VARCHAR, whole TIMESTAMP)")
     if places := [[origin, _naive(at)] for origin, at in arrivals.by_origin.items()]:
         connection.executemany("INSERT INTO places VALUES (?, ?)", places)
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE logged AS WITH told AS (SELECT CAST({time} AS TIMESTAMP) AS stamp, "
-        f"nullif(CAST({stream} AS VARCHAR), '') AS whose, {quoted(FILE)} AS origin, {quoted(LINE)} AS number, "
-        f"{quoted(ID)} AS store_id, hash({identity}) AS identity FROM ({parquet_relation(schema, files)})), "
+        f"nullif(CAST({stream} AS VARCHAR), '') AS whose, {identifier(FILE)} AS origin, {identifier(LINE)} AS number, "
+        f"{identifier(ID)} AS store_id, hash({identity}) AS identity FROM ({parquet_relation(schema, files)})), "
         "once AS (SELECT min(stamp) AS time, coalesce(min(whose), ?) AS stream, min(origin) AS origin, min(number) AS line, "
         "min(store_id) AS id, count(*) - 1 AS again FROM told WHERE stamp IS NULL OR stamp >= ? GROUP BY identity) "
         "SELECT once.*, coalesce(arrivals.arrived, places.whole, ?) AS arrived_by, "
