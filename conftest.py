@@ -13,4 +13,5 @@ pytest_plugins = [
     "fixtures.populations.logs",
     "fixtures.populations.log_stores",
     "fixtures.populations.detections",
+    "fixtures.populations.network",
 ]

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from soc2.criteria import CRITERIA
+from soc2.declared_network import DeclaredNetwork, checked_network
 from soc2.log_sources import Logs, checked_logs
 from soc2.section import Days, Reason, Section
 from soc2.toml_file import TomlFile
@@ -267,6 +268,7 @@ class System(Section, frozen=True):
     access: Access = Access()
     admission: Admission = Admission()
     exposure: Exposure = Exposure()
+    network: DeclaredNetwork = DeclaredNetwork()
     agents: Agents = Agents()
     availability: Availability = Availability()
     thresholds: Thresholds = Thresholds()
@@ -306,7 +308,8 @@ def load_system(path: Path) -> System:
         if entry.criterion is not None and entry.criterion not in CRITERIA:
             raise file.unknown_name(("inherited", index, "criterion"), "criterion", entry.criterion, CRITERIA)
     feeds = tuple(msgspec.structs.replace(feed, path=str(path.parent / feed.path)) for feed in system.feeds)
-    return msgspec.structs.replace(system, feeds=feeds, logs=checked_logs(system.logs, file))
+    logs, network = checked_logs(system.logs, file), checked_network(system.network, file)
+    return msgspec.structs.replace(system, feeds=feeds, logs=logs, network=network)
 
 
 def require_checks_known(system: System, path: Path, known: frozenset[str]) -> None:

@@ -59,15 +59,21 @@ class _Table(msgspec.Struct):
 
 @dataclass(frozen=True)
 class KubeList(Generic[T]):
-    """All objects of one kind, in all namespaces. ``path`` is the list's path on the server."""
+    """All objects of one kind, in all namespaces. ``path`` is the list's path on the server.
+
+    An ``optional`` kind comes with an add-on: a server that does not know its path has none of it, and says so to those
+    only who may list it.
+    """
 
     name: str
     path: str
     kind: type[T]
     namespaced: bool = True
+    optional: bool = False
 
     def gather(self, gatherer: Gatherer) -> Listing[T]:
-        return _gather(gatherer, self.name, self.path, "application/json", self.decode, self._list_kind)
+        accept = "application/json"
+        return _gather(gatherer, self.name, self.path, accept, self.decode, self._list_kind, optional=self.optional)
 
     def _list_kind(self, kind: str) -> bool:
         return kind.endswith("List")
@@ -100,7 +106,9 @@ class _Progress:
     resource_version: str = ""
 
 
-def _gather(gatherer: Gatherer, name: str, path: str, accept: str, decode: Any, is_list: Any) -> Listing[Any]:
+def _gather(
+    gatherer: Gatherer, name: str, path: str, accept: str, decode: Any, is_list: Any, *, optional: bool = False
+) -> Listing[Any]:
     exempt = gatherer.system.kubernetes.absent
     if exempt:
         return Listing((), (), exempt)
@@ -123,6 +131,8 @@ def _gather(gatherer: Gatherer, name: str, path: str, accept: str, decode: Any, 
                         pages.append(decoder.submit(_decode_page, decode, gatherer.codec, body))
                     break
                 except GatherError as error:
+                    if optional and error.status == 404:
+                        break
                     # 410: the continue token expired. What was read belongs to an older state, so begin anew.
                     if error.status != 410 or restart == _RESTARTS:
                         problem = error.problem
