@@ -96,6 +96,12 @@ def number_of(text: str) -> int | None:
     return int(address) + (_SIX if address.version == 6 else 0)
 
 
+def single_number(network: Network) -> int | None:
+    """Return the number of the one address that a network has, or None when it has more."""
+    first, end = _span(network)
+    return first if end == first + 1 else None
+
+
 def network_of(text: str) -> Network | None:
     """Return the network of a CIDR as Kubernetes reads it (host bits are cut off, IPv4 may have leading zeros), or None
     when it is none: then nothing is in it."""

@@ -140,6 +140,12 @@ class Classes:
         """Return the ports of an endpoint that some rule names. In its node's network, policies know it by address only."""
         return () if endpoint.host_network else tuple(sorted({each for each in endpoint.ports if each.name in self._named}))
 
+    def like(self, number: int) -> AddressSet:
+        """Return an address that all policies take as they do this one: the same for all of its kind."""
+        interval = bisect_right(self._edges, number)
+        first = self._edges[interval - 1] if interval else 0
+        return AddressSet(((first, first + 1),))
+
     def nodes_at(self, number: int) -> frozenset[str]:
         """Return the names of the nodes with an address."""
         return self._nodes.at(number)

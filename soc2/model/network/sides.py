@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from soc2.model.network.addresses import AddressSet
 from soc2.model.network.classes import Classes
-from soc2.model.network.endpoints import NamedPort, Network
+from soc2.model.network.endpoints import NamedPort
 from soc2.model.network.policies import Direction, Policy, Rule, single
 from soc2.model.network.ports import PortSet
 from soc2.model.network.selection import places_in, set_of
@@ -24,7 +24,7 @@ class Side:
     def __init__(self, classes: Classes, of_classes: Tiers[int], of_addresses: Callable[[], Tiers[AddressSet]]) -> None:
         self._classes = classes
         self._make_addresses = of_addresses
-        self._blocks: dict[Network, Table[AddressSet]] = {}
+        self._blocks: dict[AddressSet, Table[AddressSet]] = {}
         self.of_classes = of_classes
 
     @cached_property
@@ -38,11 +38,11 @@ class Side:
             found = add(found, ports, self._classes.fold(faces))
         return found
 
-    def block(self, network: Network) -> Table[AddressSet]:
-        """Return the addresses of a network by the ports that are open."""
-        found = self._blocks.get(network)
+    def of_block(self, addresses: AddressSet) -> Table[AddressSet]:
+        """Return addresses by the ports that are open."""
+        found = self._blocks.get(addresses)
         if found is None:
-            found = self._blocks[network] = decide(self.of_addresses, AddressSet.of(network))
+            found = self._blocks[addresses] = decide(self.of_addresses, addresses)
         return found
 
 
