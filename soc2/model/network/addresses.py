@@ -98,8 +98,9 @@ def number_of(text: str) -> int | None:
 
 def single_number(network: Network) -> int | None:
     """Return the number of the one address that a network has, or None when it has more."""
-    first, end = _span(network)
-    return first if end == first + 1 else None
+    if network.prefixlen != network.max_prefixlen:
+        return None
+    return int(network.network_address) + (_SIX if network.version == 6 else 0)
 
 
 def network_of(text: str) -> Network | None:

@@ -32,7 +32,7 @@ from soc2.model.network.policies import Direction, of_admin_policy, of_cluster_p
 from soc2.model.network.ports import EVERY_PORT, NO_PORT, PortSet
 from soc2.model.network.selection import places_in, set_of
 from soc2.model.network.sides import Side, Sides
-from soc2.model.network.tiers import Table, both, common, either, explain, ports_of
+from soc2.model.network.tiers import Table, both, common, explain, ports_of
 from soc2.model.network.why import ITSELF, NEIGHBOURS, reason_of, undecided
 
 _BASELINE = "default"
@@ -169,7 +169,7 @@ class Reachability:
         if isinstance(source, Block) and isinstance(target, Block):
             return EVERY_PORT
         block, side = self._outer(source, target)
-        return _total(side.of_block(self._addresses(block)))
+        return side.open_to(self._addresses(block))
 
     def _of_classes(self, source: int, target: int) -> PortSet:
         found = self._pairs.get((source, target))
@@ -195,7 +195,7 @@ class Reachability:
     def _row_of_block(self, source: Block) -> Table[int]:
         found: Table[int] = {}
         for side, targets in self._sides.classes_of(self._sides.ingress).items():
-            ports = _total(side.of_block(self._addresses(source)))
+            ports = side.open_to(self._addresses(source))
             found[ports] = found.get(ports, 0) | targets
         near = [e.number for e in self.classes if any(self._neighbours.are(source, each) for each in e.endpoints)]
         return _opened(found, set_of(near))
@@ -219,13 +219,6 @@ def _same(source: Peer, target: Peer) -> bool:
 
 def _groups(table: Table[int]) -> tuple[Group, ...]:
     return tuple(Group(classes, ports) for ports, classes in table.items() if ports)
-
-
-def _total(table: Iterable[PortSet]) -> PortSet:
-    ports = NO_PORT
-    for each in table:
-        ports = either(ports, each)
-    return ports
 
 
 def _opened(table: Table[int], classes: int) -> Table[int]:
