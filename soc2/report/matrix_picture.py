@@ -126,7 +126,7 @@ def _grouped(names: Sequence[str], kept: Iterable[int]) -> tuple[int, ...]:
 def _group(name: str) -> str:
     """Return the namespace of a workload, and nothing for what is none: nodes, addresses, the internet."""
     namespace, slash, _ = name.partition("/")
-    return namespace if slash and not namespace[:1].isdigit() and ":" not in namespace else ""
+    return namespace if slash and "." not in namespace and ":" not in namespace else ""
 
 
 @dataclass(frozen=True)
