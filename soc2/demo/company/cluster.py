@@ -229,7 +229,7 @@ def _not_established(connection: KubeConnection) -> list[str]:
 
 
 def _is_served(connection: KubeConnection, definition: Object) -> bool:
-    conditions = definition.get("status", {}).get("conditions", [])
+    conditions = definition.get("status", {}).get("conditions") or []  # null until the first
     if not any(each["type"] == "Established" and each["status"] == "True" for each in conditions):
         return False
     # It is answered for a moment after that.
