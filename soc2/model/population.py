@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, TypeVar
+
+from soc2.model.matrix import Matrix
 
 T = TypeVar("T")
 
@@ -57,13 +60,14 @@ class SourceStatus:
 @dataclass(frozen=True)
 class Population(Generic[T]):
     """The items of a check. ``exempt`` gives the owner's reason when the system has no such part in scope; ``manual``
-    says what a person has to provide; ``empty`` what it means that there are no items."""
+    says what a person has to provide; ``empty`` what it means that there are no items; ``matrix`` is a picture of them."""
 
     items: tuple[T, ...]
     sources: tuple[SourceStatus, ...]
     exempt: str | None = None
     manual: str | None = None
     empty: str = "a complete listing is empty"
+    matrix: Matrix | None = None
 
     @property
     def complete(self) -> bool:
@@ -73,6 +77,14 @@ class Population(Generic[T]):
     def problems(self) -> tuple[tuple[str, Problem], ...]:
         """Return (source, problem) of every source that was not listed completely."""
         return tuple((source.source, source.problem) for source in self.sources if source.problem)
+
+
+@dataclass(frozen=True)
+class Pictured(Generic[T]):
+    """What a build function returns instead of items alone: the items, and the matrix that a report draws of them."""
+
+    items: Iterable[T]
+    matrix: Matrix | None = None
 
 
 class EvidenceGap(Exception):

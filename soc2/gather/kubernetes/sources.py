@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from soc2.gather.kubernetes.lists import KubeList, SecretTable
-from soc2.model.kubernetes import admission, certificates, cluster, network, pods, rbac, workloads
+from soc2.model.kubernetes import admin_network, admission, certificates, cluster, network, pods, rbac, workloads
 
 PODS = KubeList("pods", "/api/v1/pods", pods.Pod)
 NAMESPACES = KubeList("namespaces", "/api/v1/namespaces", cluster.Namespace, namespaced=False)
@@ -32,6 +32,29 @@ CLUSTER_ROLE_BINDINGS = KubeList(
 
 NETWORK_POLICIES = KubeList("networkpolicies", "/apis/networking.k8s.io/v1/networkpolicies", network.NetworkPolicy)
 INGRESSES = KubeList("ingresses", "/apis/networking.k8s.io/v1/ingresses", network.Ingress)
+
+_POLICY = "/apis/policy.networking.k8s.io"
+ADMIN_NETWORK_POLICIES = KubeList(
+    "adminnetworkpolicies",
+    f"{_POLICY}/v1alpha1/adminnetworkpolicies",
+    admin_network.AdminNetworkPolicy,
+    namespaced=False,
+    optional=True,
+)
+BASELINE_NETWORK_POLICIES = KubeList(
+    "baselineadminnetworkpolicies",
+    f"{_POLICY}/v1alpha1/baselineadminnetworkpolicies",
+    admin_network.BaselineAdminNetworkPolicy,
+    namespaced=False,
+    optional=True,
+)
+CLUSTER_NETWORK_POLICIES = KubeList(
+    "clusternetworkpolicies",
+    f"{_POLICY}/v1alpha2/clusternetworkpolicies",
+    admin_network.ClusterNetworkPolicy,
+    namespaced=False,
+    optional=True,
+)
 
 CERTIFICATE_REQUESTS = KubeList(
     "certificatesigningrequests",

@@ -247,8 +247,15 @@ class PodCondition(Record, frozen=True):
     status: str = ""
 
 
+class Address(Record, frozen=True):
+    ip: str = ""
+
+
 class PodStatus(Record, frozen=True):
     phase: str = ""
+    host_ip: str = field(default="", name="hostIP")
+    pod_ip: str = field(default="", name="podIP")
+    pod_ips: tuple[Address, ...] = field(default=(), name="podIPs")
     conditions: tuple[PodCondition, ...] = ()
     container_statuses: tuple[ContainerStatus, ...] = ()
     init_container_statuses: tuple[ContainerStatus, ...] = ()

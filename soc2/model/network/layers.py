@@ -31,8 +31,12 @@ class Layer(Protocol):
     """What a mesh, or any layer beside NetworkPolicies, says of connections. Implementations are pure."""
 
     def key(self, endpoint: Endpoint) -> Hashable:
-        """Return what the layer knows an endpoint by, beside its namespace and labels: two that have all of it in common
-        are the same to it."""
+        """Return all that the layer knows an endpoint by, beside its namespace: what it reads of its labels too. Two
+        endpoints of a namespace that have the key in common are the same to it, whatever else differs.
+
+        Leave out what it does not read: labels such as pod-template-hash tell every pod from its neighbour, and who can
+        talk to whom is answered by classes of endpoints that are the same to all.
+        """
 
     def allowed(self, source: Peer, target: Peer) -> PortSet:
         """Return the ports of the target that the layer lets the source connect to."""
