@@ -9,6 +9,7 @@ from typing import ClassVar, TypeVar
 
 from soc2.catalog import Check
 from soc2.model.deviation import Deviation, Resource
+from soc2.model.matrix import Matrix
 from soc2.model.outcome import Outcome, decide
 from soc2.model.population import Population, SourceStatus
 from soc2.system import System
@@ -44,6 +45,7 @@ class Verdict:
     complete: bool = True
     sources: tuple[SourceStatus, ...] = ()
     deviations: tuple[Judged, ...] = ()
+    matrix: Matrix | None = None
 
     @property
     def open(self) -> tuple[Deviation, ...]:
@@ -112,6 +114,7 @@ def judge(check: Check, population: Population[T], rule: Rule[T], declared: Decl
         complete=population.complete,
         sources=population.sources,
         deviations=judged,
+        matrix=population.matrix,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from soc2 import __version__
 from soc2.catalog import Check
 from soc2.judge import Judged, Verdict
+from soc2.model.matrix import Matrix
 from soc2.model.outcome import Outcome
 
 SCHEMA = "soc2-results/1"
@@ -142,6 +143,19 @@ def _check(result: CheckResult) -> dict[str, Any]:
             ],
         },
         "deviations": [_deviation(judged) for judged in verdict.deviations],
+        **({"matrix": _matrix(verdict.matrix)} if verdict.matrix else {}),
+    }
+
+
+def _matrix(matrix: Matrix) -> dict[str, Any]:
+    return {
+        "rows": list(matrix.rows),
+        "columns": list(matrix.columns),
+        "restricted": list(matrix.restricted),
+        "cells": [
+            {"row": cell.row, "column": cell.column, "state": cell.state.value, "ports": cell.ports, "why": cell.why}
+            for cell in matrix.cells
+        ],
     }
 
 

@@ -34,6 +34,7 @@ from soc2.gather.kubernetes.pod_search import PodSearch
 from soc2.gather.kubernetes.probes import EveryonesAccess, ForbiddenPods, UnauthorizedRequests
 from soc2.gather.kubernetes.tampering import ControlTampering
 from soc2.gather.kubernetes.token_revocation import TokenRevocation
+from soc2.gather.kubernetes.unevaluated import UnevaluatedPolicies
 from soc2.gather.logs.agents import LogAgents
 from soc2.gather.logs.audit_records import AuditRecords
 from soc2.gather.logs.canary import AuditCanary
@@ -52,6 +53,7 @@ from soc2.model.deviation import Resource
 from soc2.model.digests import DigestVerdict
 from soc2.model.kubernetes.aws_auth import AuthMapping
 from soc2.model.kubernetes.cluster import ServerVersion
+from soc2.model.kubernetes.foreign import ForeignPolicy
 from soc2.model.log_agents import AgentCounters
 from soc2.model.log_health import CollectedLog
 from soc2.model.logs import Alert
@@ -118,7 +120,7 @@ def read_case(check: str, name: str) -> Case:
 
 
 def load_populations() -> None:
-    for module in ("kubernetes", "aws", "people", "paths", "logs", "log_stores", "detections", "network"):
+    for module in ("kubernetes", "aws", "people", "paths", "logs", "log_stores", "detections", "network", "mesh"):
         importlib.import_module(f"fixtures.populations.{module}")
 
 
@@ -198,6 +200,8 @@ def _records(source: Source[Any], raw: list[Any]) -> list[Any]:
             return [MatrixProbe(**item) for item in raw]
         case FeedSource():
             return [codec.convert(item, source.kind) for item in raw]
+        case UnevaluatedPolicies():
+            return [codec.convert(item, ForeignPolicy) for item in raw]
         case Detections():
             return [msgspec.convert({**_ALERT, **item}, Alert, strict=False) for item in raw]
         case AwsAuth():

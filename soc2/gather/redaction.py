@@ -54,6 +54,13 @@ _PLAIN_ANNOTATIONS = (
     "service.beta.kubernetes.io/aws-load-balancer-scheme",
     "alb.ingress.kubernetes.io/scheme",
     "soc2-controls/",
+    "sidecar.istio.io/inject",
+    "traffic.sidecar.istio.io/",
+    "ambient.istio.io/redirection",
+    "istio.io/",
+    "linkerd.io/inject",
+    "config.linkerd.io/default-inbound-policy",
+    "config.linkerd.io/skip-inbound-ports",
 )
 
 

@@ -32,9 +32,20 @@ class Cell(msgspec.Struct, frozen=True):
 
 
 class Matrix(msgspec.Struct, frozen=True):
-    """Rows are sources and columns targets, by name; ``restricted`` are the columns that hold restricted data."""
+    """Rows are sources and columns targets, by name; ``restricted`` are the columns that hold restricted data.
+
+    Raises ValueError when a cell or a restricted column is outside, or two cells are the same place.
+    """
 
     rows: tuple[str, ...]
     columns: tuple[str, ...]
     cells: tuple[Cell, ...]
     restricted: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        places = {(cell.row, cell.column) for cell in self.cells}
+        if len(places) != len(self.cells):
+            raise ValueError("two cells of a matrix are the same place")
+        rows, columns = range(len(self.rows)), range(len(self.columns))
+        if not all(row in rows and column in columns for row, column in places) or not set(self.restricted) <= set(columns):
+            raise ValueError("a cell or a restricted column is outside its matrix")

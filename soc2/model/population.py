@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, TypeVar
+
+from soc2.model.matrix import Matrix
 
 T = TypeVar("T")
 
@@ -57,13 +60,14 @@ class SourceStatus:
 @dataclass(frozen=True)
 class Population(Generic[T]):
     """The items of a check. ``exempt`` gives the owner's reason when the system has no such part in scope; ``manual``
-    says what a person has to provide; ``empty`` what it means that there are no items."""
+    says what a person has to provide; ``empty`` what it means that there are no items; ``matrix`` is a picture of them."""
 
     items: tuple[T, ...]
     sources: tuple[SourceStatus, ...]
     exempt: str | None = None
     manual: str | None = None
     empty: str = "a complete listing is empty"
+    matrix: Matrix | None = None
 
     @property
     def complete(self) -> bool:
@@ -75,12 +79,25 @@ class Population(Generic[T]):
         return tuple((source.source, source.problem) for source in self.sources if source.problem)
 
 
+@dataclass(frozen=True)
+class Pictured(Generic[T]):
+    """What a build function returns instead of items alone: the items, and the matrix that a report draws of them."""
+
+    items: Iterable[T]
+    matrix: Matrix | None = None
+
+
 class EvidenceGap(Exception):
     """What was listed does not tell: for example, no findings while the detector is off. Raised while joining."""
 
     def __init__(self, source: str, problem: Problem) -> None:
         super().__init__(str(problem))
         self.status = SourceStatus(source, "joined from what was listed", 0, 0, None, problem)
+
+
+class NothingToExamine(Exception):
+    """The system is not meant to have what the check is about; the text says what that is gathered from. Raised while
+    joining."""
 
 
 class ManualEvidence(Exception):

@@ -19,11 +19,15 @@ from soc2.gather.kubernetes.connection import GatherError, KubeConnection
 
 _RIGHTS = Path(__file__).resolve().parents[3] / "deploy" / "kubernetes" / "clusterrole.yaml"
 _READY_SECONDS = 60.0
+_ESTABLISHED_SECONDS = 20.0
 _GENERATE = "northwind.example/generate"
 _APPROVE = "northwind.example/approve"
 
+_DEFINITION = "CustomResourceDefinition"
+
 # What others need comes first; what is not named here comes last.
 _ORDER = (
+    _DEFINITION,
     "Namespace",
     "ServiceAccount",
     "Secret",
@@ -37,6 +41,7 @@ _ORDER = (
     "Service",
 )
 _PATHS = {
+    "CustomResourceDefinition": "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
     "Namespace": "/api/v1/namespaces",
     "Node": "/api/v1/nodes",
     "ServiceAccount": "/api/v1/namespaces/{}/serviceaccounts",
@@ -60,6 +65,11 @@ _PATHS = {
     "ValidatingAdmissionPolicy": "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies",
     "ValidatingAdmissionPolicyBinding": "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings",
     "ValidatingWebhookConfiguration": "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations",
+    "PeerAuthentication": "/apis/security.istio.io/v1/namespaces/{}/peerauthentications",
+    "AuthorizationPolicy": "/apis/security.istio.io/v1/namespaces/{}/authorizationpolicies",
+    "Sidecar": "/apis/networking.istio.io/v1/namespaces/{}/sidecars",
+    "AdminNetworkPolicy": "/apis/policy.networking.k8s.io/v1alpha1/adminnetworkpolicies",
+    "BaselineAdminNetworkPolicy": "/apis/policy.networking.k8s.io/v1alpha1/baselineadminnetworkpolicies",
 }
 
 Object = dict[str, Any]
@@ -93,15 +103,21 @@ def load(kubeconfig: Path, variant: str, progress: Callable[[str], None]) -> Non
         for rank in sorted({_rank(item) for item in wanted}):
             batch = [item for item in wanted if _rank(item) == rank]
             list(pool.map(lambda item: _apply(connection, item), batch))
+            if rank == _ORDER.index(_DEFINITION):
+                _wait(lambda: _not_established(connection), _ESTABLISHED_SECONDS, "these definitions were not established")
+    _wait(lambda: _not_available(connection), _READY_SECONDS, "these workloads did not become available")
+    connection.close()
+
+
+def _wait(missing: Callable[[], list[str]], seconds: float, what: str) -> None:
     waiting: list[str] = []
 
-    def available() -> bool:
-        waiting[:] = _not_available(connection)
+    def arrived() -> bool:
+        waiting[:] = missing()
         return not waiting
 
-    if not wait_until(available, _READY_SECONDS):
-        raise StartError(f"these workloads did not become available: {', '.join(waiting)}")
-    connection.close()
+    if not wait_until(arrived, seconds):
+        raise StartError(f"{what}: {', '.join(waiting)}")
 
 
 def link_nodes(kubeconfig: Path, instances: Mapping[str, str]) -> None:
@@ -204,6 +220,22 @@ def _approve(connection: KubeConnection, path: str) -> None:
 def _server_side_apply(connection: KubeConnection, path: str, body: Object) -> None:
     query = {"fieldManager": "northwind", "force": "true"}
     connection.request("PATCH", path, query, body=body, content_type="application/apply-patch+yaml")
+
+
+def _not_established(connection: KubeConnection) -> list[str]:
+    """Return the definitions whose objects the API server does not take yet."""
+    answer = msgspec.json.decode(connection.request("GET", _PATHS[_DEFINITION]).body)
+    return [item["metadata"]["name"] for item in answer["items"] if not _is_served(connection, item)]
+
+
+def _is_served(connection: KubeConnection, definition: Object) -> bool:
+    conditions = definition.get("status", {}).get("conditions") or []  # null until the first
+    if not any(each["type"] == "Established" and each["status"] == "True" for each in conditions):
+        return False
+    # It is answered for a moment after that.
+    spec = definition["spec"]
+    path = f"/apis/{spec['group']}/{spec['versions'][0]['name']}/{spec['names']['plural']}"
+    return connection.ask(path, "northwind").status == 200
 
 
 def _not_available(connection: KubeConnection) -> list[str]:

@@ -16,6 +16,7 @@ from soc2.gather.kubernetes import sources
 from soc2.gather.kubernetes.facts import PresumedRoles, Version
 from soc2.gather.kubernetes.level_trials import LevelTrials
 from soc2.gather.kubernetes.lists import KubeList, SecretTable
+from soc2.gather.kubernetes.unevaluated import LISTS, UnevaluatedPolicies
 from soc2.gather.manifests.documents import Broken, Document
 from soc2.gather.source import Listing, Source
 from soc2.model.kubernetes.meta import KubeObject, Metadata
@@ -32,7 +33,7 @@ NEEDS_LIVE_TARGET = "not applicable to this target; it needs a live one"
 _SHOWN = 10
 
 AnyList = KubeList[Any] | SecretTable
-_LISTS: list[AnyList] = [item for item in vars(sources).values() if isinstance(item, KubeList | SecretTable)]
+_LISTS: list[AnyList] = [*(item for item in vars(sources).values() if isinstance(item, KubeList | SecretTable)), *LISTS]
 
 
 def _type(source: AnyList) -> tuple[str, str]:
@@ -98,6 +99,8 @@ class ManifestGatherer:
             return self._listings[source]
         if isinstance(source, Version | PresumedRoles | LevelTrials):
             return cast("Listing[T]", source.from_manifests())
+        if isinstance(source, UnevaluatedPolicies):
+            return cast("Listing[T]", source.listed(self.get))
         return Listing((), (), NEEDS_LIVE_TARGET)
 
     def prefetch(self, wanted: Iterable[Source[Any]]) -> list[Future[Listing[Any]]]:

@@ -51,7 +51,8 @@ def parse_party(text: str) -> Party:
     except ValueError:
         pass
     namespace, slash, workload = text.partition("/")
-    if slash and namespace and workload and "/" not in workload and not namespace[:1].isdigit() and ":" not in text:
+    # No namespace has a dot in its name, so this is no address with a slip in it.
+    if slash and namespace and workload and "/" not in workload and "." not in namespace and ":" not in text:
         return Party(Kind.WORKLOAD, text)
     raise ValueError(
         f"{text!r} is none of namespace/workload, nodes, aws:NAME, internet, metadata, an address or a network whose host "

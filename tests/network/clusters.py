@@ -1,0 +1,285 @@
+"""Strategies for small clusters as the API lists them: few labels, addresses and ports, so that policies hit something."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+from tests.network.reference import Cluster, Object, Side
+
+NAMESPACES = ("blue", "green", "red")
+PORTS = (("TCP", 80), ("TCP", 81), ("TCP", 443), ("TCP", 8080), ("UDP", 80), ("UDP", 443), ("SCTP", 80), ("SCTP", 443))
+"""What is asked: policies speak of the numbers 80, 443 and 8080, and of ranges between them."""
+_NUMBERS = (80, 443, 8080)
+_OUTSIDE = {4: ("192.0.2.7", "169.254.169.254"), 6: ("2001:db8::7", "fd00:ec2::254")}
+_NODES = {4: ("10.0.1.1", "10.0.1.2"), 6: ("fd00:1::1", "fd00:1::2")}
+_PODS = {4: [f"10.0.0.{number}" for number in range(1, 6)], 6: [f"fd00::{number}" for number in range(1, 6)]}
+_CIDRS = {
+    4: {
+        "0.0.0.0/0": ["10.0.0.0/8", "169.254.169.254/32"],
+        "10.0.0.0/8": ["10.0.1.0/24", "10.0.0.0/30"],
+        "10.0.0.0/29": ["10.0.0.2/31", "10.0.0.4/32"],
+        "10.0.0.3/29": [],  # host bits are set: the API server takes it, as the network
+        "10.0.0.2/32": [],
+        "10.0.1.1/32": [],
+        "192.0.2.0/24": ["192.0.2.7/32", "192.0.2.128/25"],
+    },
+    6: {
+        "::/0": ["fd00::/8", "2001:db8::7/128"],
+        "fd00::/16": ["fd00:1::/32", "fd00::2/127"],
+        "fd00::4/128": [],
+        "fd00:1::1/128": [],
+        "2001:db8::/32": ["2001:db8::/64"],
+    },
+}
+_LABELS = {"app": ("api", "web"), "tier": ("one", "two")}
+_NAMESPACE_LABELS = {"team": ("a", "b"), "kubernetes.io/metadata.name": NAMESPACES}
+
+
+@dataclass(frozen=True)
+class World:
+    """A cluster, and the pods and addresses to ask about. Without ``dual`` nothing has two addresses."""
+
+    cluster: Cluster
+    sides: tuple[Side, ...]
+    dual: bool
+
+
+def worlds() -> SearchStrategy[World]:
+    return st.sampled_from([(4,), (6,), (4, 6)]).flatmap(_world)
+
+
+def policies(families: tuple[int, ...]) -> SearchStrategy[Object]:
+    """Return NetworkPolicies whose names are not yet told from each other's."""
+    types = st.sampled_from([["Ingress"], ["Egress"], ["Ingress", "Egress"]])
+    spec = _some(
+        podSelector=_selectors(_LABELS),
+        policyTypes=st.one_of(st.just([]), types, types),
+        ingress=_few(_rules("from", families)),
+        egress=_few(_rules("to", families)),
+    )
+    return st.builds(lambda namespace, spec: _object("NetworkPolicy", "", namespace, spec=spec), _NAMESPACE, spec)
+
+
+_NAMESPACE = st.sampled_from(NAMESPACES)
+
+
+@st.composite
+def _world(draw: st.DrawFn, families: tuple[int, ...]) -> World:
+    nodes = [_node(draw, number, families) for number in (0, 1)]
+    namespaces = [_object("Namespace", name, labels=draw(_labels({"team": ("a", "b")}))) for name in NAMESPACES]
+    pods = [_pod(draw, number, families) for number in range(draw(st.integers(2, 5)))]
+    found = draw(st.lists(policies(families), max_size=4))
+    cluster = Cluster(namespaces, pods, nodes, _named(found), draw(_admin(families)))
+    addresses = [address for family in families for address in (*_OUTSIDE[family], _NODES[family][0])]
+    return World(cluster, (*pods, *addresses), len(families) > 1)
+
+
+def _node(draw: st.DrawFn, number: int, families: tuple[int, ...]) -> Object:
+    addresses = [{"type": "InternalIP", "address": _NODES[family][number]} for family in families]
+    addresses.append({"type": "Hostname", "address": f"n{number}"})
+    return _object("Node", f"n{number}", labels=draw(_labels(_LABELS)), status={"addresses": addresses})
+
+
+def _pod(draw: st.DrawFn, number: int, families: tuple[int, ...]) -> Object:
+    node = draw(st.sampled_from([0, 1, 0, 1, None]))
+    host_network = draw(st.sampled_from([False, False, False, True]))
+    chosen = families if len(families) == 1 else draw(st.sampled_from([families, families[:1], families[1:]]))
+    if host_network:
+        addresses = [_NODES[family][node] for family in families] if node is not None else []
+    else:
+        known = node is not None and draw(st.sampled_from([True, True, True, False]))
+        addresses = [_PODS[family][number] for family in chosen] if known else []
+    spec: dict[str, Any] = {"containers": [{"name": "main", "ports": draw(_CONTAINER_PORTS)}]}
+    spec |= {"hostNetwork": True} if host_network else {}
+    spec |= {"nodeName": f"n{node}"} if node is not None else {}
+    status = {"phase": "Running", "podIPs": [{"ip": address} for address in addresses]}
+    labels, namespace = draw(_labels(_LABELS)), draw(_NAMESPACE)
+    return _object("Pod", f"p{number}", namespace, labels=labels, spec=spec, status=status)
+
+
+_CONTAINER_PORTS = st.lists(
+    st.sampled_from(
+        [
+            {"name": "http", "containerPort": 80},
+            {"name": "http", "containerPort": 8080, "protocol": "TCP"},
+            {"name": "dns", "containerPort": 80, "protocol": "UDP"},
+            {"name": "http", "containerPort": 443, "protocol": "SCTP"},
+            {"containerPort": 443},
+        ]
+    ),
+    max_size=2,
+)
+
+
+def _object(kind: str, name: str, namespace: str = "", labels: Any = None, **fields: Any) -> Object:
+    metadata = {"name": name} | ({"namespace": namespace} if namespace else {}) | ({"labels": labels} if labels else {})
+    return {"kind": kind, "metadata": metadata, **fields}
+
+
+def _named(items: list[Object]) -> list[Object]:
+    return [
+        {**item, "metadata": {**item["metadata"], "name": f"{item['kind'].lower()}-{number}"}}
+        for number, item in enumerate(items)
+    ]
+
+
+def _some(**fields: SearchStrategy[Any]) -> SearchStrategy[Object]:
+    """Return objects that have any of the fields."""
+    return st.fixed_dictionaries({}, optional=fields)
+
+
+def _few(items: SearchStrategy[Any]) -> SearchStrategy[list[Any]]:
+    return st.lists(items, max_size=2)
+
+
+def _labels(alphabet: Mapping[str, Sequence[str]]) -> SearchStrategy[dict[str, str]]:
+    return _some(**{key: st.sampled_from(values) for key, values in alphabet.items()})
+
+
+def _selectors(alphabet: Mapping[str, Sequence[str]]) -> SearchStrategy[Object]:
+    valued = st.sampled_from(sorted(alphabet)).flatmap(
+        lambda key: st.fixed_dictionaries(
+            {
+                "key": st.just(key),
+                "operator": st.sampled_from(["In", "NotIn"]),
+                "values": st.lists(st.sampled_from(alphabet[key]), min_size=1, max_size=2),
+            }
+        )
+    )
+    plain = st.fixed_dictionaries(
+        {"key": st.sampled_from([*sorted(alphabet), "absent"]), "operator": st.sampled_from(["Exists", "DoesNotExist"])}
+    )
+    return st.one_of(
+        st.just({}),
+        _some(matchLabels=_labels(alphabet)),
+        _some(matchExpressions=st.lists(valued | plain, min_size=1, max_size=2)),
+        _some(matchLabels=_labels(alphabet), matchExpressions=st.lists(valued | plain, max_size=1)),
+    )
+
+
+def _rules(peers: str, families: tuple[int, ...]) -> SearchStrategy[Object]:
+    return _some(**{peers: _few(_peers(families)), "ports": _few(_PORT)})
+
+
+def _peers(families: tuple[int, ...]) -> SearchStrategy[Object]:
+    blocks = st.sampled_from([(cidr, holes) for family in families for cidr, holes in _CIDRS[family].items()]).flatmap(
+        lambda one: (
+            st.lists(st.sampled_from(one[1]), max_size=2, unique=True).map(
+                lambda holes: {"cidr": one[0], **({"except": holes} if holes else {})}
+            )
+            if one[1]
+            else st.just({"cidr": one[0]})
+        )
+    )
+    pods, namespaces = _selectors(_LABELS), _selectors(_NAMESPACE_LABELS)
+    return st.one_of(
+        st.fixed_dictionaries({"podSelector": pods}),
+        st.fixed_dictionaries({"namespaceSelector": namespaces}),
+        st.fixed_dictionaries({"namespaceSelector": namespaces, "podSelector": pods}),
+        st.fixed_dictionaries({"ipBlock": blocks}),
+    )
+
+
+_PROTOCOL = st.sampled_from(["TCP", "UDP", "SCTP"])
+_RANGE = st.sampled_from([(80, 80), (80, 81), (80, 443), (81, 8080), (443, 8080), (1, 65535)])
+_PORT = st.one_of(
+    _some(protocol=_PROTOCOL),
+    st.fixed_dictionaries({"port": st.sampled_from([*_NUMBERS, "http", "dns"])}, optional={"protocol": _PROTOCOL}),
+    st.builds(lambda ends, more: {"port": ends[0], "endPort": ends[1], **more}, _RANGE, _some(protocol=_PROTOCOL)),
+)
+
+
+# --- Policies of administrators ---
+
+
+@st.composite
+def _admin(draw: st.DrawFn, families: tuple[int, ...]) -> list[Object]:
+    """Return policies of one version of the API; priorities differ, because the order of equal ones is the plugin's."""
+    kind = draw(st.sampled_from(["", "", "v1alpha1", "v1alpha2"]))
+    if not kind:
+        return []
+    newer = kind == "v1alpha2"
+    specs = draw(st.lists(_admin_specs(families, newer, baseline=False), max_size=2))
+    priorities = draw(st.permutations([0, 10, 500, 1000]))
+    if newer:
+        tiers = draw(st.lists(st.sampled_from(["Admin", "Baseline"]), min_size=len(specs), max_size=len(specs)))
+        return _named(
+            [
+                _object("ClusterNetworkPolicy", "", spec={"tier": tier, "priority": priority, **spec})
+                for tier, priority, spec in zip(tiers, priorities, specs, strict=False)
+            ]
+        )
+    admin = [
+        _object("AdminNetworkPolicy", "", spec={"priority": priority, **spec})
+        for priority, spec in zip(priorities, specs, strict=False)
+    ]
+    baseline = draw(st.lists(_admin_specs(families, newer, baseline=True), max_size=1))
+    return [*_named(admin), *(_object("BaselineAdminNetworkPolicy", "default", spec=spec) for spec in baseline)]
+
+
+def _admin_specs(families: tuple[int, ...], newer: bool, *, baseline: bool) -> SearchStrategy[Object]:
+    action = st.sampled_from([("Accept" if newer else "Allow"), "Deny", *([] if baseline else ["Pass"])])
+    inner = _admin_pods()
+    outer = st.one_of(
+        st.fixed_dictionaries({"nodes": _selectors(_LABELS)}),
+        st.fixed_dictionaries(
+            {
+                "networks": st.lists(
+                    st.sampled_from([cidr for family in families for cidr in _CIDRS[family]]),
+                    min_size=1,
+                    max_size=2,
+                    unique=True,
+                )
+            }
+        ),
+    )
+    named, unnamed = _NEWER_PORTS if newer else _OLDER_PORTS
+    field = "protocols" if newer else "ports"
+
+    def rules(peers: str, kinds: SearchStrategy[Any], ports: SearchStrategy[Any]) -> SearchStrategy[Object]:
+        return st.fixed_dictionaries(
+            {"action": action, peers: st.lists(kinds, min_size=1, max_size=2)},
+            optional={field: st.lists(ports, min_size=1, max_size=2)},
+        )
+
+    # Rules about nodes and networks have no named ports: the API server refuses them.
+    egress = rules("to", inner, named | unnamed) | rules("to", inner | outer, unnamed)
+    return st.fixed_dictionaries(
+        {"subject": _admin_pods()},
+        optional={"ingress": _few(rules("from", inner, named | unnamed)), "egress": _few(egress)},
+    )
+
+
+def _admin_pods() -> SearchStrategy[Object]:
+    both = st.fixed_dictionaries({"namespaceSelector": _selectors(_NAMESPACE_LABELS), "podSelector": _selectors(_LABELS)})
+    return st.fixed_dictionaries({"namespaces": _selectors(_NAMESPACE_LABELS)}) | st.fixed_dictionaries({"pods": both})
+
+
+_NAME = st.sampled_from(["http", "dns"])
+_SPAN = _RANGE.filter(lambda ends: ends[0] < ends[1]).map(lambda ends: {"start": ends[0], "end": ends[1]})
+_OLDER_PORTS = (
+    st.fixed_dictionaries({"namedPort": _NAME}),
+    st.one_of(
+        st.fixed_dictionaries(
+            {"portNumber": st.fixed_dictionaries({"protocol": _PROTOCOL, "port": st.sampled_from(_NUMBERS)})}
+        ),
+        st.builds(lambda protocol, span: {"portRange": {"protocol": protocol, **span}}, _PROTOCOL, _SPAN),
+    ),
+)
+_NEWER_PORTS = (
+    st.fixed_dictionaries({"destinationNamedPort": _NAME}),
+    st.builds(
+        lambda protocol, port: {protocol.lower(): {"destinationPort": port} if port else {}},
+        _PROTOCOL,
+        st.one_of(
+            st.none(),
+            st.sampled_from(_NUMBERS).map(lambda number: {"number": number}),
+            _SPAN.map(lambda span: {"range": span}),
+        ),
+    ),
+)

@@ -1,0 +1,313 @@
+"""Who can talk to whom, answered the slow and obvious way: one source, one target, one port, on the API's own objects.
+
+Written from the documentation of NetworkPolicy (kubernetes.io, "Network Policies" and the API reference of
+networking.k8s.io/v1) and of policy.networking.k8s.io (v1alpha1 and v1alpha2), not from the engine. Where the documentation
+leaves a choice to the network plugin, the choice is told where it is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+from itertools import product
+from typing import Any, Literal
+
+Object = dict[str, Any]
+Side = Object | str
+"""A pod, or an address that is no pod's."""
+Direction = Literal["ingress", "egress"]
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Objects as the API lists them. ``admin`` are AdminNetworkPolicies, their baseline and ClusterNetworkPolicies."""
+
+    namespaces: Sequence[Object]
+    pods: Sequence[Object]
+    nodes: Sequence[Object] = ()
+    policies: Sequence[Object] = ()
+    admin: Sequence[Object] = ()
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A connection from one address to another; None where a pod's address is not known."""
+
+    cluster: Cluster
+    source: Side
+    source_address: str | None
+    target: Side
+    target_address: str | None
+    protocol: str
+    port: int
+
+    def end(self, direction: Direction) -> Side:
+        """Return the end at which policies of a direction are enforced."""
+        return self.target if direction == "ingress" else self.source
+
+    def peer(self, direction: Direction) -> Side:
+        return self.source if direction == "ingress" else self.target
+
+    def peer_address(self, direction: Direction) -> str | None:
+        return self.source_address if direction == "ingress" else self.target_address
+
+
+def allowed(cluster: Cluster, source: Side, target: Side, protocol: str, port: int) -> bool:
+    """Tell whether the source can connect to a port of the target, over any of the addresses that they have."""
+    if never_stopped(cluster, source, target):
+        return True
+    return any(
+        lets_through(connection, "egress") and lets_through(connection, "ingress")
+        for connection in connections(cluster, source, target, protocol, port)
+    )
+
+
+def never_stopped(cluster: Cluster, source: Side, target: Side) -> bool:
+    """Tell whether no policy can cut them: a pod from itself, or a pod and its node."""
+    itself = not isinstance(source, str) and not isinstance(target, str) and _same(source, target)
+    return itself or _lives_on(cluster, source, target) or _lives_on(cluster, target, source)
+
+
+def connections(cluster: Cluster, source: Side, target: Side, protocol: str, port: int) -> list[Connection]:
+    """Return the connections that can be tried: one for each pair of addresses of a family."""
+    pairs = list(product(_addresses(source), _addresses(target)))
+    # A side that has no address of the other's family is asked for all the same.
+    same = [(one, two) for one, two in pairs if not one or not two or ip_address(one).version == ip_address(two).version]
+    return [Connection(cluster, source, one, target, two, protocol, port) for one, two in same or pairs]
+
+
+def lets_through(connection: Connection, direction: Direction) -> bool:
+    """Tell whether policies at the end of a direction let it through."""
+    pod = connection.end(direction)
+    if isinstance(pod, str) or _host_network(pod):
+        return True
+    verdict = _tier_verdict(connection, direction, "Admin")
+    if verdict in ("Allow", "Deny"):
+        return verdict == "Allow"
+    selecting = [policy for policy in connection.cluster.policies if isolates(policy, pod, direction)]
+    if selecting:
+        return any(rule_matches(connection, direction, policy, rule) for policy, rule in _rules(selecting, direction))
+    return _tier_verdict(connection, direction, "Baseline") != "Deny"
+
+
+# --- NetworkPolicy ---
+
+
+def isolates(policy: Object, pod: Object, direction: Direction) -> bool:
+    """Tell whether a NetworkPolicy holds for a pod in a direction: nothing passes then but what some policy lets through."""
+    spec = policy.get("spec") or {}
+    types = spec.get("policyTypes") or (["Ingress", "Egress"] if spec.get("egress") else ["Ingress"])
+    return (
+        direction.capitalize() in types
+        and policy["metadata"]["namespace"] == pod["metadata"]["namespace"]
+        and _selects(spec.get("podSelector") or {}, _labels(pod))
+    )
+
+
+def _rules(policies: Sequence[Object], direction: Direction) -> Iterator[tuple[Object, Object]]:
+    for policy in policies:
+        for rule in (policy.get("spec") or {}).get(direction) or []:
+            yield policy, rule
+
+
+def rule_matches(connection: Connection, direction: Direction, policy: Object, rule: Object) -> bool:
+    """Tell whether a rule of a NetworkPolicy lets a connection through."""
+    peers, ports = rule.get("from" if direction == "ingress" else "to"), rule.get("ports")
+    return (not peers or any(_peer_matches(connection, direction, policy, peer) for peer in peers)) and (
+        not ports or any(_port_matches(connection, port) for port in ports)
+    )
+
+
+def _peer_matches(connection: Connection, direction: Direction, policy: Object, peer: Object) -> bool:
+    if peer.get("ipBlock"):
+        block = peer["ipBlock"]
+        address = connection.peer_address(direction)
+        return _within(address, block["cidr"]) and not any(_within(address, hole) for hole in block.get("except") or [])
+    pod = connection.peer(direction)
+    if isinstance(pod, str) or _host_network(pod):
+        return False
+    namespaces, pods = peer.get("namespaceSelector"), peer.get("podSelector")
+    if namespaces is None and pods is None:
+        return False
+    if namespaces is None and pod["metadata"]["namespace"] != policy["metadata"]["namespace"]:
+        return False
+    return _selects(namespaces or {}, _namespace_labels(connection.cluster, pod)) and _selects(pods or {}, _labels(pod))
+
+
+def _port_matches(connection: Connection, port: Object) -> bool:
+    if (port.get("protocol") or "TCP") != connection.protocol:
+        return False
+    number = port.get("port")
+    if number is None:
+        return True
+    if isinstance(number, str):
+        return (number, connection.protocol, connection.port) in _named_ports(connection.target)
+    return bool(number <= connection.port <= (port.get("endPort") or number))
+
+
+# --- AdminNetworkPolicy, BaselineAdminNetworkPolicy, ClusterNetworkPolicy ---
+
+
+def _tier_verdict(connection: Connection, direction: Direction, tier: str) -> str | None:
+    """Return what the first matching rule of a tier does: Allow, Deny, Pass; None when none matches."""
+    pod = connection.end(direction)
+    assert not isinstance(pod, str)
+    for policy in sorted(connection.cluster.admin, key=lambda each: int(each["spec"].get("priority", 0))):
+        if _tier(policy) == tier and admin_peer_selects(connection.cluster, policy["spec"]["subject"], pod):
+            for rule in policy["spec"].get(direction) or []:
+                if admin_rule_matches(connection, direction, rule):
+                    return "Allow" if rule["action"] == "Accept" else str(rule["action"])
+    return None
+
+
+def _tier(policy: Object) -> str:
+    if policy["kind"] == "ClusterNetworkPolicy":
+        return str(policy["spec"]["tier"])
+    return "Admin" if policy["kind"] == "AdminNetworkPolicy" else "Baseline"
+
+
+def admin_rule_matches(connection: Connection, direction: Direction, rule: Object) -> bool:
+    """Tell whether a rule of an administrator's policy is about a connection."""
+    peers = rule["from" if direction == "ingress" else "to"]
+    ports, protocols = rule.get("ports"), rule.get("protocols")
+    return (
+        any(_admin_peer_matches(connection, direction, peer) for peer in peers)
+        and (not ports or any(_admin_port_matches(connection, port) for port in ports))
+        and (not protocols or any(_protocol_matches(connection, protocol) for protocol in protocols))
+    )
+
+
+def _admin_peer_matches(connection: Connection, direction: Direction, peer: Object) -> bool:
+    address = connection.peer_address(direction)
+    if "networks" in peer:
+        return any(_within(address, network) for network in peer["networks"])
+    if "nodes" in peer:
+        return any(
+            address in _node_addresses(node) and _selects(peer["nodes"], _labels(node)) for node in connection.cluster.nodes
+        )
+    pod = connection.peer(direction)
+    return not isinstance(pod, str) and admin_peer_selects(connection.cluster, peer, pod)
+
+
+def admin_peer_selects(cluster: Cluster, peer: Object, pod: Object) -> bool:
+    """Tell whether a subject or a peer selects a pod; neither ever selects pods in the host's network."""
+    if _host_network(pod):
+        return False
+    labels = _namespace_labels(cluster, pod)
+    if "namespaces" in peer:
+        return _selects(peer["namespaces"], labels)
+    pods = peer["pods"]
+    return _selects(pods.get("namespaceSelector") or {}, labels) and _selects(pods.get("podSelector") or {}, _labels(pod))
+
+
+def _admin_port_matches(connection: Connection, port: Object) -> bool:
+    if "portNumber" in port:
+        wanted = port["portNumber"]
+        return bool(wanted.get("protocol", "TCP") == connection.protocol and wanted["port"] == connection.port)
+    if "portRange" in port:
+        wanted = port["portRange"]
+        inside = wanted["start"] <= connection.port <= wanted["end"]
+        return bool(wanted.get("protocol", "TCP") == connection.protocol and inside)
+    return (port["namedPort"], connection.protocol, connection.port) in _named_ports(connection.target)
+
+
+def _protocol_matches(connection: Connection, protocol: Object) -> bool:
+    if "destinationNamedPort" in protocol:
+        wanted = (protocol["destinationNamedPort"], connection.protocol, connection.port)
+        return wanted in _named_ports(connection.target)
+    match = protocol.get(connection.protocol.lower())
+    if match is None:
+        return False
+    port = match.get("destinationPort")
+    if port is None:
+        return True
+    if "number" in port:
+        return bool(port["number"] == connection.port)
+    return bool(port["range"]["start"] <= connection.port <= port["range"]["end"])
+
+
+# --- Pods, nodes, labels, addresses ---
+
+
+def _same(one: Object, other: Object) -> bool:
+    return bool(one["metadata"]["namespace"] == other["metadata"]["namespace"]) and bool(
+        one["metadata"]["name"] == other["metadata"]["name"]
+    )
+
+
+def _lives_on(cluster: Cluster, pod: Side, other: Side) -> bool:
+    """Tell whether the first is a pod on a node that the other is: by the node's address, or in the node's network.
+
+    A choice: where it is not known on which node something runs, it may be that one.
+    """
+    if isinstance(pod, str):
+        return False
+    name = pod["spec"].get("nodeName")
+    if isinstance(other, str):
+        return any(other in _node_addresses(node) for node in cluster.nodes if name in (None, node["metadata"]["name"]))
+    other_name = other["spec"].get("nodeName")
+    return _host_network(other) and (name == other_name or name is None or other_name is None)
+
+
+def _host_network(pod: Object) -> bool:
+    return bool(pod["spec"].get("hostNetwork"))
+
+
+def _labels(item: Object) -> dict[str, str]:
+    return item["metadata"].get("labels") or {}
+
+
+def _namespace_labels(cluster: Cluster, pod: Object) -> dict[str, str]:
+    name = pod["metadata"]["namespace"]
+    given = next((_labels(namespace) for namespace in cluster.namespaces if namespace["metadata"]["name"] == name), {})
+    return {**given, "kubernetes.io/metadata.name": name}  # the API server sets it
+
+
+def _node_addresses(node: Object) -> list[str]:
+    return [each["address"] for each in node["status"]["addresses"] if each["type"] in ("InternalIP", "ExternalIP")]
+
+
+def _addresses(side: Side) -> list[str | None]:
+    if isinstance(side, str):
+        return [side]
+    return [each["ip"] for each in (side.get("status") or {}).get("podIPs") or []] or [None]
+
+
+def _named_ports(side: Side) -> list[tuple[str, str, int]]:
+    """Return (name, protocol, number) of the ports that a pod's containers name.
+
+    In the host's network there are none to policies: what is reached is the node, and a node's ports have no names.
+    """
+    if isinstance(side, str) or _host_network(side):
+        return []
+    return [
+        (port["name"], port.get("protocol") or "TCP", port["containerPort"])
+        for container in side["spec"]["containers"]
+        for port in container.get("ports") or []
+        if port.get("name")
+    ]
+
+
+def _within(address: str | None, cidr: str) -> bool:
+    """Tell whether an address is in a network. One that is not known is in none."""
+    return address is not None and ip_address(address) in ip_network(cidr, strict=False)
+
+
+def _selects(selector: Object, labels: dict[str, str]) -> bool:
+    exact = all(labels.get(key) == value for key, value in (selector.get("matchLabels") or {}).items())
+    return exact and all(_holds(each, labels) for each in selector.get("matchExpressions") or [])
+
+
+def _holds(expression: Object, labels: dict[str, str]) -> bool:
+    key, values = expression["key"], expression.get("values") or []
+    match expression["operator"]:
+        case "In":
+            return key in labels and labels[key] in values
+        case "NotIn":
+            return key not in labels or labels[key] not in values
+        case "Exists":
+            return key in labels
+        case "DoesNotExist":
+            return key not in labels
+    raise ValueError(expression["operator"])
