@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from soc2.model.deviation import Resource
-from soc2.model.network.addresses import AddressSet
 from soc2.model.network.declared import Line
 from soc2.model.network.endpoints import Block, Endpoint, Peer
 from soc2.model.network.parties import Kind, Party
 from soc2.model.network.paths import Paths
 from soc2.model.network.places import networks_in
 from soc2.model.network.ports import EVERY_PORT, NO_PORT, PortRange, PortSet
-from soc2.model.network.reachability import Reachability
 from soc2.model.network.tiers import both, either
 from soc2.model.network.ways import words_of
 from soc2.model.network.workloads import Workload
@@ -72,8 +70,8 @@ def _open(paths: Paths, line: Line) -> PortSet:
     wanted = line.connection.ports
     for target in paths.workloads.members(line.targets):
         for ports, sources in paths.into(target).items():
-            others = sources & line.sources
-            if others and (others != 1 << target.number or line.sources == line.targets):
+            itself = 1 << target.number
+            if sources & line.sources & ~itself or (line.sources == itself and sources & itself):
                 found = either(found, both(ports, wanted))
         for addresses, ports in paths.from_outside(target) if line.source_addresses else ():
             if addresses & line.source_addresses:
@@ -117,9 +115,9 @@ def _name(end: Peer) -> str:
 def _ends(paths: Paths, line: Line) -> Iterator[tuple[Peer, Peer]]:
     targets, sources = paths.workloads.members(line.targets), paths.workloads.members(line.sources)
     if not line.sources:
-        yield from ((Block(network), pod) for pod in _pods(targets) for network in _networks(line.source_addresses))
+        yield from ((Block(network), pod) for pod in _pods(targets) for network in networks_in(line.source_addresses, _NETWORKS))
     elif not line.targets:
-        yield from ((pod, Block(network)) for pod in _pods(sources) for network in _networks(line.target_addresses))
+        yield from ((pod, Block(network)) for pod in _pods(sources) for network in networks_in(line.target_addresses, _NETWORKS))
     for source in sources:
         for target in paths.workloads.members(line.targets):
             yield from paths.pairs_of(source, target)
@@ -127,7 +125,3 @@ def _ends(paths: Paths, line: Line) -> Iterator[tuple[Peer, Peer]]:
 
 def _pods(workloads: Iterable[Workload]) -> Iterator[Endpoint]:
     return (endpoint for each in workloads for endpoint in each.endpoints)
-
-
-def _networks(addresses: AddressSet) -> Iterable[Peer] | Iterable:  # type: ignore[type-arg]
-    return networks_in(addresses, _NETWORKS)
