@@ -27,11 +27,11 @@ class MutualTls(Record, frozen=True):
 
 
 class PeerAuthenticationSpec(Record, frozen=True):
-    """Ports are those of the workload, not of a Service."""
+    """Ports are those of the workload, not of a Service; a document has them as texts."""
 
     selector: WorkloadSelector | None = None
     mtls: MutualTls | None = None
-    port_level_mtls: dict[int, MutualTls | None] | None = None
+    port_level_mtls: dict[str, MutualTls | None] | None = None
 
 
 class PeerAuthentication(KubeObject, frozen=True):

@@ -20,11 +20,11 @@ from soc2.model.kubernetes.meta import KubeObject
 from soc2.model.network.endpoints import Endpoint, Peer
 from soc2.model.network.layers import Reason
 from soc2.model.network.mesh import istio_members, istio_rules
-from soc2.model.network.mesh.callers import EVERY_TCP, NOT_CARRIED, Caller, Remembered, caller, lies_in
+from soc2.model.network.mesh.callers import EVERY_TCP, NOT_CARRIED, Caller, Remembered, caller, lies_in, ports_of
 from soc2.model.network.mesh.istio_authorization import LAYER, IstioAuthorization
 from soc2.model.network.mesh.istio_members import How
 from soc2.model.network.mesh.mutual import Plain
-from soc2.model.network.ports import EVERY_PORT, NO_PORT, PortRange, PortSet
+from soc2.model.network.ports import EVERY_PORT, NO_PORT, PortSet
 
 T = TypeVar("T", bound=KubeObject)
 
@@ -226,7 +226,7 @@ class IstioLayer:
         for number, tls in sorted((own.spec.port_level_mtls or {}).items()):
             if asked := _asked(tls):
                 key = (asked, Reason(LAYER, own.resource, f"portLevelMtls[{number}] {asked}"))
-                of_ports[key] = PortSet.of([PortRange("TCP", number, number)])
+                of_ports[key] = ports_of(number)
         rest = EVERY_TCP
         for ports in of_ports.values():
             rest -= ports
