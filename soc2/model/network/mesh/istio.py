@@ -5,6 +5,7 @@ token) may let it through, a DENY that does may not stop it, and what an externa
 in the mesh is taken to connect as itself. Only policies at the target decide: what a Sidecar leaves out of the source's
 configuration (``REGISTRY_ONLY``) can be gone around from within the pod, so that it removes no path, and the reason tells
 of it. Policies with ``targetRefs`` belong to gateways and waypoints; they are not evaluated, which leaves more open.
+EnvoyFilters, which may change anything, are not read.
 """
 
 from __future__ import annotations
