@@ -137,8 +137,8 @@ class Classes:
         return found
 
     def named(self, endpoint: Endpoint) -> tuple[NamedPort, ...]:
-        """Return the ports of an endpoint that some rule names."""
-        return tuple(sorted({each for each in endpoint.ports if each.name in self._named}))
+        """Return the ports of an endpoint that some rule names. In its node's network, policies know it by address only."""
+        return () if endpoint.host_network else tuple(sorted({each for each in endpoint.ports if each.name in self._named}))
 
     def nodes_at(self, number: int) -> frozenset[str]:
         """Return the names of the nodes with an address."""
@@ -180,7 +180,7 @@ class Classes:
             if isinstance(each, AddressPeers):
                 yield from (edge for span in each.addresses.spans for edge in span)
             if isinstance(each, NodePeers):
-                yield from (edge for span in self._nodes.addresses.spans for edge in span)
+                yield from (edge for number in self._nodes.known for edge in (number, number + 1))
 
     def _seen_addresses(self, endpoint: Endpoint) -> tuple[int | None, ...]:
         """Return an endpoint's addresses as policies can tell them: by the edges between which they are."""
@@ -231,7 +231,7 @@ class _Nodes:
         for name, numbers in found.items():
             for number in numbers:
                 self._at.setdefault(number, set()).add(name)
-        self.addresses = AddressSet.of_numbers(self._at)
+        self.known = tuple(self._at)
 
     def numbers(self, node: str) -> Iterable[int]:
         return self._numbers.get(node, ())

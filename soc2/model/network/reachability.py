@@ -63,16 +63,17 @@ class Reachability:
         endpoints: Sequence[Endpoint],
         namespaces: Mapping[str, Mapping[str, str]],
         policies: Sequence[NetworkPolicy] = (),
-        admin: Sequence[AdminNetworkPolicy] = (),
+        admin: Sequence[AdminNetworkPolicy | ClusterNetworkPolicy] = (),
         baseline: Sequence[BaselineAdminNetworkPolicy] = (),
         layers: Sequence[Layer] = (),
-        *,
-        cluster: Sequence[ClusterNetworkPolicy] = (),
         nodes: Sequence[Node] = (),
     ) -> None:
         ours = [of_network_policy(each) for each in policies]
         baselines = (each for each in baseline if each.name == _BASELINE)
-        theirs = [*map(of_admin_policy, admin), *map(of_admin_policy, baselines), *map(of_cluster_policy, cluster)]
+        theirs = [
+            *(of_cluster_policy(each) if isinstance(each, ClusterNetworkPolicy) else of_admin_policy(each) for each in admin),
+            *(of_admin_policy(each) for each in baselines),
+        ]
         self._classes = Classes(endpoints, namespaces, [*ours, *theirs], layers, nodes)
         self._sides = Sides(self._classes, ours, theirs)
         self._neighbours = Neighbours(self._classes)
