@@ -120,7 +120,7 @@ def read_case(check: str, name: str) -> Case:
 
 
 def load_populations() -> None:
-    for module in ("kubernetes", "aws", "people", "paths", "logs", "log_stores", "detections", "network"):
+    for module in ("kubernetes", "aws", "people", "paths", "logs", "log_stores", "detections", "network", "mesh"):
         importlib.import_module(f"fixtures.populations.{module}")
 
 
