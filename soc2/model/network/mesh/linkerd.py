@@ -208,7 +208,8 @@ class _Authorization:
     def reason(self) -> Reason:
         if isinstance(self.given, ServerAuthorization):
             return Reason(LAYER, self.given.resource, "client")
-        return Reason(LAYER, self.given.resource, f"requiredAuthenticationRefs{self.note}")
+        required = "requiredAuthenticationRefs" if self.given.spec.required_authentication_refs else "requires no authentication"
+        return Reason(LAYER, self.given.resource, f"{required}{self.note}")
 
     def let_in(self, known: clients.Clients, who: Caller) -> bool | None:
         if isinstance(self.given, ServerAuthorization):
