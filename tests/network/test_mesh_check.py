@@ -46,8 +46,7 @@ def test_a_mesh_that_is_not_declared_is_no_control() -> None:
     there = judged(None, {"namespaces": [namespace("shop")], "pods": [pod("a", "istio-proxy")], PEERS: [STRICT]})
     assert there.outcome is Outcome.NOT_APPLICABLE
     assert there.reason.endswith(
-        "; the cluster has 1 object of istio and 1 pod with its proxy: "
-        "if its mutual TLS is a control, state it there"
+        "; the cluster has 1 object of istio and 1 pod with its proxy: if its mutual TLS is a control, state it there"
     )
 
 
