@@ -224,10 +224,10 @@ class IstioLayer:
         if asked := _asked(own.spec.mtls):
             mode, reason = asked, Reason(LAYER, own.resource, f"mtls {asked}")
         of_ports: dict[tuple[str, Reason], PortSet] = {}
-        for number, tls in sorted((own.spec.port_level_mtls or {}).items()):
+        for text, tls in sorted((own.spec.port_level_mtls or {}).items(), key=lambda each: int(each[0])):
             if asked := _asked(tls):
-                key = (asked, Reason(LAYER, own.resource, f"portLevelMtls[{number}] {asked}"))
-                of_ports[key] = ports_of(number)
+                key = (asked, Reason(LAYER, own.resource, f"portLevelMtls[{text}] {asked}"))
+                of_ports[key] = ports_of(text)
         rest = EVERY_TCP
         for ports in of_ports.values():
             rest -= ports
