@@ -14,4 +14,5 @@ pytest_plugins = [
     "fixtures.populations.log_stores",
     "fixtures.populations.detections",
     "fixtures.populations.network",
+    "fixtures.populations.tls",
 ]
