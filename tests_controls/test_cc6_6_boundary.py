@@ -14,7 +14,8 @@ from soc2.model.kubernetes.joins import NamespacePolicies
 from soc2.model.kubernetes.network import Ingress, Service
 from soc2.model.network.mesh.mutual import MeshMember, Unmatched
 from soc2.model.population import Population
-from soc2.rules import cloud_compute, detections, mesh, network
+from soc2.model.tls import Certificates, PlainHttp, Versions
+from soc2.rules import cloud_compute, detections, mesh, network, tls
 from soc2.system import System
 
 
@@ -130,6 +131,50 @@ def test_the_mesh_takes_nothing_but_mutual_tls(mesh_workloads: Population[MeshMe
 def test_eks_endpoints_are_restricted(eks_clusters: Population[EksCluster], judge: Judge) -> None:
     """The API endpoint of every EKS cluster is private or limited to named networks."""
     judge(eks_clusters, cloud_compute.eks_endpoint)
+
+
+@pytest.mark.check(
+    "old-tls-refused",
+    severity="high",
+    official=["CC6.6", "CC6.7"],
+    hipaa=["164.312(e)(2)(ii)"],
+    gdpr=["32(1)(a)"],
+    kind="probe",
+    remedy="Set the oldest version of the endpoint to TLS 1.2 and leave its cipher suites at their defaults",
+)
+def test_old_tls_is_refused(tls_endpoints: Population[Versions], judge: Judge) -> None:
+    """Every declared endpoint refuses versions of TLS before 1.2 and cipher suites that protect nothing."""
+    judge(tls_endpoints, tls.old_tls_refused)
+
+
+@pytest.mark.check(
+    "plain-http-refused",
+    severity="high",
+    official=["CC6.6", "CC6.7"],
+    hipaa=["164.312(e)(2)(ii)"],
+    gdpr=["32(1)(a)"],
+    kind="probe",
+    remedy="Close the port, or redirect all of it to https of the same host",
+)
+def test_plain_http_is_refused(plain_http: Population[PlainHttp], judge: Judge) -> None:
+    """No declared endpoint answers plain HTTP with anything but a redirect to HTTPS of the same host."""
+    judge(plain_http, tls.plain_http_refused)
+
+
+@pytest.mark.check(
+    "endpoint-certificates-valid",
+    severity="high",
+    official=["CC6.6", "CC6.7"],
+    hipaa=["164.312(e)(2)(ii)"],
+    gdpr=["32(1)(a)"],
+    kind="probe",
+    remedy="Renew the certificate, for the names that are served, from an issuer that clients trust",
+)
+def test_certificates_of_endpoints_are_valid(
+    endpoint_certificates: Population[Certificates], judge: Judge, system: System, as_of: datetime
+) -> None:
+    """Every declared endpoint presents certificates that clients trust, for its name, for long enough to come."""
+    judge(endpoint_certificates, tls.certificates_valid(system.thresholds.certificate_expiry_days, as_of))
 
 
 @pytest.mark.check(
