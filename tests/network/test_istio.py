@@ -61,6 +61,8 @@ POD_LABELS = {"sidecar.istio.io/inject": "true"}
         ({}, template("shop/t"), How.OUTSIDE),
         ({"istio-injection": "enabled"}, template("shop/t", labels={"sidecar.istio.io/inject": "false"}), How.OUTSIDE),
         ({"istio-injection": "enabled"}, template("shop/t", annotations={"sidecar.istio.io/inject": "false"}), How.OUTSIDE),
+        ({"istio-injection": "enabled"}, template("shop/t", labels={"sidecar.istio.io/inject": "No"}), How.OUTSIDE),
+        ({"istio-injection": "enabled"}, template("shop/t", labels={"sidecar.istio.io/inject": "True"}), How.SIDECAR),
         (
             {"istio-injection": "enabled"},
             template("shop/t", annotations={"sidecar.istio.io/inject": "false"}, labels=POD_LABELS),
