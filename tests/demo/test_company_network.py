@@ -10,6 +10,7 @@ from soc2.demo.company.cluster import objects
 from soc2.gather.codec import Codec
 from soc2.model.kubernetes import admin_network, istio, network, workloads
 from soc2.model.kubernetes.meta import KubeObject
+from soc2.model.kubernetes.workloads import AnyWorkload
 from soc2.model.network.endpoints_of import endpoints_of
 from soc2.model.network.mesh.istio import IstioLayer
 from soc2.model.network.ports import NO_PORT, PortSet
@@ -24,7 +25,7 @@ _CODEC = Codec()
 
 
 def test_workloads_reach_what_is_declared() -> None:
-    lasting = [*_of(workloads.Deployment), *_of(workloads.StatefulSet), *_of(workloads.DaemonSet)]
+    lasting: list[AnyWorkload] = [*_of(workloads.Deployment), *_of(workloads.StatefulSet), *_of(workloads.DaemonSet)]
     endpoints = endpoints_of([], [*lasting, *_of(workloads.Job), *_of(workloads.CronJob)])
     labels = {item["metadata"]["name"]: item["metadata"].get("labels", {}) for item in OBJECTS if item["kind"] == "Namespace"}
     namespaces = {"kube-system": {}, **labels}
