@@ -9,13 +9,14 @@ import pytest
 from fixtures.judge import Judge
 from soc2.model.aws.compute import EksCluster
 from soc2.model.aws.joins import LoggedVpc, UsedGroup
+from soc2.model.aws.transit import CloudCertificate, UsedListener
 from soc2.model.detections import Detection
 from soc2.model.kubernetes.joins import NamespacePolicies
 from soc2.model.kubernetes.network import Ingress, Service
 from soc2.model.network.mesh.mutual import MeshMember, Unmatched
 from soc2.model.population import Population
 from soc2.model.tls import Certificates, PlainHttp, Versions
-from soc2.rules import cloud_compute, detections, mesh, network, tls
+from soc2.rules import cloud_compute, cloud_transit, detections, mesh, network, tls
 from soc2.system import System
 
 
@@ -175,6 +176,36 @@ def test_certificates_of_endpoints_are_valid(
 ) -> None:
     """Every declared endpoint presents certificates that clients trust, for its name, for long enough to come."""
     judge(endpoint_certificates, tls.certificates_valid(system.thresholds.certificate_expiry_days, as_of))
+
+
+@pytest.mark.check(
+    "load-balancers-use-tls",
+    severity="high",
+    official=["CC6.6", "CC6.7"],
+    hipaa=["164.312(e)(2)(ii)"],
+    gdpr=["32(1)(a)"],
+    kind="configuration",
+    remedy="Give the listener a policy from TLS 1.2 on (ELBSecurityPolicy-TLS13-1-2-2021-06), or redirect it to HTTPS",
+)
+def test_load_balancers_use_tls(listeners: Population[UsedListener], judge: Judge) -> None:
+    """No listener of a load balancer allows TLS before 1.2 or answers plain HTTP."""
+    judge(listeners, cloud_transit.listener_uses_tls)
+
+
+@pytest.mark.check(
+    "cloud-certificates-renew",
+    severity="medium",
+    official=["CC6.6", "CC6.7"],
+    hipaa=["164.312(e)(2)(ii)"],
+    gdpr=["32(1)(a)"],
+    kind="configuration",
+    remedy="Let the service issue and renew it, complete its validation, or delete what nothing uses",
+)
+def test_cloud_certificates_renew(
+    cloud_certificates: Population[CloudCertificate], judge: Judge, system: System, as_of: datetime
+) -> None:
+    """Certificates of the account are valid for long enough to come, and those in use renew by themselves."""
+    judge(cloud_certificates, cloud_transit.certificate_renews(system.thresholds.certificate_expiry_days, as_of))
 
 
 @pytest.mark.check(
