@@ -232,6 +232,8 @@ def test_the_layer_says_what_the_slow_reading_says(peers: Any, policies: Any, ta
         for number, (place, mode, labels, ports) in enumerate(peers)
     ]
     mesh = IstioLayer(ROOT, {}, made, policies)
+    plain = {port for port in PORTS for each in mesh.plain(target) if ("TCP", port) in each.ports}
+    assert plain == {port for port in PORTS if in_mesh(target) and mode_of(made, target, port) != "STRICT"}
     for source, port in product(WHO, PORTS):
         found = ("TCP", port) in mesh.allowed(source, target)
         assert found is possible(made, policies, source, target, port)
