@@ -116,7 +116,7 @@ OF_WEB = {"app": "web"}
         (
             [
                 peer("shop/a", "STRICT", created="2026-02-01T00:00:00Z"),
-                peer("shop/b", "PERMISSIVE", created="2026-01-01T00:00:00Z"),
+                peer("shop/b", "PERMISSIVE", created="2026-01-01T00:00:00"),  # without a zone, as somebody may write it
             ],
             EVERY_TCP,
             "PeerAuthentication/shop/b mtls PERMISSIVE",
