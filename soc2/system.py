@@ -193,6 +193,7 @@ class Thresholds(Section, frozen=True):
     waiver_max_days: Days = 365
     leaver_days: Days = 1
     client_certificate_days: Days = 90
+    certificate_expiry_days: Days = 30
     role_unused_days: Days = 90
     unused_access_days: Days = 30
     token_revocation_seconds: Annotated[int, Meta(ge=1, le=300)] = 60

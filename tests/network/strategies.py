@@ -15,7 +15,7 @@ from soc2.model.kubernetes.cluster import Node
 from soc2.model.kubernetes.network import NetworkPolicy
 from soc2.model.network.endpoints import Endpoint, NamedPort, Peer
 from soc2.model.network.layers import Layer, Reason
-from soc2.model.network.ports import EVERY_PORT, NO_PORT, PortRange, PortSet
+from soc2.model.network.ports import EVERY_PORT, PortRange, PortSet
 from soc2.model.network.reachability import Reachability
 
 Json = dict[str, Any]
@@ -60,6 +60,9 @@ class Cluster:
         )
 
 
+_HTTP = PortSet.of([PortRange("TCP", 80, 80)])
+
+
 class Mesh:
     """A layer that lets everybody connect to one port, and those of the same tier and account to all."""
 
@@ -69,7 +72,7 @@ class Mesh:
     def allowed(self, source: Peer, target: Peer) -> PortSet:
         if isinstance(source, Endpoint) and isinstance(target, Endpoint) and self.key(source) == self.key(target):
             return EVERY_PORT
-        return PortSet.of([PortRange("TCP", 80, 80)]) if source else NO_PORT
+        return _HTTP
 
     def reason(self, source: Peer, target: Peer, port: tuple[str, int]) -> Reason:
         return Reason("mesh", None, "let through" if port in self.allowed(source, target) else "stopped")
@@ -130,8 +133,10 @@ POLICY = st.fixed_dictionaries(
 ).map(lambda body: CODEC.convert(body, NetworkPolicy))
 
 PODS = st.fixed_dictionaries({"namespaceSelector": NAMESPACE_SELECTOR, "podSelector": SELECTOR})
-SUBJECT = st.fixed_dictionaries({"namespaces": NAMESPACE_SELECTOR}) | st.fixed_dictionaries({"pods": PODS})
-ADMIN_PEER = SUBJECT | st.just({})
+SUBJECT: st.SearchStrategy[Json] = st.fixed_dictionaries({"namespaces": NAMESPACE_SELECTOR}) | st.fixed_dictionaries(
+    {"pods": PODS}
+)
+ADMIN_PEER: st.SearchStrategy[Json] = SUBJECT | st.just({})
 ADMIN_TARGET = st.one_of(
     ADMIN_PEER,
     st.fixed_dictionaries({"nodes": SELECTOR}),
@@ -207,7 +212,7 @@ def endpoints(draw: st.DrawFn, number: int) -> Endpoint:
 
 @st.composite
 def clusters(draw: st.DrawFn) -> Cluster:
-    count = draw(st.integers(1, 6))
+    count = draw(st.integers(1, 5))
     return Cluster(
         endpoints=tuple(draw(endpoints(number)) for number in range(count)),
         namespaces={name: draw(LABELS) for name in draw(st.sampled_from([NAMESPACES, NAMESPACES[:1]]))},

@@ -96,6 +96,13 @@ def number_of(text: str) -> int | None:
     return int(address) + (_SIX if address.version == 6 else 0)
 
 
+def single_number(network: Network) -> int | None:
+    """Return the number of the one address that a network has, or None when it has more."""
+    if network.prefixlen != network.max_prefixlen:
+        return None
+    return int(network.network_address) + (_SIX if network.version == 6 else 0)
+
+
 def network_of(text: str) -> Network | None:
     """Return the network of a CIDR as Kubernetes reads it (host bits are cut off, IPv4 may have leading zeros), or None
     when it is none: then nothing is in it."""

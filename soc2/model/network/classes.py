@@ -99,6 +99,7 @@ class Classes:
         self._namespace_names = names
         self._make_faces(keys)
         self._peers: dict[Rule, Peers] = {}
+        self._like: dict[int, AddressSet] = {}
 
     def select(self, wanted: PodPeers) -> int:
         """Return the classes of pods that are selected. Those in their nodes' network never are."""
@@ -139,6 +140,15 @@ class Classes:
     def named(self, endpoint: Endpoint) -> tuple[NamedPort, ...]:
         """Return the ports of an endpoint that some rule names. In its node's network, policies know it by address only."""
         return () if endpoint.host_network else tuple(sorted({each for each in endpoint.ports if each.name in self._named}))
+
+    def like(self, number: int) -> AddressSet:
+        """Return an address that all policies take as they do this one: the same for all of its kind."""
+        interval = bisect_right(self._edges, number)
+        found = self._like.get(interval)
+        if found is None:
+            first = self._edges[interval - 1] if interval else 0
+            found = self._like[interval] = AddressSet.of_numbers([first])
+        return found
 
     def nodes_at(self, number: int) -> frozenset[str]:
         """Return the names of the nodes with an address."""

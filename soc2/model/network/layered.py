@@ -54,10 +54,13 @@ class _Grouped:
         self._members = [set_of(numbers) for numbers in groups.values()]
         self._first = [classes.classes[numbers[0]].endpoints[0] for numbers in groups.values()]
         self._groups = {number: group for group, numbers in enumerate(groups.values()) for number in numbers}
-        self._known: dict[Hashable, PortSet] = {}
+        self._known: dict[tuple[int, int], PortSet] = {}
 
     def allowed(self, source: Peer, target: Peer) -> PortSet:
-        key = self._name(source), self._name(target)
+        if not (isinstance(source, Endpoint) and isinstance(target, Endpoint)):
+            return self.layer.allowed(source, target)
+        numbers = self._classes.numbers
+        key = self._groups[numbers[source.resource]], self._groups[numbers[target.resource]]
         found = self._known.get(key)
         if found is None:
             found = self._known[key] = self.layer.allowed(source, target)
@@ -73,6 +76,3 @@ class _Grouped:
             if members & present and (ports := allowed(first)):
                 passing[ports] = passing.get(ports, 0) | members
         return common(found, passing)
-
-    def _name(self, peer: Peer) -> Hashable:
-        return self._groups[self._classes.numbers[peer.resource]] if isinstance(peer, Endpoint) else peer

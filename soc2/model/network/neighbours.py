@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from soc2.model.network.addresses import number_of
+from soc2.model.network.addresses import single_number
 from soc2.model.network.classes import Classes
 from soc2.model.network.endpoints import Block, Endpoint, Peer
 from soc2.model.network.selection import set_of
@@ -49,8 +49,6 @@ class Neighbours:
         return found if host_network else found & self._classes.hosts
 
     def _is_node_of(self, block: Block, endpoint: Endpoint) -> bool:
-        if block.network.num_addresses > 1:
-            return False
-        number = number_of(str(block.network.network_address))
-        nodes = self._classes.nodes_at(number) if number is not None else frozenset()
+        number = single_number(block.network)
+        nodes = frozenset() if number is None else self._classes.nodes_at(number)
         return bool(nodes) and (not endpoint.node or endpoint.node in nodes)

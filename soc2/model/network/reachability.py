@@ -4,12 +4,14 @@ What is not known is answered so that no possible connection is missed:
 
 - An ipBlock or network that covers a pod's address lets that pod through. Kubernetes leaves it to the network plugin whether
   one does. A pod whose address is not known (a template) may be in a block of prefix 0, unless that leaves out all
-  private addresses; a pod in its node's network whose address is not known may be in any block.
+  private addresses; a pod in its node's network whose address is not known may be in any block. It is enough that one
+  address of several is covered.
 - Nothing stops traffic between a node and the pods on it. A pod whose node is not known may be on every node.
 - A rule that allows domain names may allow every address outside; one whose peers are of an unknown kind may deny nothing.
 - Of administrators' policies of equal priority each may come first.
 
-Policies say nothing of pods in their node's network, and as peers these are addresses. A pod always reaches itself.
+Policies do not hold for pods in their node's network: as peers these are addresses, and their ports have no names. A pod
+always reaches itself.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from typing import NamedTuple
 from soc2.model.kubernetes.admin_network import AdminNetworkPolicy, BaselineAdminNetworkPolicy, ClusterNetworkPolicy
 from soc2.model.kubernetes.cluster import Node
 from soc2.model.kubernetes.network import NetworkPolicy
-from soc2.model.network.addresses import AddressSet
+from soc2.model.network.addresses import AddressSet, single_number
 from soc2.model.network.classes import Classes, EndpointClass
 from soc2.model.network.endpoints import Block, Endpoint, Network, Peer
 from soc2.model.network.layered import Layered
@@ -30,7 +32,7 @@ from soc2.model.network.policies import Direction, of_admin_policy, of_cluster_p
 from soc2.model.network.ports import EVERY_PORT, NO_PORT, PortSet
 from soc2.model.network.selection import places_in, set_of
 from soc2.model.network.sides import Side, Sides
-from soc2.model.network.tiers import Table, both, common, either, explain, ports_of
+from soc2.model.network.tiers import Table, both, common, explain, ports_of
 from soc2.model.network.why import ITSELF, NEIGHBOURS, reason_of, undecided
 
 _BASELINE = "default"
@@ -112,7 +114,7 @@ class Reachability:
         layers = self._layered.allowed(source, target)
         if self._neighbours.are(source, target):
             return (Part((block.network,), layers),) if layers else ()
-        found = ((addresses, both(ports, layers)) for ports, addresses in side.block(block.network).items())
+        found = ((addresses, both(ports, layers)) for ports, addresses in side.of_block(AddressSet.of(block.network)).items())
         return tuple(Part(tuple(addresses.networks()), ports) for addresses, ports in found if ports)
 
     def reasons(self, source: Peer, target: Peer, port: tuple[str, int]) -> tuple[Reason, ...]:
@@ -167,7 +169,7 @@ class Reachability:
         if isinstance(source, Block) and isinstance(target, Block):
             return EVERY_PORT
         block, side = self._outer(source, target)
-        return _total(side.block(block.network))
+        return side.open_to(self._addresses(block))
 
     def _of_classes(self, source: int, target: int) -> PortSet:
         found = self._pairs.get((source, target))
@@ -185,10 +187,15 @@ class Reachability:
             return target, self._sides.egress[self._classes.numbers[source.resource]]
         raise ValueError("one end of the connection has to be a Block, and the other an Endpoint")
 
+    def _addresses(self, block: Block) -> AddressSet:
+        """Return addresses that stand for a Block: a single one by one of its kind, so that none is worked out twice."""
+        number = single_number(block.network)
+        return AddressSet.of(block.network) if number is None else self._classes.like(number)
+
     def _row_of_block(self, source: Block) -> Table[int]:
         found: Table[int] = {}
         for side, targets in self._sides.classes_of(self._sides.ingress).items():
-            ports = _total(side.block(source.network))
+            ports = side.open_to(self._addresses(source))
             found[ports] = found.get(ports, 0) | targets
         near = [e.number for e in self.classes if any(self._neighbours.are(source, each) for each in e.endpoints)]
         return _opened(found, set_of(near))
@@ -212,13 +219,6 @@ def _same(source: Peer, target: Peer) -> bool:
 
 def _groups(table: Table[int]) -> tuple[Group, ...]:
     return tuple(Group(classes, ports) for ports, classes in table.items() if ports)
-
-
-def _total(table: Iterable[PortSet]) -> PortSet:
-    ports = NO_PORT
-    for each in table:
-        ports = either(ports, each)
-    return ports
 
 
 def _opened(table: Table[int], classes: int) -> Table[int]:

@@ -7,13 +7,13 @@ from functools import cached_property
 from itertools import groupby
 from typing import TypeVar
 
-from soc2.model.network.addresses import AddressSet
+from soc2.model.network.addresses import AddressSet, Span
 from soc2.model.network.classes import Classes
-from soc2.model.network.endpoints import NamedPort, Network
+from soc2.model.network.endpoints import NamedPort
 from soc2.model.network.policies import Direction, Policy, Rule, single
-from soc2.model.network.ports import PortSet
+from soc2.model.network.ports import NO_PORT, PortSet
 from soc2.model.network.selection import places_in, set_of
-from soc2.model.network.tiers import Judged, Members, Table, Term, Tiers, add, decide
+from soc2.model.network.tiers import Judged, Members, Table, Term, Tiers, add, decide, either
 
 M = TypeVar("M", bound=Members)
 
@@ -24,7 +24,7 @@ class Side:
     def __init__(self, classes: Classes, of_classes: Tiers[int], of_addresses: Callable[[], Tiers[AddressSet]]) -> None:
         self._classes = classes
         self._make_addresses = of_addresses
-        self._blocks: dict[Network, Table[AddressSet]] = {}
+        self._open_to: dict[tuple[Span, ...], PortSet] = {}
         self.of_classes = of_classes
 
     @cached_property
@@ -38,11 +38,18 @@ class Side:
             found = add(found, ports, self._classes.fold(faces))
         return found
 
-    def block(self, network: Network) -> Table[AddressSet]:
-        """Return the addresses of a network by the ports that are open."""
-        found = self._blocks.get(network)
+    def of_block(self, addresses: AddressSet) -> Table[AddressSet]:
+        """Return addresses by the ports that are open."""
+        return decide(self.of_addresses, addresses)
+
+    def open_to(self, addresses: AddressSet) -> PortSet:
+        """Return the ports that are open for any of some addresses."""
+        found = self._open_to.get(addresses.spans)
         if found is None:
-            found = self._blocks[network] = decide(self.of_addresses, AddressSet.of(network))
+            found = NO_PORT
+            for ports in self.of_block(addresses):
+                found = either(found, ports)
+            self._open_to[addresses.spans] = found
         return found
 
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Generic, TypeVar
 
-from soc2.model.network.endpoints import Endpoint, Network, Peer
+from soc2.model.network.endpoints import Endpoint, Network
 from soc2.model.network.ports import EVERY_PORT, HIGHEST, PortRange, PortSet
 
 T = TypeVar("T")
@@ -31,10 +31,8 @@ class Caller:
     network: Network | None = None
 
 
-def caller(source: Peer, identity: str | None) -> Caller:
-    """Return the source as one that connects with this identity, or without any."""
-    if not isinstance(source, Endpoint):
-        return Caller(network=source.network)
+def caller(source: Endpoint, identity: str | None) -> Caller:
+    """Return an endpoint as one that connects with this identity, or without any."""
     addresses = tuple(map(ip_address, source.addresses))
     if identity is None:
         return Caller(addresses=addresses)

@@ -5,13 +5,15 @@ token) may let it through, a DENY that does may not stop it, and what an externa
 in the mesh is taken to connect as itself. Only policies at the target decide: what a Sidecar leaves out of the source's
 configuration (``REGISTRY_ONLY``) can be gone around from within the pod, so that it removes no path, and the reason tells
 of it. Policies with ``targetRefs`` belong to gateways and waypoints; they are not evaluated, which leaves more open.
+EnvoyFilters, which may change anything, are not read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TypeVar
 
 from soc2.model.kubernetes.istio import AuthorizationPolicy, MutualTls, PeerAuthentication, Sidecar
@@ -19,15 +21,15 @@ from soc2.model.kubernetes.meta import KubeObject
 from soc2.model.network.endpoints import Endpoint, Peer
 from soc2.model.network.layers import Reason
 from soc2.model.network.mesh import istio_members, istio_rules
-from soc2.model.network.mesh.callers import EVERY_TCP, NOT_CARRIED, Caller, Remembered, caller, lies_in
+from soc2.model.network.mesh.callers import EVERY_TCP, NOT_CARRIED, Caller, Remembered, caller, lies_in, ports_of
+from soc2.model.network.mesh.istio_authorization import LAYER, IstioAuthorization
 from soc2.model.network.mesh.istio_members import How
-from soc2.model.network.mesh.istio_rules import matched_ports
 from soc2.model.network.mesh.mutual import Plain
-from soc2.model.network.ports import EVERY_PORT, NO_PORT, PortRange, PortSet
+from soc2.model.network.ports import EVERY_PORT, NO_PORT, PortSet
 
 T = TypeVar("T", bound=KubeObject)
 
-LAYER = "istio"
+_NO_POLICY = IstioAuthorization(())
 _LATEST = datetime.max.replace(tzinfo=UTC)
 _NOT_SET = Reason(LAYER, None, "no PeerAuthentication sets a mode, so it is PERMISSIVE")
 _GATEWAY = Reason(LAYER, None, "a gateway: PeerAuthentications do not hold for its listeners")
@@ -45,28 +47,38 @@ class _Mode:
 
 @dataclass(frozen=True)
 class _Facts:
-    """What the mesh knows of an endpoint."""
+    """What the mesh knows of an endpoint: of a target its modes and policies; of a source ``itself``, as which it connects
+    where mutual TLS is taken, and ``nobody``, as which it does elsewhere."""
 
     how: How
-    identity: str | None
-    modes: tuple[_Mode, ...]
-    policies: tuple[AuthorizationPolicy, ...]
-    sidecar: Sidecar | None
-    excluded: PortSet
+    nobody: Caller
+    itself: Caller | None = None
+    modes: tuple[_Mode, ...] = ()
+    authorization: IstioAuthorization = _NO_POLICY
+    sidecar: Sidecar | None = None
+    excluded: PortSet = NO_PORT
 
-    def ports(self, *, strict: bool) -> PortSet:
-        found = NO_PORT
-        for mode in self.modes:
-            found |= mode.ports if (mode.name == "STRICT") is strict else NO_PORT
-        return found
+    @cached_property
+    def past(self) -> PortSet:
+        """The ports that are open whatever policies say."""
+        return NOT_CARRIED | self.excluded
 
-    @property
-    def without_identity(self) -> PortSet:
-        """The ports at which a sidecar takes no mutual TLS, so that nobody has an identity. Ambient always offers it."""
-        found = NO_PORT
-        for mode in self.modes:
-            found |= mode.ports if mode.name == "DISABLE" and self.how is not How.AMBIENT else NO_PORT
-        return found
+    @cached_property
+    def to_members(self) -> PortSet:
+        """The ports at which a source in the mesh has its identity: a sidecar that is told DISABLE takes no mutual TLS,
+        while ambient always does."""
+        ambient = self.how is How.AMBIENT
+        return PortSet.of(each for mode in self.modes if ambient or mode.name != "DISABLE" for each in mode.ports)
+
+    @cached_property
+    def to_nobody(self) -> PortSet:
+        """The ports that take plain text."""
+        return PortSet.of(each for mode in self.modes if mode.name != "STRICT" for each in mode.ports)
+
+    @cached_property
+    def unproven(self) -> PortSet:
+        """The ports at which a source in the mesh has no identity."""
+        return self.to_nobody - self.to_members
 
 
 class IstioLayer:
@@ -90,19 +102,20 @@ class IstioLayer:
         self._policies = _by_namespace(each for each in policies if not _bound(each))
         self._sidecars = _by_namespace(sidecars)
         self._blocks = tuple(dict.fromkeys(block for each in policies for block in istio_rules.ip_blocks(each)))
+        self._by_identity = any(map(istio_rules.asks_identity, policies))
+        self._authorizations: dict[tuple[int, ...], IstioAuthorization] = {}
         self._facts = Remembered(self._work_out)
 
     def key(self, endpoint: Endpoint) -> Hashable:
         facts = self._facts(endpoint)
-        who = caller(endpoint, None)
         return (
             facts.how,
-            facts.identity,
+            facts.itself.identity if facts.itself and self._by_identity else facts.itself is None,
             facts.modes,
-            tuple(each.resource for each in facts.policies),
+            id(facts.authorization),
             facts.sidecar.resource if facts.sidecar else None,
             facts.excluded,
-            tuple(lies_in(who, (block,)) for block in self._blocks),
+            tuple(lies_in(facts.nobody, (block,)) for block in self._blocks),
             istio_members.why_outside(endpoint),
         )
 
@@ -120,10 +133,12 @@ class IstioLayer:
         facts = self._facts(target)
         if facts.how is How.OUTSIDE:
             return EVERY_PORT
-        ports = NOT_CARRIED | facts.excluded
+        ports = NO_PORT
         for who, open_ports in self._callers(source, facts):
-            ports |= open_ports & _authorized(facts.policies, who)
-        return ports
+            authorized = facts.authorization.ports(who) if open_ports.ranges else NO_PORT
+            if authorized.ranges:
+                ports |= open_ports if authorized is EVERY_TCP else open_ports & authorized
+        return facts.past | ports
 
     def reason(self, source: Peer, target: Peer, port: tuple[str, int]) -> Reason:
         if not isinstance(target, Endpoint):
@@ -137,19 +152,19 @@ class IstioLayer:
             return _ANNOTATED
         for who, open_ports in self._callers(source, facts):
             if port in open_ports:
-                found = _decision(facts.policies, who, port)
+                found = facts.authorization.reason(who, port)
                 return replace(found, rule=found.rule + self._beside(source, target))
         strict = next(mode for mode in facts.modes if port in mode.ports)
         return replace(strict.reason, rule=f"{strict.reason.rule}: the source has no identity of the mesh")
 
     def _callers(self, source: Peer, target: _Facts) -> tuple[tuple[Caller, PortSet], ...]:
         """Return as whom the source connects, and to which ports mutual TLS lets it so."""
-        identity = self._facts(source).identity if isinstance(source, Endpoint) else None
-        if identity is None:
-            return ((caller(source, None), target.ports(strict=False)),)
-        plain = target.without_identity
-        known = target.ports(strict=True) | target.ports(strict=False)
-        return ((caller(source, identity), known - plain), (caller(source, None), plain))
+        if not isinstance(source, Endpoint):
+            return ((Caller(network=source.network), target.to_nobody),)
+        facts = self._facts(source)
+        if facts.itself is None:
+            return ((facts.nobody, target.to_nobody),)
+        return ((facts.itself, target.to_members), (facts.nobody, target.unproven))
 
     def _beside(self, source: Peer, target: Endpoint) -> str:
         """Return what is to be told beside a decision: what was not evaluated, and what a Sidecar leaves out."""
@@ -165,24 +180,33 @@ class IstioLayer:
     def _work_out(self, endpoint: Endpoint) -> _Facts:
         how = istio_members.how(endpoint, self._namespaces.get(endpoint.namespace, {}))
         if how is How.OUTSIDE:
-            return _Facts(how, None, (), (), None, NO_PORT)
+            return _Facts(how, caller(endpoint, None))
         labels = dict(endpoint.labels)
         excluded = NO_PORT if how is How.AMBIENT else istio_members.excluded_ports(endpoint)
-        policies = [
+        policies = tuple(
             each
             for name in dict.fromkeys((self._root, endpoint.namespace))
             for each in self._policies.get(name, ())
             if each.spec.selector is None or each.spec.selector.matches(labels)
-        ]
+        )
         modes = (_Mode("PERMISSIVE", EVERY_TCP, _GATEWAY),) if how is How.GATEWAY else self._modes(endpoint.namespace, labels)
         return _Facts(
-            how,
-            f"{self._trust_domain}/ns/{endpoint.namespace}/sa/{endpoint.service_account}",
-            tuple(mode for each in modes if (mode := replace(each, ports=each.ports - excluded)).ports),
-            tuple(policies),
-            self._sidecar(endpoint.namespace, labels),
-            excluded,
+            how=how,
+            nobody=caller(endpoint, None),
+            itself=caller(endpoint, f"{self._trust_domain}/ns/{endpoint.namespace}/sa/{endpoint.service_account}"),
+            modes=tuple(mode for each in modes if (mode := replace(each, ports=each.ports - excluded)).ports),
+            authorization=self._authorization(policies),
+            sidecar=self._sidecar(endpoint.namespace, labels),
+            excluded=excluded,
         )
+
+    def _authorization(self, policies: tuple[AuthorizationPolicy, ...]) -> IstioAuthorization:
+        """Return the same for all workloads that the same policies select; a key may then tell it by its identity."""
+        these = tuple(map(id, policies))
+        found = self._authorizations.get(these)
+        if found is None:
+            found = self._authorizations[these] = IstioAuthorization(policies)
+        return found
 
     def _modes(self, namespace: str, labels: dict[str, str]) -> tuple[_Mode, ...]:
         """Return the mode of every TCP port. The mesh's comes first, then the namespace's, then the workload's own; of
@@ -200,10 +224,10 @@ class IstioLayer:
         if asked := _asked(own.spec.mtls):
             mode, reason = asked, Reason(LAYER, own.resource, f"mtls {asked}")
         of_ports: dict[tuple[str, Reason], PortSet] = {}
-        for number, tls in sorted((own.spec.port_level_mtls or {}).items()):
+        for text, tls in sorted((own.spec.port_level_mtls or {}).items(), key=lambda each: int(each[0])):
             if asked := _asked(tls):
-                key = (asked, Reason(LAYER, own.resource, f"portLevelMtls[{number}] {asked}"))
-                of_ports[key] = PortSet.of([PortRange("TCP", number, number)])
+                key = (asked, Reason(LAYER, own.resource, f"portLevelMtls[{text}] {asked}"))
+                of_ports[key] = ports_of(text)
         rest = EVERY_TCP
         for ports in of_ports.values():
             rest -= ports
@@ -258,48 +282,3 @@ def _leaves_out(sidecar: Sidecar, home: str, target: str) -> bool:
         return False
     places = {host.partition("/")[0] for each in sidecar.spec.egress for host in each.hosts}
     return not places & {"*", target, *("." for _ in range(home == target))}
-
-
-def _authorized(policies: Sequence[AuthorizationPolicy], who: Caller) -> PortSet:
-    """Return the ports that DENY leaves and that ALLOW (where there is any) may let through."""
-    allows = [each for each in policies if each.spec.action == "ALLOW"]
-    ports = NO_PORT if allows else EVERY_TCP
-    for policy in allows:
-        for rule in policy.spec.rules or ():
-            ports |= matched_ports(policy, rule, who, surely=False)
-    for policy in policies:
-        if policy.spec.action == "DENY":
-            for rule in policy.spec.rules or ():
-                ports -= matched_ports(policy, rule, who, surely=True)
-    return ports
-
-
-def _decision(policies: Sequence[AuthorizationPolicy], who: Caller, port: tuple[str, int]) -> Reason:
-    custom = [each.resource for each in policies if each.spec.action == "CUSTOM"]
-    note = f"; what {', '.join(map(str, custom))} says is not known" if custom else ""
-    found = _matching(policies, "DENY", who, port, surely=True)
-    if found:
-        return found
-    found = _matching(policies, "ALLOW", who, port, surely=False)
-    if found:
-        return replace(found, rule=found.rule + note)
-    allows = [each.resource for each in policies if each.spec.action == "ALLOW"]
-    if not allows:
-        return Reason(LAYER, None, f"no AuthorizationPolicy with action ALLOW selects it{note}")
-    others = f", and {len(allows) - 1} more" if len(allows) > 1 else ""
-    return Reason(LAYER, allows[0], f"no rule of ALLOW matches{others}")
-
-
-def _matching(
-    policies: Sequence[AuthorizationPolicy], action: str, who: Caller, port: tuple[str, int], *, surely: bool
-) -> Reason | None:
-    """Return the rule that matches, one that does for sure before one that may."""
-    maybe = None
-    for policy in (each for each in policies if each.spec.action == action):
-        for index, rule in enumerate(policy.spec.rules or ()):
-            if port in matched_ports(policy, rule, who, surely=True):
-                return Reason(LAYER, policy.resource, f"rules[{index}] ({action})")
-            if not surely and maybe is None and port in matched_ports(policy, rule, who, surely=False):
-                asks = ", ".join(istio_rules.undecided(rule)) or "addresses"
-                maybe = Reason(LAYER, policy.resource, f"rules[{index}] ({action}, depending on {asks})")
-    return maybe

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import chain
 
+from soc2.model.deviation import Resource
 from soc2.model.kubernetes.istio import AuthorizationPolicy, AuthorizationRule, Condition, Matchers
 from soc2.model.network.mesh.callers import EVERY_TCP, Caller, all_of, any_of, lies_in, negated, ports_of
 from soc2.model.network.ports import NO_PORT, PortSet
@@ -17,33 +18,38 @@ _PORT_CONDITION = "destination.port"
 _PORTS = ("ports", "notPorts")
 
 
-def matched_ports(policy: AuthorizationPolicy, rule: AuthorizationRule, who: Caller, *, surely: bool) -> PortSet:
-    """Return the TCP ports for which a rule matches a source: for sure, or possibly."""
-    sources = rule.from_ or ()
-    decided = [any_of(_source(each.source or {}, who, policy.namespace) for each in sources)] if sources else []
-    decided += [_condition(each, who, policy.namespace) for each in rule.when or () if each.key != _PORT_CONDITION]
-    answer = all_of(decided)
-    if answer is False or (answer is None and surely):
-        return NO_PORT
-    operations = [each.operation or {} for each in rule.to or ()]
-    ports = NO_PORT if operations else EVERY_TCP
-    for operation in operations:
-        given = {*_given(operation)}
-        # One that says nothing is refused by Istio, so nothing is known of it.
-        if not surely or (given and given <= {*_PORTS}):
-            ports |= _ports(operation.get("ports"), operation.get("notPorts"))
-    for condition in rule.when or ():
-        if condition.key == _PORT_CONDITION:
-            ports &= _ports(condition.values, condition.not_values)
-    return ports
+class IstioRule:
+    """A rule of a policy, with the ports that it may match and those that it matches for sure, whoever connects."""
+
+    def __init__(self, policy: AuthorizationPolicy, index: int) -> None:
+        self.policy: Resource = policy.resource
+        self.index = index
+        rule = (policy.spec.rules or ())[index]
+        self._home = policy.namespace
+        self._sources = [each.source or {} for each in rule.from_ or ()]
+        self._conditions = [each for each in rule.when or () if each.key != _PORT_CONDITION]
+        self._possible = _ports_of(rule, surely=False)
+        self._sure = _ports_of(rule, surely=True)
+        self.undecided = tuple(dict.fromkeys(_undecided(rule)))
+        """What it asks that a connection does not tell."""
+
+    def ports(self, who: Caller, *, surely: bool) -> PortSet:
+        """Return the TCP ports for which it matches a source: for sure, or possibly."""
+        answer = self._speaks_of(who)
+        if answer is None and surely:
+            return NO_PORT
+        return NO_PORT if answer is False else self._sure if surely else self._possible
+
+    def _speaks_of(self, who: Caller) -> bool | None:
+        answer = any_of(_source(each, who, self._home) for each in self._sources) if self._sources else True
+        if answer is False or not self._conditions:
+            return answer
+        return all_of((answer, *(_condition(each, who, self._home) for each in self._conditions)))
 
 
-def undecided(rule: AuthorizationRule) -> tuple[str, ...]:
-    """Return what a rule asks that a connection does not tell."""
-    of_sources = (key for each in rule.from_ or () for key in _given(each.source or {}) if key not in _SOURCE)
-    of_operations = (key for each in rule.to or () for key in _unknown_of_operations(each.operation or {}))
-    of_conditions = (each.key for each in rule.when or () if each.key not in (_PORT_CONDITION, *_CONDITIONS))
-    return tuple(dict.fromkeys(chain(of_sources, of_operations, of_conditions)))
+def rules_of(policy: AuthorizationPolicy) -> tuple[IstioRule, ...]:
+    """Return the rules of a policy, in their order."""
+    return tuple(IstioRule(policy, index) for index in range(len(policy.spec.rules or ())))
 
 
 def ip_blocks(policy: AuthorizationPolicy) -> Iterator[str]:
@@ -57,17 +63,42 @@ def ip_blocks(policy: AuthorizationPolicy) -> Iterator[str]:
                 yield from (*(condition.values or ()), *(condition.not_values or ()))
 
 
-def _given(matchers: Matchers) -> Iterator[str]:
-    return (key for key, values in matchers.items() if values)
+def asks_identity(policy: AuthorizationPolicy) -> bool:
+    """Tell whether a policy tells sources in the mesh from one another by more than their address."""
+    rules = policy.spec.rules or ()
+    asked = [_SOURCE.get(key) for rule in rules for each in rule.from_ or () for key in each.source or {}]
+    asked += [_CONDITIONS.get(each.key) for rule in rules for each in rule.when or ()]
+    return any(each not in (None, _address) for each in asked)
 
 
-def _unknown_of_operations(operation: Matchers) -> Iterator[str]:
-    return (key for key in _given(operation) if key not in _PORTS)
+def _ports_of(rule: AuthorizationRule, *, surely: bool) -> PortSet:
+    operations = [each.operation or {} for each in rule.to or ()]
+    ports = NO_PORT if operations else EVERY_TCP
+    for operation in operations:
+        given = {*_given(operation)}
+        # One that says nothing is refused by Istio, so nothing is known of it.
+        if not surely or (given and given <= {*_PORTS}):
+            ports |= _ports(operation.get("ports"), operation.get("notPorts"))
+    for condition in rule.when or ():
+        if condition.key == _PORT_CONDITION:
+            ports &= _ports(condition.values, condition.not_values)
+    return ports
 
 
 def _ports(wanted: tuple[str, ...] | None, unwanted: tuple[str, ...] | None) -> PortSet:
     ports = ports_of(",".join(wanted)) if wanted else EVERY_TCP
     return ports - ports_of(",".join(unwanted)) if unwanted else ports
+
+
+def _undecided(rule: AuthorizationRule) -> Iterator[str]:
+    of_sources = (key for each in rule.from_ or () for key in _given(each.source or {}) if key not in _SOURCE)
+    of_operations = (key for each in rule.to or () for key in _given(each.operation or {}) if key not in _PORTS)
+    of_conditions = (each.key for each in rule.when or () if each.key not in (_PORT_CONDITION, *_CONDITIONS))
+    return chain(of_sources, of_operations, of_conditions)
+
+
+def _given(matchers: Matchers) -> Iterator[str]:
+    return (key for key, values in matchers.items() if values)
 
 
 def _source(source: Matchers, who: Caller, home: str) -> bool | None:

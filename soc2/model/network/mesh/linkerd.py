@@ -44,8 +44,10 @@ class _Guarded:
 
 @dataclass(frozen=True)
 class _Facts:
+    """What the mesh knows of an endpoint; ``who`` is as whom it connects."""
+
     member: bool
-    identity: str | None = None
+    who: Caller
     guarded: tuple[_Guarded, ...] = ()
     skipped: PortSet = NO_PORT
 
@@ -80,10 +82,10 @@ class LinkerdLayer:
 
     def key(self, endpoint: Endpoint) -> Hashable:
         facts = self._facts(endpoint)
-        who = caller(endpoint, None)
         guarded = tuple((each.ports, each.policy, each.server and each.server.name) for each in facts.guarded)
-        inside = tuple(lies_in(who, (network,)) for network in self._networks)
-        return (facts.member, facts.identity, guarded, facts.skipped, inside, self.outside(endpoint))
+        inside = tuple(lies_in(facts.who, (network,)) for network in self._networks)
+        identity = facts.who.identity if self._policies or self._authorizations else ""
+        return (facts.member, identity, guarded, facts.skipped, inside, self.outside(endpoint))
 
     def outside(self, endpoint: Endpoint) -> str:
         if self._facts(endpoint).member:
@@ -141,7 +143,7 @@ class LinkerdLayer:
         return Reason(LAYER, server.resource, f"no authorization of it lets the source in, access policy {guards[0].policy}")
 
     def _caller(self, source: Peer) -> Caller:
-        return caller(source, self._facts(source).identity if isinstance(source, Endpoint) else None)
+        return self._facts(source).who if isinstance(source, Endpoint) else Caller(network=source.network)
 
     def _answers(self, guarded: _Guarded, who: Caller) -> Iterator[tuple[Reason, bool | None]]:
         """Yield what lets the source in, or may, and what does not."""
@@ -174,7 +176,7 @@ class LinkerdLayer:
     def _work_out(self, endpoint: Endpoint) -> _Facts:
         of_namespace = self._annotations.get(endpoint.namespace, {})
         if not _is_member(endpoint, of_namespace):
-            return _Facts(member=False)
+            return _Facts(member=False, who=caller(endpoint, None))
         skipped = ports_of(clients.annotation(_SKIPPED, endpoint.annotations, of_namespace))
         guarded = tuple(self._guarded(endpoint, skipped))
         rest = EVERY_TCP - skipped
@@ -183,7 +185,7 @@ class LinkerdLayer:
         default = clients.annotation(_DEFAULT, endpoint.annotations, of_namespace, self._default_policy)
         return _Facts(
             member=True,
-            identity=clients.identity_of(endpoint.service_account, endpoint.namespace),
+            who=caller(endpoint, clients.identity_of(endpoint.service_account, endpoint.namespace)),
             guarded=(*guarded, *([_Guarded(rest, default)] if rest else ())),
             skipped=skipped,
         )
@@ -208,7 +210,10 @@ class _Authorization:
     def reason(self) -> Reason:
         if isinstance(self.given, ServerAuthorization):
             return Reason(LAYER, self.given.resource, "client")
-        return Reason(LAYER, self.given.resource, f"requiredAuthenticationRefs{self.note}")
+        required = (
+            "requiredAuthenticationRefs" if self.given.spec.required_authentication_refs else "requires no authentication"
+        )
+        return Reason(LAYER, self.given.resource, f"{required}{self.note}")
 
     def let_in(self, known: clients.Clients, who: Caller) -> bool | None:
         if isinstance(self.given, ServerAuthorization):

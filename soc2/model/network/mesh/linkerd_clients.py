@@ -68,7 +68,10 @@ class Clients:
         return all(self._is_network(each, policy.namespace) for each in policy.spec.required_authentication_refs)
 
     def _is_network(self, reference: Reference, home: str) -> bool:
-        return reference.kind == "NetworkAuthentication" and (reference.namespace or home, reference.name) in self._networks
+        if reference.kind != "NetworkAuthentication":
+            return False
+        found = self._networks.get((reference.namespace or home, reference.name))
+        return found is not None and bool(found.spec.networks)
 
     def _authenticated(self, reference: Reference, home: str, who: Caller) -> bool | None:
         place = (reference.namespace or home, reference.name)
@@ -149,7 +152,8 @@ def client_let_in(authorization: ServerAuthorization, who: Caller) -> bool | Non
 def client_takes_anybody(authorization: ServerAuthorization) -> bool:
     """Tell whether a ServerAuthorization lets in some source without an identity."""
     client = authorization.spec.client
-    return client.unauthenticated or (client.mesh_tls is not None and client.mesh_tls.unauthenticated_tls)
+    somewhere = client.networks is None or bool(client.networks)
+    return somewhere and (client.unauthenticated or (client.mesh_tls is not None and client.mesh_tls.unauthenticated_tls))
 
 
 def client_networks(authorizations: Iterable[ServerAuthorization]) -> Iterable[str]:
