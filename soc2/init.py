@@ -73,6 +73,7 @@ runtime = []
 # to = "payments/api"
 # ports = ["tcp/8080"]
 # reason = "visitors pay"
+
 {network}
 # [thresholds]
 # access_key_max_age_days = 90
