@@ -16,6 +16,7 @@ import msgspec
 import yaml
 
 from fixtures.population import DECLARED, build_population
+from fixtures.populations import MODULES
 from soc2 import judge as judging
 from soc2.catalog import Check
 from soc2.gather.aws.calls import AwsDetail, AwsList
@@ -125,8 +126,8 @@ def read_case(check: str, name: str) -> Case:
 
 
 def load_populations() -> None:
-    for module in ("kubernetes", "aws", "people", "paths", "logs", "log_stores", "detections", "network", "tls"):
-        importlib.import_module(f"fixtures.populations.{module}")
+    for module in MODULES:
+        importlib.import_module(module)
 
 
 def system_of(case: Case) -> System:

@@ -13,9 +13,10 @@ from soc2.model.aws.transit import CloudCertificate, UsedListener
 from soc2.model.detections import Detection
 from soc2.model.kubernetes.joins import NamespacePolicies
 from soc2.model.kubernetes.network import Ingress, Service
+from soc2.model.network.mesh.mutual import MeshMember, Unmatched
 from soc2.model.population import Population
 from soc2.model.tls import Certificates, PlainHttp, Versions
-from soc2.rules import cloud_compute, cloud_transit, detections, network, tls
+from soc2.rules import cloud_compute, cloud_transit, detections, mesh, network, tls
 from soc2.system import System
 
 
@@ -103,6 +104,20 @@ def test_admin_ports_are_closed_to_the_world(security_groups: Population[UsedGro
 def test_default_security_groups_are_empty(security_groups: Population[UsedGroup], judge: Judge) -> None:
     """The default security group of every VPC has no rules."""
     judge(security_groups, cloud_compute.default_group_empty)
+
+
+@pytest.mark.check(
+    "mesh-mtls-strict",
+    severity="medium",
+    official=["CC6.6", "CC6.7"],
+    hipaa=["164.312(e)(2)(i)"],
+    gdpr=["32(1)(a)"],
+    kind="configuration",
+    remedy="Require mutual TLS (STRICT) and give the workload its proxy, or declare it under [[network.mesh.plaintext]]",
+)
+def test_the_mesh_takes_nothing_but_mutual_tls(mesh_workloads: Population[MeshMember | Unmatched], judge: Judge) -> None:
+    """Workloads of the namespaces where the mesh is a stated control take connections by mutual TLS only."""
+    judge(mesh_workloads, mesh.mutual_tls_only)
 
 
 @pytest.mark.check(

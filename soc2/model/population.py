@@ -95,6 +95,11 @@ class EvidenceGap(Exception):
         self.status = SourceStatus(source, "joined from what was listed", 0, 0, None, problem)
 
 
+class NothingToExamine(Exception):
+    """The system is not meant to have what the check is about; the text says what that is gathered from. Raised while
+    joining."""
+
+
 class ManualEvidence(Exception):
     """What the check needs can only be shown by a person, or be declared by the owner; the text says what. Raised while
     joining."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from soc2.gather.kubernetes.sources import NAMESPACES, PODS, SECRETS
+from soc2.gather.kubernetes.sources import LINKERD_SERVERS, NAMESPACES, PODS, SECRETS
 from soc2.model.population import Cause
 from tests.gather.scripted import Answer, scripted
 
@@ -138,3 +138,24 @@ def test_a_server_that_does_not_speak_tables_gives_no_secrets(tmp_path: Path) ->
         listing = gatherer.get(SECRETS)
     assert listing.items == ()
     assert listing.statuses[0].problem is not None
+
+
+@pytest.mark.parametrize(
+    ("answers", "paths", "names", "problem"),
+    [
+        ((page("a", kind="ServerList"),), ("v1beta3",), ["a"], None),
+        ((refusal(404), page("a", kind="ServerList")), ("v1beta3", "v1beta2"), ["a"], None),
+        ((refusal(404), page(kind="ServerList")), ("v1beta3", "v1beta2"), [], None),
+        ((refusal(404),), ("v1beta3", "v1beta2", "v1beta1"), [], None),
+        ((refusal(403),), ("v1beta3",), [], Cause.DENIED),
+        ((refusal(404), refusal(403)), ("v1beta3", "v1beta2"), [], Cause.DENIED),
+    ],
+)
+def test_older_versions_are_asked_for_where_the_newest_is_not_served(
+    tmp_path: Path, answers: tuple[Answer, ...], paths: tuple[str, ...], names: list[str], problem: Cause | None
+) -> None:
+    with scripted(tmp_path, *answers) as (gatherer, script):
+        listing = gatherer.get(LINKERD_SERVERS)
+    assert script.paths == [f"/apis/policy.linkerd.io/{version}/servers?limit=500" for version in paths]
+    (status,) = listing.statuses
+    assert ([item.name for item in listing.items], status.problem and status.problem.cause) == (names, problem)

@@ -55,38 +55,47 @@ class Connection:
 
 def allowed(cluster: Cluster, source: Side, target: Side, protocol: str, port: int) -> bool:
     """Tell whether the source can connect to a port of the target, over any of the addresses that they have."""
+    if never_stopped(cluster, source, target):
+        return True
+    return any(
+        lets_through(connection, "egress") and lets_through(connection, "ingress")
+        for connection in connections(cluster, source, target, protocol, port)
+    )
+
+
+def never_stopped(cluster: Cluster, source: Side, target: Side) -> bool:
+    """Tell whether no policy can cut them: a pod from itself, or a pod and its node."""
+    itself = not isinstance(source, str) and not isinstance(target, str) and _same(source, target)
+    return itself or _lives_on(cluster, source, target) or _lives_on(cluster, target, source)
+
+
+def connections(cluster: Cluster, source: Side, target: Side, protocol: str, port: int) -> list[Connection]:
+    """Return the connections that can be tried: one for each pair of addresses of a family."""
     pairs = list(product(_addresses(source), _addresses(target)))
-    # A connection has addresses of one family. A side that has none of the other's is asked for all the same.
+    # A side that has no address of the other's family is asked for all the same.
     same = [(one, two) for one, two in pairs if not one or not two or ip_address(one).version == ip_address(two).version]
-    return any(_connects(Connection(cluster, source, one, target, two, protocol, port)) for one, two in same or pairs)
+    return [Connection(cluster, source, one, target, two, protocol, port) for one, two in same or pairs]
 
 
-def _connects(connection: Connection) -> bool:
-    source, target = connection.source, connection.target
-    if not isinstance(source, str) and not isinstance(target, str) and _same(source, target):
-        return True  # a pod cannot cut itself off
-    if _lives_on(connection.cluster, source, target) or _lives_on(connection.cluster, target, source):
-        return True  # nor from its node, nor its node from it
-    return _lets_through(connection, "egress") and _lets_through(connection, "ingress")
-
-
-def _lets_through(connection: Connection, direction: Direction) -> bool:
+def lets_through(connection: Connection, direction: Direction) -> bool:
+    """Tell whether policies at the end of a direction let it through."""
     pod = connection.end(direction)
     if isinstance(pod, str) or _host_network(pod):
         return True
     verdict = _tier_verdict(connection, direction, "Admin")
     if verdict in ("Allow", "Deny"):
         return verdict == "Allow"
-    selecting = [policy for policy in connection.cluster.policies if _isolates(policy, pod, direction)]
+    selecting = [policy for policy in connection.cluster.policies if isolates(policy, pod, direction)]
     if selecting:
-        return any(_rule_matches(connection, direction, policy, rule) for policy, rule in _rules(selecting, direction))
+        return any(rule_matches(connection, direction, policy, rule) for policy, rule in _rules(selecting, direction))
     return _tier_verdict(connection, direction, "Baseline") != "Deny"
 
 
 # --- NetworkPolicy ---
 
 
-def _isolates(policy: Object, pod: Object, direction: Direction) -> bool:
+def isolates(policy: Object, pod: Object, direction: Direction) -> bool:
+    """Tell whether a NetworkPolicy holds for a pod in a direction: nothing passes then but what some policy lets through."""
     spec = policy.get("spec") or {}
     types = spec.get("policyTypes") or (["Ingress", "Egress"] if spec.get("egress") else ["Ingress"])
     return (
@@ -102,7 +111,8 @@ def _rules(policies: Sequence[Object], direction: Direction) -> Iterator[tuple[O
             yield policy, rule
 
 
-def _rule_matches(connection: Connection, direction: Direction, policy: Object, rule: Object) -> bool:
+def rule_matches(connection: Connection, direction: Direction, policy: Object, rule: Object) -> bool:
+    """Tell whether a rule of a NetworkPolicy lets a connection through."""
     peers, ports = rule.get("from" if direction == "ingress" else "to"), rule.get("ports")
     return (not peers or any(_peer_matches(connection, direction, policy, peer) for peer in peers)) and (
         not ports or any(_port_matches(connection, port) for port in ports)
@@ -144,9 +154,9 @@ def _tier_verdict(connection: Connection, direction: Direction, tier: str) -> st
     pod = connection.end(direction)
     assert not isinstance(pod, str)
     for policy in sorted(connection.cluster.admin, key=lambda each: int(each["spec"].get("priority", 0))):
-        if _tier(policy) == tier and _admin_peer_selects(connection.cluster, policy["spec"]["subject"], pod):
+        if _tier(policy) == tier and admin_peer_selects(connection.cluster, policy["spec"]["subject"], pod):
             for rule in policy["spec"].get(direction) or []:
-                if _admin_rule_matches(connection, direction, rule):
+                if admin_rule_matches(connection, direction, rule):
                     return "Allow" if rule["action"] == "Accept" else str(rule["action"])
     return None
 
@@ -157,7 +167,8 @@ def _tier(policy: Object) -> str:
     return "Admin" if policy["kind"] == "AdminNetworkPolicy" else "Baseline"
 
 
-def _admin_rule_matches(connection: Connection, direction: Direction, rule: Object) -> bool:
+def admin_rule_matches(connection: Connection, direction: Direction, rule: Object) -> bool:
+    """Tell whether a rule of an administrator's policy is about a connection."""
     peers = rule["from" if direction == "ingress" else "to"]
     ports, protocols = rule.get("ports"), rule.get("protocols")
     return (
@@ -176,10 +187,10 @@ def _admin_peer_matches(connection: Connection, direction: Direction, peer: Obje
             address in _node_addresses(node) and _selects(peer["nodes"], _labels(node)) for node in connection.cluster.nodes
         )
     pod = connection.peer(direction)
-    return not isinstance(pod, str) and _admin_peer_selects(connection.cluster, peer, pod)
+    return not isinstance(pod, str) and admin_peer_selects(connection.cluster, peer, pod)
 
 
-def _admin_peer_selects(cluster: Cluster, peer: Object, pod: Object) -> bool:
+def admin_peer_selects(cluster: Cluster, peer: Object, pod: Object) -> bool:
     """Tell whether a subject or a peer selects a pod; neither ever selects pods in the host's network."""
     if _host_network(pod):
         return False

@@ -65,7 +65,7 @@ def _decoded(source: KubeList[K], items: Sequence[Object]) -> tuple[K, ...]:
     return source.decode(_CODEC, msgspec.json.encode({"items": items}))
 
 
-def _pairs(world: World) -> Iterator[tuple[Side, Side]]:
+def pairs(world: World) -> Iterator[tuple[Side, Side]]:
     """Yield the connections that some policy may decide on."""
     for source in world.sides:
         for target in world.sides:
@@ -77,7 +77,7 @@ def _pairs(world: World) -> Iterator[tuple[Side, Side]]:
 @given(clusters.worlds())
 def test_the_engine_answers_as_the_reference(world: World) -> None:
     asked = Asked(world.cluster)
-    for source, target in _pairs(world):
+    for source, target in pairs(world):
         found = asked.allowed(source, target)
         wanted = {port for port in PORTS if reference.allowed(world.cluster, source, target, *port)}
         assert found == wanted, f"from {_name(source)} to {_name(target)}"

@@ -70,7 +70,7 @@ def test_whatever_is_there_is_named(source: KubeList[Any]) -> None:
 def test_many_are_counted_and_the_first_named() -> None:
     many = {
         "ciliumnetworkpolicies.cilium.io": objects(LISTS[0], "z/p", "a/q", *(f"m/p{number}" for number in range(5))),
-        "egressfirewalls.k8s.ovn.org": objects(LISTS[11], "default", "x/default"),
+        "egressfirewalls.k8s.ovn.org": objects(LISTS[10], "default", "x/default"),
     }
     assert problems(UNEVALUATED.listed(answers(many))) == {
         "ciliumnetworkpolicies.cilium.io": "inconclusive: not evaluated: 7 CiliumNetworkPolicies of cilium.io "

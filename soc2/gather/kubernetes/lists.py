@@ -62,7 +62,7 @@ class KubeList(Generic[T]):
     """All objects of one kind, in all namespaces. ``path`` is the list's path on the server.
 
     An ``optional`` kind comes with an add-on: a server that does not know its path has none of it, and says so to those
-    only who may list it.
+    only who may list it. ``older`` are the paths of versions that are asked for where the server does not know the first.
     """
 
     name: str
@@ -70,10 +70,20 @@ class KubeList(Generic[T]):
     kind: type[T]
     namespaced: bool = True
     optional: bool = False
+    older: tuple[str, ...] = ()
 
     def gather(self, gatherer: Gatherer) -> Listing[T]:
+        listing = self._listed(gatherer, self.path)
+        for path in self.older:
+            # A list that was given has a page; without one and without a problem, its path is not known.
+            if listing.exempt or any(status.pages or status.problem for status in listing.statuses):
+                break
+            listing = self._listed(gatherer, path)
+        return listing
+
+    def _listed(self, gatherer: Gatherer, path: str) -> Listing[T]:
         accept = "application/json"
-        return _gather(gatherer, self.name, self.path, accept, self.decode, self._list_kind, optional=self.optional)
+        return _gather(gatherer, self.name, path, accept, self.decode, self._list_kind, optional=self.optional)
 
     def _list_kind(self, kind: str) -> bool:
         return kind.endswith("List")

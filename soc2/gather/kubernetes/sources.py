@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from soc2.gather.kubernetes.lists import KubeList, SecretTable
-from soc2.model.kubernetes import admin_network, admission, certificates, cluster, network, pods, rbac, workloads
+from soc2.model.kubernetes import (
+    admin_network,
+    admission,
+    certificates,
+    cluster,
+    istio,
+    linkerd,
+    network,
+    pods,
+    rbac,
+    workloads,
+)
 
 PODS = KubeList("pods", "/api/v1/pods", pods.Pod)
 NAMESPACES = KubeList("namespaces", "/api/v1/namespaces", cluster.Namespace, namespaced=False)
@@ -101,3 +112,69 @@ POD_SOURCES = (
     POD_TEMPLATES,
 )
 """Everything with a pod specification: pods first, then the workload kinds."""
+
+_ISTIO = "/apis/security.istio.io"
+_ISTIO_NETWORK = "/apis/networking.istio.io"
+_LINKERD = "/apis/policy.linkerd.io"
+PEER_AUTHENTICATIONS = KubeList(
+    "peerauthentications.security.istio.io",
+    f"{_ISTIO}/v1/peerauthentications",
+    istio.PeerAuthentication,
+    optional=True,
+    older=(f"{_ISTIO}/v1beta1/peerauthentications",),
+)
+ISTIO_POLICIES = KubeList(
+    "authorizationpolicies.security.istio.io",
+    f"{_ISTIO}/v1/authorizationpolicies",
+    istio.AuthorizationPolicy,
+    optional=True,
+    older=(f"{_ISTIO}/v1beta1/authorizationpolicies",),
+)
+SIDECARS = KubeList(
+    "sidecars.networking.istio.io",
+    f"{_ISTIO_NETWORK}/v1/sidecars",
+    istio.Sidecar,
+    optional=True,
+    older=(f"{_ISTIO_NETWORK}/v1beta1/sidecars",),
+)
+LINKERD_SERVERS = KubeList(
+    "servers.policy.linkerd.io",
+    f"{_LINKERD}/v1beta3/servers",
+    linkerd.Server,
+    optional=True,
+    older=(f"{_LINKERD}/v1beta2/servers", f"{_LINKERD}/v1beta1/servers"),
+)
+LINKERD_POLICIES = KubeList(
+    "authorizationpolicies.policy.linkerd.io",
+    f"{_LINKERD}/v1alpha1/authorizationpolicies",
+    linkerd.LinkerdAuthorizationPolicy,
+    optional=True,
+)
+MESH_TLS_AUTHENTICATIONS = KubeList(
+    "meshtlsauthentications.policy.linkerd.io",
+    f"{_LINKERD}/v1alpha1/meshtlsauthentications",
+    linkerd.MeshTlsAuthentication,
+    optional=True,
+)
+NETWORK_AUTHENTICATIONS = KubeList(
+    "networkauthentications.policy.linkerd.io",
+    f"{_LINKERD}/v1alpha1/networkauthentications",
+    linkerd.NetworkAuthentication,
+    optional=True,
+)
+SERVER_AUTHORIZATIONS = KubeList(
+    "serverauthorizations.policy.linkerd.io",
+    f"{_LINKERD}/v1beta1/serverauthorizations",
+    linkerd.ServerAuthorization,
+    optional=True,
+)
+ISTIO_SOURCES = (PEER_AUTHENTICATIONS, ISTIO_POLICIES, SIDECARS)
+LINKERD_SOURCES = (
+    LINKERD_SERVERS,
+    LINKERD_POLICIES,
+    MESH_TLS_AUTHENTICATIONS,
+    NETWORK_AUTHENTICATIONS,
+    SERVER_AUTHORIZATIONS,
+)
+MESH_SOURCES = (*ISTIO_SOURCES, *LINKERD_SOURCES)
+"""What service meshes are told, in the order in which ``mesh_layers`` takes it."""

@@ -30,8 +30,6 @@ LISTS = (
     _list(foreign.GlobalNetworkPolicy, "projectcalico.org/v3", "globalnetworkpolicies", namespaced=False),
     _list(foreign.OtherNetworkPolicy, "crd.antrea.io/v1beta1", "networkpolicies"),
     _list(foreign.ClusterNetworkPolicy, "crd.antrea.io/v1beta1", "clusternetworkpolicies", namespaced=False),
-    # What comes after AdminNetworkPolicy.
-    _list(foreign.ClusterNetworkPolicy, "policy.networking.k8s.io/v1alpha2", "clusternetworkpolicies", namespaced=False),
     # EKS (VPC CNI).
     _list(foreign.ClusterNetworkPolicy, "networking.k8s.aws/v1alpha1", "clusternetworkpolicies", namespaced=False),
     _list(foreign.ApplicationNetworkPolicy, "networking.k8s.aws/v1alpha1", "applicationnetworkpolicies"),

@@ -1,228 +1,249 @@
-"""Which connections the policies of a cluster let through."""
+"""Which connections the policies of a cluster let through: NetworkPolicies, those of administrators, and other layers.
+
+What is not known is answered so that no possible connection is missed:
+
+- An ipBlock or network that covers a pod's address lets that pod through. Kubernetes leaves it to the network plugin whether
+  one does. A pod whose address is not known (a template) may be in a block of prefix 0, unless that leaves out all
+  private addresses; a pod in its node's network whose address is not known may be in any block. It is enough that one
+  address of several is covered.
+- Nothing stops traffic between a node and the pods on it. A pod whose node is not known may be on every node.
+- A rule that allows domain names may allow every address outside; one whose peers are of an unknown kind may deny nothing.
+- Of administrators' policies of equal priority each may come first.
+
+Policies do not hold for pods in their node's network: as peers these are addresses, and their ports have no names. A pod
+always reaches itself.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from soc2.model.deviation import Resource
 from soc2.model.kubernetes.admin_network import AdminNetworkPolicy, BaselineAdminNetworkPolicy, ClusterNetworkPolicy
 from soc2.model.kubernetes.cluster import Node
-from soc2.model.kubernetes.network import IPBlock, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort
+from soc2.model.kubernetes.network import NetworkPolicy
+from soc2.model.network.addresses import AddressSet, single_number
+from soc2.model.network.classes import Classes, EndpointClass
 from soc2.model.network.endpoints import Block, Endpoint, Network, Peer
+from soc2.model.network.layered import Layered
 from soc2.model.network.layers import Layer, Reason
-from soc2.model.network.ports import EVERY_PORT, HIGHEST, NO_PORT, PortRange, PortSet
+from soc2.model.network.neighbours import Neighbours
+from soc2.model.network.policies import Direction, of_admin_policy, of_cluster_policy, of_network_policy
+from soc2.model.network.ports import EVERY_PORT, NO_PORT, PortSet
+from soc2.model.network.selection import places_in, set_of
+from soc2.model.network.sides import Side, Sides
+from soc2.model.network.tiers import Table, both, common, explain, ports_of
+from soc2.model.network.why import ITSELF, NEIGHBOURS, reason_of, undecided
 
-_LAYER = "NetworkPolicy"
-
-
-@dataclass(frozen=True)
-class EndpointClass:
-    """Endpoints that no policy and no layer tells from one another. ``number`` is its bit in the sets of classes."""
-
-    number: int
-    endpoints: tuple[Endpoint, ...]
+_BASELINE = "default"
+"""The only name under which a BaselineAdminNetworkPolicy counts."""
 
 
 class Group(NamedTuple):
-    """Classes as a set (the bit ``1 << number`` of each), and the ports that are open between each of them and another."""
+    """Classes as a set (the bit ``1 << number`` of each) and the ports that are open between them and another."""
 
     classes: int
     ports: PortSet
 
 
-class _Rule(NamedTuple):
-    policy: Resource
-    name: str
-    namespace: str
-    peers: tuple[NetworkPolicyPeer, ...]
-    ports: tuple[NetworkPolicyPort, ...]
+class Part(NamedTuple):
+    """A part of a Block, and the ports that are open for all addresses in it."""
+
+    networks: tuple[Network, ...]
+    ports: PortSet
 
 
 class Reachability:
-    """Answers who can talk to whom. Only endpoints that it was made with can be asked for, and any Block."""
+    """Answers who can talk to whom. Endpoints are those that it was made with; Blocks may be any.
+
+    ``namespaces`` are labels by name; ``nodes`` tell the addresses and labels of nodes, which are otherwise known only
+    by the pods in their network.
+    """
 
     def __init__(
         self,
         endpoints: Sequence[Endpoint],
         namespaces: Mapping[str, Mapping[str, str]],
         policies: Sequence[NetworkPolicy] = (),
-        admin: Sequence[AdminNetworkPolicy | ClusterNetworkPolicy] = (),  # noqa: ARG002
-        baseline: Sequence[BaselineAdminNetworkPolicy] = (),  # noqa: ARG002
+        admin: Sequence[AdminNetworkPolicy | ClusterNetworkPolicy] = (),
+        baseline: Sequence[BaselineAdminNetworkPolicy] = (),
         layers: Sequence[Layer] = (),
-        nodes: Sequence[Node] = (),  # noqa: ARG002
+        nodes: Sequence[Node] = (),
     ) -> None:
-        self._namespaces = {name: {**labels, "kubernetes.io/metadata.name": name} for name, labels in namespaces.items()}
-        self._policies: dict[str, list[NetworkPolicy]] = {}
-        for policy in policies:
-            self._policies.setdefault(policy.namespace, []).append(policy)
-        self._layers = tuple(layers)
-        self.classes = tuple(EndpointClass(number, (each,)) for number, each in enumerate(endpoints))
-        self._numbers = {each.endpoints[0].resource: each.number for each in self.classes}
+        ours = [of_network_policy(each) for each in policies]
+        baselines = (each for each in baseline if each.name == _BASELINE)
+        theirs = [
+            *(of_cluster_policy(each) if isinstance(each, ClusterNetworkPolicy) else of_admin_policy(each) for each in admin),
+            *(of_admin_policy(each) for each in baselines),
+        ]
+        self._classes = Classes(endpoints, namespaces, [*ours, *theirs], layers, nodes)
+        self._sides = Sides(self._classes, ours, theirs)
+        self._neighbours = Neighbours(self._classes)
+        self._layered = Layered(layers, self._classes)
+        self._pairs: dict[tuple[int, int], PortSet] = {}
+        self._reached = _by_table(self._sides.ingress)
+
+    @property
+    def classes(self) -> tuple[EndpointClass, ...]:
+        return self._classes.classes
 
     def class_of(self, endpoint: Endpoint) -> EndpointClass:
-        return self.classes[self._numbers[endpoint.resource]]
+        """Return the class of an endpoint. Raises KeyError when it is not among those that this was made with."""
+        return self.classes[self._classes.numbers[endpoint.resource]]
 
     def members(self, classes: int) -> Iterator[EndpointClass]:
         """Yield the classes of a set."""
-        return (each for each in self.classes if classes >> each.number & 1)
+        return (self.classes[number] for number in places_in(classes))
 
     def allowed(self, source: Peer, target: Peer) -> PortSet:
         """Return the ports of the target that policies at both ends and every layer let the source connect to.
 
-        Of a Block: those that are open for at least one of its addresses.
+        Of a Block: those that are open for at least one of its addresses. ``parts`` tells for which.
         """
-        if isinstance(source, Endpoint) and isinstance(target, Endpoint) and source.resource == target.resource:
+        if _same(source, target):
             return EVERY_PORT
-        ports = EVERY_PORT if _same_node(source, target) else self._side(source, target, "Egress", target)
-        if not _same_node(source, target):
-            ports &= self._side(target, source, "Ingress", target)
-        for layer in self._layers:
-            ports &= layer.allowed(source, target)
-        return ports
+        ports = EVERY_PORT if self._neighbours.are(source, target) else self._by_policies(source, target)
+        return both(ports, self._layered.allowed(source, target)) if ports else ports
+
+    def parts(self, source: Peer, target: Peer) -> tuple[Part, ...]:
+        """Return the parts of the Block at one end for which anything is open. Layers are asked for the whole of it.
+
+        Raises ValueError when not exactly one end is a Block.
+        """
+        block, side = self._outer(source, target)
+        layers = self._layered.allowed(source, target)
+        if self._neighbours.are(source, target):
+            return (Part((block.network,), layers),) if layers else ()
+        found = ((addresses, both(ports, layers)) for ports, addresses in side.of_block(AddressSet.of(block.network)).items())
+        return tuple(Part(tuple(addresses.networks()), ports) for addresses, ports in found if ports)
 
     def reasons(self, source: Peer, target: Peer, port: tuple[str, int]) -> tuple[Reason, ...]:
-        """Return what decides on a port: at the egress end, at the ingress end, and in each layer."""
-        if isinstance(source, Endpoint) and isinstance(target, Endpoint) and source.resource == target.resource:
-            return (Reason(_LAYER, None, "a pod always reaches itself"),)
-        if _same_node(source, target):
-            found: tuple[Reason, ...] = (Reason(_LAYER, None, "a node always reaches the pods on it, and they it"),)
-        else:
-            found = (
-                self._reason(source, target, "Egress", target, port),
-                self._reason(target, source, "Ingress", target, port),
-            )
-        return (*found, *(layer.reason(source, target, port) for layer in self._layers))
+        """Return what decides on a protocol and port, at the egress end, at the ingress end, and in each layer: what lets
+        the connection through, or what stops it."""
+        if _same(source, target):
+            return ITSELF, ITSELF
+        layers = self._layered.reasons(source, target, port)
+        if self._neighbours.are(source, target):
+            return NEIGHBOURS, NEIGHBOURS, *layers
+        return self._reason(source, target, "Egress", port), self._reason(target, source, "Ingress", port), *layers
 
     def row(self, source: Peer) -> tuple[Group, ...]:
-        """Return the targets that a source reaches, as groups of classes that have the same ports open."""
-        found: dict[PortSet, int] = {}
-        for each in self.classes:
-            ports = self.allowed(source, each.endpoints[0])
-            found[ports] = found.get(ports, 0) | 1 << each.number
-        return tuple(Group(classes, ports) for ports, classes in found.items() if ports)
+        """Return what a source reaches, as groups of classes that have the same ports open to it.
+
+        A port of a class counts when it is open at any endpoint of it but the source.
+        """
+        if isinstance(source, Block):
+            found = self._row_of_block(source)
+        else:
+            number = self._classes.numbers[source.resource]
+            incoming: Table[int] = {}
+            for ports, sources, targets in self._reached:
+                if sources >> number & 1:
+                    incoming[ports] = incoming.get(ports, 0) | targets
+            found = common(self._sides.egress[number].table, incoming)
+            found = _opened(found, self._neighbours.of(source))
+        return _groups(self._layered.to_classes(source, found))
 
     def pairs(self) -> Iterator[tuple[EndpointClass, tuple[Group, ...]]]:
-        """Yield every class as a target, with the groups of classes that reach it and on which ports."""
+        """Yield every class as a target, with the groups of classes that reach it.
+
+        A port counts when it is open between any two different endpoints of the classes: those on one node may have more
+        open than others. Of a class with itself, one more endpoint like those in it is thought of.
+        """
+        sending = _by_target(_by_table(self._sides.egress), len(self.classes))
         for target in self.classes:
-            found: dict[PortSet, int] = {}
-            for each in self.classes:
-                ports = self.allowed(each.endpoints[0], target.endpoints[0])
-                found[ports] = found.get(ports, 0) | 1 << each.number
-            yield target, tuple(Group(classes, ports) for ports, classes in found.items() if ports)
+            found = common(self._sides.ingress[target.number].table, sending[target.number])
+            found = _opened(found, self._neighbours.of_class(target.number))
+            yield target, _groups(self._layered.from_classes(found, target.endpoints[0]))
 
     def all_pairs(self) -> Iterator[tuple[EndpointClass, EndpointClass, PortSet]]:
-        """Yield (source, target, ports) for every pair of classes with an open port."""
+        """Yield source, target and ports of each pair of classes with anything open, as ``pairs`` has them."""
         for target, groups in self.pairs():
             for group in groups:
                 for source in self.members(group.classes):
                     yield source, target, group.ports
 
-    def _selecting(self, subject: Peer, direction: str) -> list[NetworkPolicy]:
-        if isinstance(subject, Block) or subject.host_network:
-            return []
-        return [
-            policy
-            for policy in self._policies.get(subject.namespace, ())
-            if direction in _directions(policy) and policy.spec.pod_selector.matches(dict(subject.labels))
-        ]
-
-    def _side(self, subject: Peer, peer: Peer, direction: str, target: Peer) -> PortSet:
-        policies = self._selecting(subject, direction)
-        if not policies:
+    def _by_policies(self, source: Peer, target: Peer) -> PortSet:
+        if isinstance(source, Endpoint) and isinstance(target, Endpoint):
+            return self._of_classes(self._classes.numbers[source.resource], self._classes.numbers[target.resource])
+        if isinstance(source, Block) and isinstance(target, Block):
             return EVERY_PORT
-        ports = NO_PORT
-        for rule in _rules(policies, direction):
-            if self._matches(rule, peer):
-                ports |= _ports(rule, target)
-        return ports
+        block, side = self._outer(source, target)
+        return side.open_to(self._addresses(block))
 
-    def _reason(self, subject: Peer, peer: Peer, direction: str, target: Peer, port: tuple[str, int]) -> Reason:
-        policies = self._selecting(subject, direction)
-        if not policies:
-            return Reason(_LAYER, None, f"no NetworkPolicy selects {subject} for {direction.lower()}")
-        for rule in _rules(policies, direction):
-            if self._matches(rule, peer) and port in _ports(rule, target):
-                return Reason(_LAYER, rule.policy, rule.name)
-        names = ", ".join(sorted(policy.name for policy in policies))
-        return Reason(_LAYER, policies[0].resource, f"no rule of {names} allows it")
+    def _of_classes(self, source: int, target: int) -> PortSet:
+        found = self._pairs.get((source, target))
+        if found is None:
+            sending = ports_of(self._sides.egress[source].table, 1 << target)
+            found = both(sending, ports_of(self._sides.ingress[target].table, 1 << source)) if sending else NO_PORT
+            self._pairs[source, target] = found
+        return found
 
-    def _matches(self, rule: _Rule, peer: Peer) -> bool:
-        return not rule.peers or any(self._is_peer(each, rule.namespace, peer) for each in rule.peers)
+    def _outer(self, source: Peer, target: Peer) -> tuple[Block, Side]:
+        """Return the Block at one end, and what policies say at the other."""
+        if isinstance(source, Block) and isinstance(target, Endpoint):
+            return source, self._sides.ingress[self._classes.numbers[target.resource]]
+        if isinstance(source, Endpoint) and isinstance(target, Block):
+            return target, self._sides.egress[self._classes.numbers[source.resource]]
+        raise ValueError("one end of the connection has to be a Block, and the other an Endpoint")
 
-    def _is_peer(self, wanted: NetworkPolicyPeer, namespace: str, peer: Peer) -> bool:
-        if wanted.ip_block is not None:
-            return _covers(wanted.ip_block, peer)
-        if isinstance(peer, Block) or peer.host_network:
-            return False
-        if wanted.namespace_selector is None and wanted.pod_selector is None:
-            return False
-        if wanted.namespace_selector is None:
-            inside = peer.namespace == namespace
+    def _addresses(self, block: Block) -> AddressSet:
+        """Return addresses that stand for a Block: a single one by one of its kind, so that none is worked out twice."""
+        number = single_number(block.network)
+        return AddressSet.of(block.network) if number is None else self._classes.like(number)
+
+    def _row_of_block(self, source: Block) -> Table[int]:
+        found: Table[int] = {}
+        for side, targets in self._sides.classes_of(self._sides.ingress).items():
+            ports = side.open_to(self._addresses(source))
+            found[ports] = found.get(ports, 0) | targets
+        near = [e.number for e in self.classes if any(self._neighbours.are(source, each) for each in e.endpoints)]
+        return _opened(found, set_of(near))
+
+    def _reason(self, end: Peer, peer: Peer, direction: Direction, port: tuple[str, int]) -> Reason:
+        if isinstance(end, Block) or end.host_network:
+            return undecided(end)
+        number = self._classes.numbers[end.resource]
+        side = (self._sides.egress if direction == "Egress" else self._sides.ingress)[number]
+        if isinstance(peer, Block):
+            cause = explain(side.of_addresses, AddressSet.of(peer.network), port)
         else:
-            given = self._namespaces.get(peer.namespace, {"kubernetes.io/metadata.name": peer.namespace})
-            inside = wanted.namespace_selector.matches(given)
-        return inside and (wanted.pod_selector is None or wanted.pod_selector.matches(dict(peer.labels)))
+            faces = self._classes.spread(1 << self._classes.numbers[peer.resource])
+            cause = explain(side.of_classes, faces, port)
+        return reason_of(cause, end, peer, direction)
 
 
-def _directions(policy: NetworkPolicy) -> tuple[str, ...]:
-    return policy.spec.policy_types or (("Ingress", "Egress") if policy.spec.egress else ("Ingress",))
+def _same(source: Peer, target: Peer) -> bool:
+    return isinstance(source, Endpoint) and isinstance(target, Endpoint) and source.resource == target.resource
 
 
-def _rules(policies: Sequence[NetworkPolicy], direction: str) -> Iterator[_Rule]:
-    for policy in policies:
-        if direction == "Ingress":
-            for index, ingress in enumerate(policy.spec.ingress):
-                yield _Rule(policy.resource, f"ingress[{index}]", policy.namespace, ingress.from_, ingress.ports)
-        else:
-            for index, egress in enumerate(policy.spec.egress):
-                yield _Rule(policy.resource, f"egress[{index}]", policy.namespace, egress.to, egress.ports)
+def _groups(table: Table[int]) -> tuple[Group, ...]:
+    return tuple(Group(classes, ports) for ports, classes in table.items() if ports)
 
 
-def _ports(rule: _Rule, target: Peer) -> PortSet:
-    if not rule.ports:
-        return EVERY_PORT
-    return PortSet.of(one for each in rule.ports for one in _ranges(each, target))
+def _opened(table: Table[int], classes: int) -> Table[int]:
+    """Return the table with every port open for some."""
+    if not classes:
+        return table
+    found = {ports: rest for ports, members in table.items() if (rest := members & ~classes)}
+    found[EVERY_PORT] = found.get(EVERY_PORT, 0) | classes
+    return found
 
 
-def _ranges(port: NetworkPolicyPort, target: Peer) -> Iterator[PortRange]:
-    if port.port is None:
-        yield PortRange(port.protocol, 0, HIGHEST)
-    elif isinstance(port.port, int):
-        last = port.port if port.end_port is None else port.end_port
-        if port.port <= last:
-            yield PortRange(port.protocol, port.port, last)
-    elif isinstance(target, Endpoint):
-        for named in target.ports:
-            if (named.name, named.protocol) == (port.port, port.protocol):
-                yield PortRange(named.protocol, named.number, named.number)
+def _by_table(sides: Sequence[Side]) -> list[tuple[PortSet, int, int]]:
+    """Return ports, the classes at the other end, and all classes that have just these open to them."""
+    found: dict[tuple[PortSet, int], list[int]] = {}
+    for number, side in enumerate(sides):
+        for entry in side.table.items():
+            found.setdefault(entry, []).append(number)
+    return [(ports, others, set_of(numbers)) for (ports, others), numbers in found.items()]
 
 
-def _same_node(source: Peer, target: Peer) -> bool:
-    if isinstance(source, Block) or isinstance(target, Block):
-        return False
-    if not source.host_network and not target.host_network:
-        return False
-    return not source.node or not target.node or source.node == target.node
-
-
-def _covers(block: IPBlock, peer: Peer) -> bool:
-    """Tell whether an ipBlock covers an address of a peer, or may when the address is not known."""
-    network = ip_network(block.cidr, strict=False)
-    excepted = [ip_network(each, strict=False) for each in block.except_]
-    if isinstance(peer, Endpoint):
-        if not peer.addresses:
-            return peer.host_network or network.prefixlen == 0
-        given = [ip_network(ip_address(each)) for each in peer.addresses]
-        return any(_overlap(network, each) and not any(_overlap(one, each) for one in excepted) for each in given)
-    return _overlap(network, peer.network) and not any(_within(peer.network, one) for one in excepted)
-
-
-def _overlap(one: Network, other: Network) -> bool:
-    return one.version == other.version and one.overlaps(other)
-
-
-def _within(inner: Network, outer: Network) -> bool:
-    return inner.version == outer.version and inner.subnet_of(outer)  # type: ignore[arg-type]
+def _by_target(entries: Iterable[tuple[PortSet, int, int]], count: int) -> list[Table[int]]:
+    """Return the classes by the ports that are open from them, for each of the classes at the other end."""
+    tables: list[Table[int]] = [{} for _ in range(count)]
+    for ports, targets, sources in entries:
+        for number in places_in(targets):
+            table = tables[number]
+            table[ports] = table.get(ports, 0) | sources
+    return tables

@@ -1,0 +1,1 @@
+"""Service meshes as layers of policy, and the mutual TLS that they make."""

@@ -1,0 +1,58 @@
+"""What the Istio AuthorizationPolicies of a workload let through, all of them together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from soc2.model.kubernetes.istio import AuthorizationPolicy
+from soc2.model.network.layers import Reason
+from soc2.model.network.mesh.callers import EVERY_TCP, Caller
+from soc2.model.network.mesh.istio_rules import IstioRule, rules_of
+from soc2.model.network.ports import NO_PORT, PortSet
+
+LAYER = "istio"
+
+
+class IstioAuthorization:
+    """The policies that select a workload. DENY comes first, and where there is an ALLOW, what none allows is denied;
+    AUDIT decides nothing, and what CUSTOM says is not known."""
+
+    def __init__(self, policies: Iterable[AuthorizationPolicy]) -> None:
+        listed = tuple(policies)
+        self._allowing = [each.resource for each in listed if each.spec.action == "ALLOW"]
+        self._custom = [each.resource for each in listed if each.spec.action == "CUSTOM"]
+        self._allows = _rules(listed, "ALLOW")
+        self._denies = _rules(listed, "DENY")
+
+    def ports(self, who: Caller) -> PortSet:
+        """Return the TCP ports that DENY leaves to a source and that ALLOW (where there is any) may let it through to."""
+        ports = NO_PORT if self._allowing else EVERY_TCP
+        for rule in self._allows:
+            if (found := rule.ports(who, surely=False)).ranges:
+                ports |= found
+        for rule in self._denies:
+            if ports.ranges and (found := rule.ports(who, surely=True)).ranges:
+                ports -= found
+        return ports
+
+    def reason(self, who: Caller, port: tuple[str, int]) -> Reason:
+        """Return the rule that decides on a port, one that matches for sure before one that may."""
+        for rule in self._denies:
+            if port in rule.ports(who, surely=True):
+                return Reason(LAYER, rule.policy, f"rules[{rule.index}] (DENY)")
+        note = f"; what {', '.join(map(str, self._custom))} says is not known" if self._custom else ""
+        for rule in self._allows:
+            if port in rule.ports(who, surely=True):
+                return Reason(LAYER, rule.policy, f"rules[{rule.index}] (ALLOW){note}")
+        for rule in self._allows:
+            if port in rule.ports(who, surely=False):
+                asks = ", ".join(rule.undecided) or "addresses"
+                return Reason(LAYER, rule.policy, f"rules[{rule.index}] (ALLOW, depending on {asks}){note}")
+        if not self._allowing:
+            return Reason(LAYER, None, f"no AuthorizationPolicy with action ALLOW selects it{note}")
+        others = f", and {len(self._allowing) - 1} more" if len(self._allowing) > 1 else ""
+        return Reason(LAYER, self._allowing[0], f"no rule of ALLOW matches{others}")
+
+
+def _rules(policies: Iterable[AuthorizationPolicy], action: str) -> tuple[IstioRule, ...]:
+    return tuple(rule for each in policies if each.spec.action == action for rule in rules_of(each))

@@ -1,0 +1,72 @@
+"""Which endpoints are in an Istio mesh, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from soc2.model.network.endpoints import Endpoint
+from soc2.model.network.mesh.callers import EVERY_TCP, ports_of
+from soc2.model.network.ports import NO_PORT, PortSet
+
+PROXY = "istio-proxy"
+_INJECT = "sidecar.istio.io/inject"
+_YES = ("true", "yes", "y", "on")
+_REVISION = "istio.io/rev"
+_DATAPLANE = "istio.io/dataplane-mode"
+_REDIRECTED = "ambient.istio.io/redirection"
+_INCLUDED = "traffic.sidecar.istio.io/includeInboundPorts"
+_EXCLUDED = "traffic.sidecar.istio.io/excludeInboundPorts"
+
+
+class How(StrEnum):
+    """``GATEWAY`` is a proxy by itself, whose listeners are what its Gateway says and not a PeerAuthentication."""
+
+    SIDECAR = "sidecar"
+    AMBIENT = "ambient"
+    GATEWAY = "gateway"
+    OUTSIDE = "outside"
+
+
+def how(endpoint: Endpoint, namespace: Mapping[str, str]) -> How:
+    """Tell how an endpoint is in the mesh, from the labels of its namespace, its own, and its containers.
+
+    A pod of a cluster has its sidecar or has none, whatever its labels ask for; for a template, or a pod in a manifest, it
+    is what the injector would do (without ``enableNamespacesByDefault``).
+    """
+    if endpoint.host_network:
+        return How.OUTSIDE
+    if endpoint.containers == (PROXY,):
+        return How.GATEWAY
+    if PROXY in endpoint.containers:
+        return How.SIDECAR
+    admitted = endpoint.resource.kind == "Pod" and endpoint.resource.file is None
+    if not admitted and _injected(endpoint, namespace):
+        return How.SIDECAR
+    mode = endpoint.labels.get(_DATAPLANE, namespace.get(_DATAPLANE, ""))
+    return How.AMBIENT if mode == "ambient" or endpoint.annotations.get(_REDIRECTED) == "enabled" else How.OUTSIDE
+
+
+def _injected(endpoint: Endpoint, namespace: Mapping[str, str]) -> bool:
+    asked = endpoint.labels.get(_INJECT, endpoint.annotations.get(_INJECT, ""))
+    if asked.lower() not in ("", *_YES):
+        return False
+    if "istio-injection" in namespace:
+        return namespace["istio-injection"] == "enabled"
+    return _REVISION in namespace or endpoint.labels.get(_INJECT) == "true" or _REVISION in endpoint.labels
+
+
+def why_outside(endpoint: Endpoint) -> str:
+    """Return why an endpoint that is not in the mesh is not."""
+    if endpoint.host_network:
+        return "it uses the network of its node, which a mesh does not capture"
+    if endpoint.resource.kind == "Pod":
+        return f"it has no container {PROXY}, and its namespace is not ambient"
+    return "no label asks for a sidecar, and its namespace is not ambient"
+
+
+def excluded_ports(endpoint: Endpoint) -> PortSet:
+    """Return the ports that annotations keep from the sidecar."""
+    included = endpoint.annotations.get(_INCLUDED)
+    past = EVERY_TCP - ports_of(included) if included is not None else NO_PORT
+    return past | ports_of(endpoint.annotations.get(_EXCLUDED, ""))
