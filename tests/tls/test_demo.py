@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -15,9 +16,11 @@ from soc2.demo import tls as demo
 from soc2.demo.company import FOLDER
 from soc2.demo.company.weaknesses import weaknesses
 from soc2.demo.tls import Endpoints
+from soc2.gather.source import Source
 from soc2.gather.tls.certificates import TlsCertificates
 from soc2.gather.tls.plain_http import PlainHttpAnswers
 from soc2.gather.tls.versions import TlsVersions
+from soc2.model.deviation import Deviation
 from soc2.rules.tls import certificates_valid, old_tls_refused, plain_http_refused
 from soc2.system import load_system
 from tests.tls.gathering import gather, problem_of
@@ -38,7 +41,7 @@ def declared(folder: Path, variant: str) -> Iterator[tuple[Endpoint, ...]]:
 
 def found(folder: Path, endpoints: tuple[Endpoint, ...]) -> set[tuple[str, str]]:
     """Return the check and the resource of every deviation."""
-    judged = {
+    judged: dict[str, tuple[Source[Any], Callable[[Any], Iterator[Deviation]]]] = {
         "old-tls-refused": (TlsVersions(), old_tls_refused),
         "plain-http-refused": (PlainHttpAnswers(), plain_http_refused),
         "endpoint-certificates-valid": (TlsCertificates(), certificates_valid(30, datetime.now(UTC))),
@@ -48,7 +51,7 @@ def found(folder: Path, endpoints: tuple[Endpoint, ...]) -> set[tuple[str, str]]
         listing = gather(source, folder, *endpoints)
         assert problem_of(listing) is None
         assert len(listing.items) == len(endpoints)
-        deviations |= {(check, str(each.resource)) for item in listing.items for each in rule(item)}  # type: ignore[operator]
+        deviations |= {(check, str(each.resource)) for item in listing.items for each in rule(item)}
     return deviations
 
 
