@@ -1,18 +1,12 @@
 """Names the plugins of the suite, nothing else. The options are a plugin that the installed package declares."""
 
+from fixtures.populations import MODULES
+
 pytest_plugins = [
     "fixtures.selection",
     "fixtures.examination",
     "fixtures.judge",
     "fixtures.html",
     "fixtures.terminal",
-    "fixtures.populations.kubernetes",
-    "fixtures.populations.aws",
-    "fixtures.populations.people",
-    "fixtures.populations.paths",
-    "fixtures.populations.logs",
-    "fixtures.populations.log_stores",
-    "fixtures.populations.detections",
-    "fixtures.populations.network",
-    "fixtures.populations.mesh",
+    *MODULES,
 ]

@@ -6,14 +6,17 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
+from cryptography import x509
 from msgspec import Meta, field
 
 from soc2.model.network.parties import DeclaredConnection, parse_party
+from soc2.model.network.places import Place, ascii_host
 from soc2.model.network.ports import EVERY_PORT, PortRange, PortSet
 from soc2.section import Name, Reason, Section
 from soc2.toml_file import TomlFile
 
 PortNumber = Annotated[int, Meta(ge=1, le=65535)]
+_HTTP = 80
 DeclaredPort = Annotated[str, Meta(pattern=r"^(tcp|udp|sctp)/\d{1,5}(-\d{1,5})?$")]
 
 
@@ -56,13 +59,29 @@ class Mesh(Section, frozen=True):
 class Endpoint(Section, frozen=True):
     """An endpoint whose TLS is tried for real. ``address`` (``host:port``) is where to connect instead of where ``host``
     leads; ``ca`` is a PEM file of trusted issuers besides the usual ones, relative to system.toml; ``http`` is where plain
-    HTTP is tried, as a port of the same host or as ``host:port``; None when there is no such port to try."""
+    HTTP is tried, as a port of the same place or as ``host:port``; false when there is no such port to try."""
 
     host: Name
     port: PortNumber = 443
     address: str | None = None
     ca: str | None = None
-    http: PortNumber | str | None = 80
+    http: PortNumber | str | bool = True
+
+    @property
+    def name(self) -> str:
+        return str(Place(self.host, self.port))
+
+    @property
+    def place(self) -> Place:
+        """Return where TLS is tried."""
+        return Place.parse(self.address) if self.address else Place(self.host, self.port)
+
+    @property
+    def http_place(self) -> Place | None:
+        """Return where plain HTTP is tried, or None when there is no such port."""
+        if isinstance(self.http, bool):
+            return self.place._replace(port=_HTTP) if self.http else None
+        return Place.parse(self.http) if isinstance(self.http, str) else self.place._replace(port=self.http)
 
 
 class DeclaredNetwork(Section, frozen=True):
@@ -83,11 +102,31 @@ def checked_network(network: DeclaredNetwork, file: TomlFile) -> DeclaredNetwork
             found = _port_range(port)
             if not found.first <= found.last <= 65535:
                 raise file.error(("network", "connections", index, "ports", number), f"{port} is no port or range of ports")
-    endpoints = tuple(
-        msgspec.structs.replace(each, ca=str(Path(file.path).parent / each.ca)) if each.ca else each
-        for each in network.endpoints
-    )
+    endpoints = tuple(_checked_endpoint(each, index, file) for index, each in enumerate(network.endpoints))
     return msgspec.structs.replace(network, endpoints=endpoints)
+
+
+def _checked_endpoint(endpoint: Endpoint, index: int, file: TomlFile) -> Endpoint:
+    where = ("network", "endpoints", index)
+    try:
+        host = ascii_host(endpoint.host)
+    except ValueError as error:
+        raise file.error((*where, "host"), str(error), "write a name or an address, without scheme, port and path") from None
+    for key, text in (("address", endpoint.address), ("http", endpoint.http)):
+        try:
+            if isinstance(text, str):
+                Place.parse(text)
+        except ValueError as error:
+            raise file.error((*where, key), str(error)) from None
+    ca = str(Path(file.path).parent / endpoint.ca) if endpoint.ca else None
+    try:
+        if ca:
+            x509.load_pem_x509_certificates(Path(ca).read_bytes())
+    except OSError as error:
+        raise file.error((*where, "ca"), f"{ca} cannot be read: {error.strerror}") from None
+    except ValueError:
+        raise file.error((*where, "ca"), f"{ca} holds no certificate in PEM form") from None
+    return msgspec.structs.replace(endpoint, host=host, ca=ca)
 
 
 def _port_range(text: str) -> PortRange:

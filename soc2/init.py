@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import boto3
@@ -14,7 +15,12 @@ from kubernetes import config
 from kubernetes.config import ConfigException
 
 from soc2.errors import UsageError
+from soc2.evidence import EvidenceStore
+from soc2.gather.aws.connection import AwsConnection
 from soc2.gather.kubernetes.connection import GatherError, KubeConnection
+from soc2.gather.source import Gatherer
+from soc2.network_proposal import UnknownError, as_comments, live_connections
+from soc2.system import About, Kubernetes, System
 
 _IMPATIENT = Config(connect_timeout=3, read_timeout=5, retries={"total_max_attempts": 1})
 _PROVIDERS = ("kube-system", "kube-public", "kube-node-lease")
@@ -62,6 +68,13 @@ public_buckets = []
 log = []
 runtime = []
 
+# [[network.connections]]    # who may talk to whom: "namespace/workload", "nodes", "internet", "metadata", a CIDR
+# from = "shop/web"
+# to = "payments/api"
+# ports = ["tcp/8080"]
+# reason = "visitors pay"
+
+{network}
 # [thresholds]
 # access_key_max_age_days = 90
 # log_retention_days = 365
@@ -91,7 +104,9 @@ def write_system(output: Path, kubeconfig: Path | None, context: str | None, *, 
     if kubeconfig:
         target += f"\nkubeconfig = {json.dumps(str(kubeconfig.absolute()))}"
     cluster, out_of_scope = _cluster(kubeconfig, name)
-    text = _TEMPLATE.format(context=target, cluster=cluster, out_of_scope=out_of_scope, aws=_account())
+    text = _TEMPLATE.format(
+        context=target, cluster=cluster, out_of_scope=out_of_scope, aws=_account(), network=_network(kubeconfig, name)
+    )
     output.write_text(text, encoding="utf-8")
 
 
@@ -119,6 +134,25 @@ def _cluster(kubeconfig: Path | None, context: str | None) -> tuple[str, str]:
     names = sorted(item["metadata"]["name"] for item in answer["items"])
     found = ", ".join(name for name in names if name not in _PROVIDERS)
     return f"cluster = {json.dumps(context)}\n# namespaces found: {_comment(found)}", excluded
+
+
+def _network(kubeconfig: Path | None, context: str | None) -> str:
+    """Return the connections that the cluster's policies let through, all of it commented out."""
+    if context is None:
+        return ""
+    system = System(system=About(name="", owner=""), kubernetes=Kubernetes(cluster=context))
+    with TemporaryDirectory() as folder:
+        gatherer = Gatherer(system, lambda: KubeConnection(kubeconfig, context), _no_account, EvidenceStore(Path(folder)))
+        try:
+            return as_comments(live_connections(gatherer))
+        except UnknownError as error:
+            return f"# What the policies let through today is not known: {_comment(error)}\n"
+        finally:
+            gatherer.close()
+
+
+def _no_account() -> AwsConnection:
+    raise AssertionError("the proposal asks the cluster only")
 
 
 def _account() -> str:

@@ -23,7 +23,7 @@ PLACES = ("path", "cloudwatch", "s3", "loki", "lake", "athena")
 _EVENT_DATA_STORE = r"^(arn:[\w-]+:cloudtrail:[\w-]+:\d{12}:eventdatastore/)?[0-9a-fA-F-]{36}$"
 AthenaName = Annotated[str, Meta(pattern=r"^[\w-]+$")]
 
-_OF_NODES = frozenset({LogKind.CONTAINER, LogKind.NODE, LogKind.AUDITD, LogKind.FALCO, LogKind.TETRAGON})
+_OF_NODES = frozenset({LogKind.CONTAINER, LogKind.NODE, LogKind.AUDITD, LogKind.FALCO, LogKind.TETRAGON, LogKind.HUBBLE})
 _OF_CLUSTERS = frozenset({LogKind.KUBERNETES_AUDIT})
 OF_CLUSTERS = _OF_NODES | _OF_CLUSTERS
 """Kinds of log that a system without Kubernetes need not have; those of an account are the others."""
@@ -38,6 +38,7 @@ _MAX_AGE = {
     LogKind.CONTAINER: 5,
     LogKind.TETRAGON: 5,
     LogKind.NODE: 15,
+    LogKind.HUBBLE: 15,
     LogKind.AUDITD: 15,
     LogKind.CLOUDTRAIL: 30,
     LogKind.VPC_FLOW: 60,

@@ -179,7 +179,9 @@ class Thresholds(Section, frozen=True):
     """Limits, in days unless the name says otherwise. Defaults: CIS AWS Foundations Benchmark for credentials (90) and,
     likewise, for roles and client certificates, the catalogue's floor of 90 days for logs and for access reviews, three
     zones for surviving the loss of one with a quorum left, a minute for a token to be refused (the API server remembers
-    a token for ten seconds). How soon an alert is opened and handled is the owner's policy; the defaults are ours."""
+    a token for ten seconds). An address outside that is refused at ``probe_targets`` targets (address and port) searches
+    for a way in: fewer are slips and noise. How soon an alert is opened and handled is the owner's policy; the defaults
+    are ours."""
 
     access_key_max_age_days: Days = 90
     credential_unused_days: Days = 90
@@ -191,6 +193,7 @@ class Thresholds(Section, frozen=True):
     waiver_max_days: Days = 365
     leaver_days: Days = 1
     client_certificate_days: Days = 90
+    certificate_expiry_days: Days = 30
     role_unused_days: Days = 90
     unused_access_days: Days = 30
     token_revocation_seconds: Annotated[int, Meta(ge=1, le=300)] = 60
@@ -204,6 +207,7 @@ class Thresholds(Section, frozen=True):
     alert_opening_minutes: Annotated[int, Meta(ge=1, le=10_080)] = 60
     tampering_alert_minutes: Annotated[int, Meta(ge=1, le=10_080)] = 15
     ticket_hours: Hours = 24
+    probe_targets: Annotated[int, Meta(ge=2, le=65_535)] = 10
 
     @property
     def alert_triage_hours(self) -> dict[str, int]:
@@ -233,7 +237,7 @@ class Feed(Section, frozen=True):
     """A list that no API knows, exported to a file (CSV, JSON or YAML; relative to system.toml): who answers for it, of
     which day it is, how old it may be and, when the owner gives it, the SHA-256 of the file."""
 
-    kind: Literal["roster", "leavers", "access-review", "duties", "alerts"]
+    kind: Literal["roster", "leavers", "access-review", "duties", "alerts", "addresses"]
     path: str
     owner: Annotated[str, Meta(min_length=1)]
     date: date

@@ -16,6 +16,7 @@ import msgspec
 import yaml
 
 from fixtures.population import DECLARED, build_population
+from fixtures.populations import MODULES
 from soc2 import judge as judging
 from soc2.catalog import Check
 from soc2.gather.aws.calls import AwsDetail, AwsList
@@ -43,6 +44,10 @@ from soc2.gather.logs.detections import Detections
 from soc2.gather.logs.pod_canary import LogCanary
 from soc2.gather.logs.trail_digests import TrailDigests
 from soc2.gather.source import RUNNING, Listing, Source
+from soc2.gather.tls.certificates import TlsCertificates
+from soc2.gather.tls.plain_http import PlainHttpAnswers
+from soc2.gather.tls.served_hosts import ServedHosts
+from soc2.gather.tls.versions import TlsVersions
 from soc2.judge import Declarations, Rule, Verdict
 from soc2.model.access.controls import ControlPower, Way
 from soc2.model.audit_records import AuditClassSample
@@ -67,6 +72,7 @@ from soc2.model.probes import (
     RevocationProbe,
     SearchProbe,
 )
+from soc2.model.tls import Certificates, PlainHttp, Versions
 from soc2.system import System
 from soc2.waivers import Waivers
 
@@ -120,8 +126,8 @@ def read_case(check: str, name: str) -> Case:
 
 
 def load_populations() -> None:
-    for module in ("kubernetes", "aws", "people", "paths", "logs", "log_stores", "detections", "network", "mesh"):
-        importlib.import_module(f"fixtures.populations.{module}")
+    for module in MODULES:
+        importlib.import_module(module)
 
 
 def system_of(case: Case) -> System:
@@ -236,11 +242,42 @@ def _records(source: Source[Any], raw: list[Any]) -> list[Any]:
             return msgspec.convert(raw, list[CanaryPath])
         case TokenRevocation():
             return [RevocationProbe(**item) for item in raw]
+        case TlsVersions():
+            return msgspec.convert([{"name": f"{item['host']}:443", **_but(item, "host")} for item in raw], list[Versions])
+        case TlsCertificates():
+            return [_certificates(item) for item in raw]
+        case PlainHttpAnswers():
+            given = [{"name": f"{item['host']}:443", "place": f"{item['host']}:80", **item} for item in raw]
+            return msgspec.convert(given, list[PlainHttp])
+        case ServedHosts():
+            return list(raw)
         case UnauthorizedRequests():
             return [RequestProbe(**item) for item in raw]
         case EveryonesAccess():
             return [AccessProbe(**{**item, "groups": tuple(item["groups"])}) for item in raw]
     raise AssertionError(f"the harness does not know {source}")
+
+
+_CERTIFICATE: dict[str, Any] = {
+    "issuer": "CN=issuer",
+    "not_before": datetime(2026, 5, 1, tzinfo=UTC),
+    "not_after": datetime(2026, 9, 1, tzinfo=UTC),
+    "key": "EC",
+    "key_bits": 256,
+    "signature_hash": "sha256",
+}
+"""What is the same of every certificate that an endpoint presents."""
+
+
+def _certificates(item: dict[str, Any]) -> Certificates:
+    host = item["host"]
+    own = {"subject": f"CN={host}", "dns_names": (host,)}
+    chain = [{**_CERTIFICATE, **(own if place == 0 else {}), **given} for place, given in enumerate(item.get("chain", [{}]))]
+    return msgspec.convert({"name": f"{host}:443", **item, "chain": chain}, Certificates)
+
+
+def _but(item: dict[str, Any], key: str) -> dict[str, Any]:
+    return {name: value for name, value in item.items() if name != key}
 
 
 def _report(rows: list[dict[str, str]]) -> str:

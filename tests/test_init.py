@@ -30,6 +30,11 @@ def test_it_describes_the_cluster_it_finds(control_plane: ControlPlane, tmp_path
     (found,) = [line for line in output.read_text().splitlines() if line.startswith("# namespaces found: ")]
     assert "default" in found
     assert "kube-system" not in found
+    assert "# What the policies of the cluster let through today" in output.read_text()
+    stranger = control_plane.kubeconfig("stranger")
+    assert main(["init", "--kubeconfig", str(stranger), "--output", str(output), "--force"]) == 0
+    assert "# What the policies let through today is not known: " in output.read_text()
+    assert load_system(output).network.connections == ()
 
 
 def test_what_it_cannot_reach_becomes_a_comment(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ def test_defaults_by_kind() -> None:
         "falco": (None, None, "node"),
         "tetragon": (5, 60, "node"),
         "guardduty": (None, None, "account"),
+        "hubble": (15, 60, "node"),
     }
 
 

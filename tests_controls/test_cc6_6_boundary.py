@@ -9,12 +9,14 @@ import pytest
 from fixtures.judge import Judge
 from soc2.model.aws.compute import EksCluster
 from soc2.model.aws.joins import LoggedVpc, UsedGroup
+from soc2.model.aws.transit import CloudCertificate, UsedListener
 from soc2.model.detections import Detection
 from soc2.model.kubernetes.joins import NamespacePolicies
 from soc2.model.kubernetes.network import Ingress, Service
 from soc2.model.network.mesh.mutual import MeshMember, Unmatched
 from soc2.model.population import Population
-from soc2.rules import cloud_compute, detections, mesh, network
+from soc2.model.tls import Certificates, PlainHttp, Versions
+from soc2.rules import cloud_compute, cloud_transit, detections, mesh, network, tls
 from soc2.system import System
 
 
@@ -130,6 +132,80 @@ def test_the_mesh_takes_nothing_but_mutual_tls(mesh_workloads: Population[MeshMe
 def test_eks_endpoints_are_restricted(eks_clusters: Population[EksCluster], judge: Judge) -> None:
     """The API endpoint of every EKS cluster is private or limited to named networks."""
     judge(eks_clusters, cloud_compute.eks_endpoint)
+
+
+@pytest.mark.check(
+    "old-tls-refused",
+    severity="high",
+    official=["CC6.6", "CC6.7"],
+    hipaa=["164.312(e)(2)(ii)"],
+    gdpr=["32(1)(a)"],
+    kind="probe",
+    remedy="Set the oldest version of the endpoint to TLS 1.2 and leave its cipher suites at their defaults",
+)
+def test_old_tls_is_refused(tls_endpoints: Population[Versions], judge: Judge) -> None:
+    """Every declared endpoint refuses versions of TLS before 1.2 and cipher suites that protect nothing."""
+    judge(tls_endpoints, tls.old_tls_refused)
+
+
+@pytest.mark.check(
+    "plain-http-refused",
+    severity="high",
+    official=["CC6.6", "CC6.7"],
+    hipaa=["164.312(e)(2)(ii)"],
+    gdpr=["32(1)(a)"],
+    kind="probe",
+    remedy="Close the port, or redirect all of it to https of the same host",
+)
+def test_plain_http_is_refused(plain_http: Population[PlainHttp], judge: Judge) -> None:
+    """No declared endpoint answers plain HTTP with anything but a redirect to HTTPS of the same host."""
+    judge(plain_http, tls.plain_http_refused)
+
+
+@pytest.mark.check(
+    "endpoint-certificates-valid",
+    severity="high",
+    official=["CC6.6", "CC6.7"],
+    hipaa=["164.312(e)(2)(ii)"],
+    gdpr=["32(1)(a)"],
+    kind="probe",
+    remedy="Renew the certificate, for the names that are served, from an issuer that clients trust",
+)
+def test_certificates_of_endpoints_are_valid(
+    endpoint_certificates: Population[Certificates], judge: Judge, system: System, as_of: datetime
+) -> None:
+    """Every declared endpoint presents certificates that clients trust, for its name, for long enough to come."""
+    judge(endpoint_certificates, tls.certificates_valid(system.thresholds.certificate_expiry_days, as_of))
+
+
+@pytest.mark.check(
+    "load-balancers-use-tls",
+    severity="high",
+    official=["CC6.6", "CC6.7"],
+    hipaa=["164.312(e)(2)(ii)"],
+    gdpr=["32(1)(a)"],
+    kind="configuration",
+    remedy="Give the listener a policy from TLS 1.2 on (ELBSecurityPolicy-TLS13-1-2-2021-06), or redirect it to HTTPS",
+)
+def test_load_balancers_use_tls(listeners: Population[UsedListener], judge: Judge) -> None:
+    """No listener of a load balancer allows TLS before 1.2 or answers plain HTTP."""
+    judge(listeners, cloud_transit.listener_uses_tls)
+
+
+@pytest.mark.check(
+    "cloud-certificates-renew",
+    severity="medium",
+    official=["CC6.6", "CC6.7"],
+    hipaa=["164.312(e)(2)(ii)"],
+    gdpr=["32(1)(a)"],
+    kind="configuration",
+    remedy="Let the service issue and renew it, complete its validation, or delete what nothing uses",
+)
+def test_cloud_certificates_renew(
+    cloud_certificates: Population[CloudCertificate], judge: Judge, system: System, as_of: datetime
+) -> None:
+    """Certificates of the account are valid for long enough to come, and those in use renew by themselves."""
+    judge(cloud_certificates, cloud_transit.certificate_renews(system.thresholds.certificate_expiry_days, as_of))
 
 
 @pytest.mark.check(

@@ -16,7 +16,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "detect",
         help="look for attacks in log files",
         description="Reads log files (Kubernetes audit, CloudTrail, VPC flow, container, node OS, auditd, Falco, Tetragon, "
-        "GuardDuty; plain, gzip or zstd; the format is recognised by content) and runs Sigma rules over them.",
+        "GuardDuty, Hubble; plain, gzip or zstd; the format is recognised by content) and runs Sigma rules over them.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

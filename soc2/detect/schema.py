@@ -1,8 +1,8 @@
 """The fields of each kind of log: under which names Sigma rules know them, of which type, and what they mean for joins.
 
 Field names are the log's own: those of ``audit.k8s.io/v1`` Event, of CloudTrail records (version 1.11), of VPC flow log
-fields (version 2 to 5), of auditd records, of Falco's JSON output, of Tetragon's events and of GuardDuty findings. Only
-container and node logs have names of ours, because each collector names them otherwise.
+fields (version 2 to 5), of auditd records, of Falco's JSON output, of Tetragon's events, of GuardDuty findings and of
+flows as Hubble exports them. Only container and node logs have names of ours, because each collector names them otherwise.
 """
 
 from __future__ import annotations
@@ -403,6 +403,53 @@ _GUARDDUTY = LogSchema(
     },
 )
 
+_TCP_FLAGS = "STRUCT(SYN BOOLEAN, ACK BOOLEAN, FIN BOOLEAN, RST BOOLEAN)"
+_PORTS = "source_port INTEGER, destination_port INTEGER"
+_ICMP = "STRUCT(type INTEGER, code INTEGER)"
+_HUBBLE_END = (
+    "STRUCT(identity BIGINT, cluster_name VARCHAR, namespace VARCHAR, labels VARCHAR[], pod_name VARCHAR, "
+    'workloads STRUCT("name" VARCHAR, kind VARCHAR)[])'
+)
+_VERDICTS = "WHEN 'FORWARDED' THEN 'success' WHEN 'REDIRECTED' THEN 'success' WHEN 'AUDIT' THEN 'success'"
+
+_HUBBLE = LogSchema(
+    kind=LogKind.HUBBLE,
+    columns={
+        **_text("time", "node_name"),
+        "flow": "STRUCT(time VARCHAR, uuid VARCHAR, verdict VARCHAR, drop_reason_desc VARCHAR, "
+        "IP STRUCT(source VARCHAR, destination VARCHAR), "
+        f"l4 STRUCT(TCP STRUCT({_PORTS}, flags {_TCP_FLAGS}), UDP STRUCT({_PORTS}), SCTP STRUCT({_PORTS}), "
+        f"ICMPv4 {_ICMP}, ICMPv6 {_ICMP}), "
+        f"source {_HUBBLE_END}, destination {_HUBBLE_END}, Type VARCHAR, node_name VARCHAR, "
+        "source_names VARCHAR[], destination_names VARCHAR[], is_reply BOOLEAN, traffic_direction VARCHAR, "
+        "trace_observation_point VARCHAR, Summary VARCHAR, l7 JSON)",
+        "lost_events": "STRUCT(source VARCHAR, num_events_lost BIGINT)",
+    },
+    required="node_name",
+    logsources={
+        LogSource(product="hubble"): None,
+        LogSource(product="cilium", service="hubble"): None,
+        LogSource(product="kubernetes", service="hubble"): None,
+    },
+    identity="flow.uuid",
+    normal={
+        "event_time": "timezone('UTC', try_cast(coalesce(flow.time, \"time\") AS TIMESTAMPTZ))",
+        "class_name": "'Network Activity'",
+        "actor": "nullif(concat_ws('/', flow.source.namespace, flow.source.pod_name), '')",
+        "source_address": "flow.IP.source",
+        "action": "flow.verdict",
+        "object": "concat_ws(':', coalesce(nullif(concat_ws('/', flow.destination.namespace, flow.destination.pod_name), ''), "
+        "flow.IP.destination), coalesce(flow.l4.TCP.destination_port, flow.l4.UDP.destination_port, "
+        "flow.l4.SCTP.destination_port))",
+        "outcome": f"CASE flow.verdict {_VERDICTS} WHEN 'DROPPED' THEN 'denied' WHEN 'ERROR' THEN 'failure' END",
+        "k8s.namespace.name": "nullif(flow.source.namespace, '')",
+        "k8s.pod.name": "nullif(flow.source.pod_name, '')",
+        # In a mesh of clusters the name of the cluster stands before that of the node.
+        "k8s.node.name": "split_part(node_name, '/', -1)",
+    },
+)
+
 SCHEMAS: dict[LogKind, LogSchema] = {
-    schema.kind: schema for schema in (_AUDIT, _CLOUDTRAIL, _FLOW, _CONTAINER, _NODE, _AUDITD, _FALCO, _TETRAGON, _GUARDDUTY)
+    schema.kind: schema
+    for schema in (_AUDIT, _CLOUDTRAIL, _FLOW, _CONTAINER, _NODE, _AUDITD, _FALCO, _TETRAGON, _GUARDDUTY, _HUBBLE)
 }

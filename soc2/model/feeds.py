@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Literal
 
 import msgspec
@@ -55,6 +56,23 @@ class Duty(FeedRow, frozen=True, forbid_unknown_fields=True):
     """A duty that an identity or a person has."""
 
     duty: str
+
+
+class AddressRow(Row, frozen=True, forbid_unknown_fields=True):
+    """An address, or a network in CIDR notation, of IPv4 or IPv6, that nobody should talk to, why, and who says so."""
+
+    address: str
+    reason: str = ""
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError when it is no address."""
+        _ = self.network
+
+    @property
+    def network(self) -> IPv4Network | IPv6Network:
+        """Return the network (of a single address, if it is one); bits beyond the prefix are cut off."""
+        return ip_network(self.address.strip(), strict=False)
 
 
 class Moment:

@@ -22,6 +22,8 @@ class LogKind(StrEnum):
     FALCO = "falco"
     TETRAGON = "tetragon"
     GUARDDUTY = "guardduty"
+    HUBBLE = "hubble"
+    """Flows that Cilium saw on a node, as Hubble exports them."""
 
 
 @dataclass(frozen=True, kw_only=True)

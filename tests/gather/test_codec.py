@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from soc2.gather.codec import Codec, canonical
 from soc2.gather.redaction import Redactor
+from soc2.model.kubernetes.istio import PeerAuthentication
 from soc2.model.kubernetes.pods import Pod
 from tests.rules.pod_strategies import PODS
 
@@ -46,3 +47,9 @@ def test_formats_of_credentials_are_recognised() -> None:
     assert redactor.fingerprint(key).features.detectors == ("AWS Access Key",)
     assert redactor.fingerprint("postgres://app:" + "hunter2hunter2" + "@db/app").features.detectors
     assert redactor.fingerprint("info").features.detectors == ()
+
+
+def test_objects_with_numbers_for_keys_can_be_kept() -> None:
+    body = {"metadata": {"name": "api", "namespace": "shop"}, "spec": {"portLevelMtls": {"8080": {"mode": "DISABLE"}}}}
+    decoded = Codec().decode(msgspec.json.encode(body), PeerAuthentication)
+    assert b'"portLevelMtls":{"8080":{"mode":"DISABLE"}}' in canonical(decoded)

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
 
 from soc2.catalog import Check, all_checks
+from soc2.evidence import EvidenceStore
+from soc2.gather.codec import Codec, canonical
+from soc2.gather.kubernetes import sources
+from soc2.gather.kubernetes.lists import KubeList
+from soc2.gather.manifests.documents import read_all
+from soc2.gather.manifests.gatherer import ManifestGatherer
 from soc2.judge import Verdict
 from soc2.model.outcome import Outcome
+from soc2.system import About, System
 from tests.case import Case, run_check
 
 (CHECK,) = [check for check in all_checks() if check.id == "mesh-mtls-strict"]
@@ -86,6 +95,31 @@ def test_pods_are_told_once_for_their_workload() -> None:
     assert deviations(judged(only, sources)) == [
         "StatefulSet/shop/db: not in the mesh: it has no container istio-proxy, and its namespace is not ambient"
     ]
+
+
+def test_what_was_read_is_kept_as_evidence(tmp_path: Path) -> None:
+    """From files to the records and, as on replay of evidence, back from what is kept of them."""
+    text = """
+        {apiVersion: security.istio.io/v1, kind: PeerAuthentication, metadata: {name: p}, spec: {selector: {matchLabels:
+        {a: b}}, portLevelMtls: {8080: {mode: DISABLE}, 80: null}}}
+        ---
+        {apiVersion: security.istio.io/v1beta1, kind: AuthorizationPolicy, metadata: {name: p}, spec: {rules: [{from:
+        [{source: {principals: [x], notNamespaces: null}}], to: [{operation: {ports: ["80"]}}], when: [{key: k}]}]}}
+        ---
+        {apiVersion: policy.linkerd.io/v1beta1, kind: Server, metadata: {name: s}, spec: {podSelector: {}, port: http}}
+        ---
+        {apiVersion: policy.linkerd.io/v1alpha1, kind: NetworkAuthentication, metadata: {name: n}, spec: {networks:
+        [{cidr: 10.0.0.0/8, except: [10.1.0.0/16]}]}}
+    """
+    gatherer = ManifestGatherer(
+        System(system=About(name="t", owner="t")), EvidenceStore(tmp_path), *read_all(None, dedent(text).encode())
+    )
+    assert (gatherer.broken, gatherer.passed_over, gatherer.objects) == ([], {}, 4)
+    lists: tuple[KubeList[Any], ...] = sources.MESH_SOURCES
+    for source in lists:
+        items = gatherer.get(source).items
+        kept = b'{"items":' + canonical(items) + b"}"
+        assert source.decode(Codec(), kept) == items
 
 
 def test_native_sidecars_count() -> None:

@@ -5,7 +5,7 @@ Source: the AWS Service Authorization Reference and, for ``ListFindingsV2``, its
 
 from __future__ import annotations
 
-_SERVICES = {"accessanalyzer": "access-analyzer"}
+_SERVICES = {"accessanalyzer": "access-analyzer", "elbv2": "elasticloadbalancing"}
 _PERMISSIONS = {
     "s3:ListBuckets": "s3:ListAllMyBuckets",
     "s3:ListObjectsV2": "s3:ListBucket",

@@ -7,7 +7,7 @@ from typing import Any
 from soc2.gather.aws.calls import AwsDetail, AwsList
 from soc2.gather.aws.credential_report import CredentialReport
 from soc2.gather.aws.service_control import ServiceControl
-from soc2.model.aws import compute, iam, monitoring, storage
+from soc2.model.aws import compute, iam, monitoring, storage, transit
 
 ACCOUNT_SUMMARY = AwsList("account summary", "iam", "get_account_summary", "", iam.AccountSummary, regional=False)
 AUTHORIZATION_DETAILS = AwsList(
@@ -260,4 +260,46 @@ FINDINGS = AwsDetail(
     FINDING_IDS,
     lambda page: page.parent_key,
     lambda page: {"DetectorId": page.parent_key, "FindingIds": list(page.finding_ids)} if page.finding_ids else None,
+)
+
+LOAD_BALANCERS = AwsList("load balancers", "elbv2", "describe_load_balancers", "LoadBalancers", transit.LoadBalancer)
+LISTENERS = AwsDetail(
+    "listeners",
+    "elbv2",
+    "describe_listeners",
+    "Listeners",
+    transit.Listener,
+    LOAD_BALANCERS,
+    lambda balancer: balancer.load_balancer_arn,
+    lambda balancer: {"LoadBalancerArn": balancer.load_balancer_arn},
+)
+LISTENER_RULES = AwsDetail(
+    "rules of HTTP listeners",
+    "elbv2",
+    "describe_rules",
+    "Rules",
+    transit.ListenerRule,
+    LISTENERS,
+    lambda listener: listener.listener_arn,
+    lambda listener: {"ListenerArn": listener.listener_arn} if listener.protocol == "HTTP" else None,
+)
+SSL_POLICIES = AwsList("ssl policies", "elbv2", "describe_ssl_policies", "SslPolicies", transit.SslPolicy)
+CERTIFICATE_NAMES = AwsList(
+    "certificate names",
+    "acm",
+    "list_certificates",
+    "CertificateSummaryList",
+    transit.CertificateName,
+    # Without these, the service lists RSA keys of 1024 and 2048 bits only.
+    parameters={"Includes": {"keyTypes": list(transit.KEY_TYPES)}},
+)
+CERTIFICATES = AwsDetail(
+    "certificates",
+    "acm",
+    "describe_certificate",
+    "Certificate",
+    transit.CloudCertificate,
+    CERTIFICATE_NAMES,
+    lambda name: name.certificate_arn,
+    lambda name: {"CertificateArn": name.certificate_arn},
 )

@@ -10,7 +10,7 @@ import msgspec
 
 from soc2.gather.logs import auditd, container, findings, flow, journal, laurel, syslog, table, trail
 from soc2.gather.logs.envelopes import unwrap
-from soc2.gather.logs.records import AS_LOGGED, Record, Unreadable, as_logged, decode, kind_of
+from soc2.gather.logs.records import AS_LOGGED, Record, Unreadable, as_logged, decode, kind_of, of_hubble
 from soc2.gather.logs.times import day_of, utc
 from soc2.gather.logs.where import Where
 from soc2.model.logs import LogKind
@@ -132,9 +132,13 @@ class Recogniser:
             self._last = kind
             if kind is LogKind.TETRAGON and not isinstance(value.get("node_name"), str):
                 value, raw = {**value, "node_name": where.get("node", "")}, None
+            if kind is LogKind.HUBBLE and (told := of_hubble(value, where.get("node", ""))) and told != value:
+                value, raw = told, None
             if raw is not None and "\n" not in raw and as_logged(encoded := raw.strip().encode("utf-8", "replace"), kind):
                 return [Record(kind, encoded, identity)]
             return [Record(kind, value, identity)]
+        if flow_of_hubble := of_hubble(value, where.get("node", "")):
+            return [Record(LogKind.HUBBLE, flow_of_hubble, identity)]
         if trail.is_row(value):
             return [Record(LogKind.CLOUDTRAIL, trail.row(value), identity)]
         if findings.is_finding(value):

@@ -41,7 +41,17 @@ class _Tetragon(msgspec.Struct):
     time: str
 
 
-AS_LOGGED = (LogKind.KUBERNETES_AUDIT, LogKind.CLOUDTRAIL, LogKind.FALCO, LogKind.TETRAGON)
+class _HubbleFlow(msgspec.Struct):
+    verdict: str
+
+
+class _Hubble(msgspec.Struct):
+    node_name: str
+    time: str
+    flow: _HubbleFlow | None = None
+
+
+AS_LOGGED = (LogKind.KUBERNETES_AUDIT, LogKind.CLOUDTRAIL, LogKind.FALCO, LogKind.TETRAGON, LogKind.HUBBLE)
 """Kinds whose records are kept as they were logged: the log's own fields are the columns."""
 
 _FORMS: dict[LogKind, msgspec.json.Decoder[Any]] = {
@@ -49,11 +59,16 @@ _FORMS: dict[LogKind, msgspec.json.Decoder[Any]] = {
     LogKind.CLOUDTRAIL: msgspec.json.Decoder(_Trail),
     LogKind.FALCO: msgspec.json.Decoder(_Falco),
     LogKind.TETRAGON: msgspec.json.Decoder(_Tetragon),
+    LogKind.HUBBLE: msgspec.json.Decoder(_Hubble),
 }
 _TETRAGON_EVENTS = frozenset(
     f"process_{name}" for name in ("exec", "exit", "kprobe", "tracepoint", "uprobe", "loader", "lsm", "throttle")
 )
 _TETRAGON_MARKS = tuple(f'"{name}":'.encode() for name in _TETRAGON_EVENTS)
+# What a line of Hubble tells of: a flow, or how many of them were lost.
+_HUBBLE_EVENTS = ("flow", "lost_events")
+_HUBBLE_MARKS = tuple(f'"{name}":'.encode() for name in _HUBBLE_EVENTS)
+_MARKS = {LogKind.TETRAGON: _TETRAGON_MARKS, LogKind.HUBBLE: _HUBBLE_MARKS}
 Unreadable = (msgspec.MsgspecError, ValueError, RecursionError)
 
 
@@ -61,7 +76,7 @@ def as_logged(line: bytes, kind: LogKind) -> bool:
     """Whether the line is, as it stands, a record of a kind that is kept as it was logged."""
     if line[:1] != b"{" or line[-1:] != b"}":
         return False
-    if kind is LogKind.TETRAGON and not any(mark in line for mark in _TETRAGON_MARKS):
+    if kind in _MARKS and not any(mark in line for mark in _MARKS[kind]):
         return False
     try:
         _FORMS[kind].decode(line)
@@ -81,7 +96,27 @@ def kind_of(fields: dict[str, Any]) -> LogKind | None:
         return LogKind.FALCO
     if not _TETRAGON_EVENTS.isdisjoint(fields) and any(isinstance(fields.get(name), dict) for name in _TETRAGON_EVENTS):
         return LogKind.TETRAGON
+    if _is_flow(fields.get("flow")) or ("lost_events" in fields and "node_name" in fields):
+        return LogKind.HUBBLE
     return None
+
+
+def of_hubble(fields: dict[str, Any], node: str) -> dict[str, Any] | None:
+    """Return a flow of Hubble with the node and the time beside it, as an export has them, be it alone (as older versions
+    of ``hubble observe`` print it) or as a field mask left it; None when it is none."""
+    flow = fields if _is_flow(fields) else fields.get("flow", {})
+    if not isinstance(flow, dict) or not (flow or "lost_events" in fields):
+        return None
+    told = fields if flow is not fields else {"flow": flow}
+    beside = {"node_name": flow.get("node_name") or node, "time": flow.get("time") or ""}
+    return {**told, **{name: value for name, value in beside.items() if not isinstance(told.get(name), str)}}
+
+
+def _is_flow(fields: Any) -> bool:
+    return isinstance(fields, dict) and isinstance(fields.get("verdict"), str) and not _FLOW_FIELDS.isdisjoint(fields)
+
+
+_FLOW_FIELDS = frozenset({"IP", "l4", "traffic_direction", "Type", "event_type"})
 
 
 def decode(text: bytes | str) -> Any:

@@ -30,6 +30,7 @@ class Instance(PascalRecord, frozen=True):
     iam_instance_profile: ProfileReference | None = None
     metadata_options: MetadataOptions = MetadataOptions()
     public_ip_address: str | None = None
+    private_ip_address: str | None = None
     state: InstanceState = InstanceState()
     tags: tuple[Tag, ...] = ()
 
@@ -56,12 +57,24 @@ class Ipv6Range(msgspec.Struct, frozen=True):
     cidr: str = field(default="", name="CidrIpv6")
 
 
+class GroupReference(msgspec.Struct, frozen=True, rename="pascal"):
+    """A security group that an interface wears, or whose wearers a rule is about."""
+
+    group_id: str = ""
+
+
+class PrefixListReference(msgspec.Struct, frozen=True, rename="pascal"):
+    prefix_list_id: str = ""
+
+
 class IpPermission(msgspec.Struct, frozen=True, rename="pascal"):
     ip_protocol: str = "-1"
     from_port: int | None = None
     to_port: int | None = None
     ip_ranges: tuple[IpRange, ...] = ()
     ipv6_ranges: tuple[Ipv6Range, ...] = ()
+    user_id_group_pairs: tuple[GroupReference, ...] = ()
+    prefix_list_ids: tuple[PrefixListReference, ...] = ()
 
 
 class SecurityGroup(PascalRecord, frozen=True):
@@ -76,13 +89,52 @@ class SecurityGroup(PascalRecord, frozen=True):
         return aws_resource("AWS::EC2::SecurityGroup", self.group_name)
 
 
-class GroupReference(msgspec.Struct, frozen=True, rename="pascal"):
-    group_id: str = ""
+class Association(msgspec.Struct, frozen=True, rename="pascal"):
+    public_ip: str = ""
+
+
+class PrivateAddress(msgspec.Struct, frozen=True, rename="pascal"):
+    private_ip_address: str = ""
+    association: Association | None = None
+
+
+class Ipv6Address(msgspec.Struct, frozen=True):
+    address: str = field(default="", name="Ipv6Address")
+
+
+class Attachment(msgspec.Struct, frozen=True, rename="pascal"):
+    instance_id: str = ""
 
 
 class NetworkInterface(PascalRecord, frozen=True):
+    """``status`` is ``in-use`` when it is attached; ``attachment`` names an instance only where it is one's."""
+
     network_interface_id: str = ""
+    vpc_id: str = ""
+    subnet_id: str = ""
+    status: str = ""
+    description: str = ""
+    interface_type: str = ""
     groups: tuple[GroupReference, ...] = ()
+    private_ip_address: str = ""
+    private_ip_addresses: tuple[PrivateAddress, ...] = ()
+    ipv6_addresses: tuple[Ipv6Address, ...] = ()
+    association: Association | None = None
+    attachment: Attachment | None = None
+    tags: tuple[Tag, ...] = field(default=(), name="TagSet")
+
+    @property
+    def resource(self) -> Resource:
+        return aws_resource("AWS::EC2::NetworkInterface", self.network_interface_id)
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Return every address of it, private and public."""
+        private = (self.private_ip_address, *(each.private_ip_address for each in self.private_ip_addresses))
+        associations = (self.association, *(each.association for each in self.private_ip_addresses))
+        public = (each.public_ip for each in associations if each)
+        six = (each.address for each in self.ipv6_addresses)
+        return tuple(dict.fromkeys(filter(None, (*private, *public, *six))))
 
 
 class Vpc(PascalRecord, frozen=True):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from msgspec import field
+from msgspec import Meta, field
 
 from soc2.model.kubernetes.meta import KubeObject, Record
 
 Matchers = dict[str, tuple[str, ...] | None]
 """Fields of a source or an operation with their values, as they stand there: a field that we do not know must be seen."""
+
+PortText = Annotated[str, Meta(pattern=r"^\d{1,5}$")]
+"""A port as the key of an object. It stays text, as JSON has it, so that evidence can be written with sorted keys."""
 
 
 class WorkloadSelector(Record, frozen=True):
@@ -31,7 +34,7 @@ class PeerAuthenticationSpec(Record, frozen=True):
 
     selector: WorkloadSelector | None = None
     mtls: MutualTls | None = None
-    port_level_mtls: dict[int, MutualTls | None] | None = None
+    port_level_mtls: dict[PortText, MutualTls | None] | None = None
 
 
 class PeerAuthentication(KubeObject, frozen=True):

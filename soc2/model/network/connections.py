@@ -11,7 +11,7 @@ from soc2.model.network.addresses import PRIVATE, AddressSet
 from soc2.model.network.declared import Piece, undeclared_addresses, undeclared_sources
 from soc2.model.network.endpoints import Block, Peer
 from soc2.model.network.paths import Paths
-from soc2.model.network.places import INTERNET, METADATA_ADDRESSES, network_words, networks_in
+from soc2.model.network.zones import INTERNET, METADATA_ADDRESSES, network_words, networks_in
 from soc2.model.network.ports import PortRange, PortSet
 from soc2.model.network.tiers import Table, both
 from soc2.model.network.ways import Edges, names, ways

@@ -11,7 +11,7 @@ from soc2.model.network.declared import Line
 from soc2.model.network.endpoints import Block, Endpoint, Peer
 from soc2.model.network.parties import Kind, Party
 from soc2.model.network.paths import Paths
-from soc2.model.network.places import networks_in
+from soc2.model.network.zones import networks_in
 from soc2.model.network.ports import EVERY_PORT, NO_PORT, PortRange, PortSet
 from soc2.model.network.tiers import both, either
 from soc2.model.network.ways import words_of

@@ -9,7 +9,7 @@ from soc2.model.matrix import Cell, CellState, Matrix
 from soc2.model.network.addresses import NO_ADDRESS, PRIVATE, AddressSet
 from soc2.model.network.declared import Line, Piece, undeclared_addresses
 from soc2.model.network.paths import Paths
-from soc2.model.network.places import INTERNET, METADATA_ADDRESSES
+from soc2.model.network.zones import INTERNET, METADATA_ADDRESSES
 from soc2.model.network.ports import NO_PORT, PortRange, PortSet
 from soc2.model.network.tiers import both, either, without
 from soc2.model.network.workloads import Workload

@@ -1,47 +1,55 @@
-"""Where addresses lie that are no pod's: in the internet, in networks of the owner, at the metadata service."""
+"""Where something listens: a host, by name or address, and a port."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from ipaddress import ip_network
+import re
+from ipaddress import ip_address
+from typing import NamedTuple
 
-from soc2.model.network.addresses import EVERY_ADDRESS, PRIVATE, AddressSet
-from soc2.model.network.endpoints import Block, Network
-from soc2.model.network.parties import METADATA
-
-EVERYWHERE = tuple(Block(ip_network(text)) for text in ("0.0.0.0/0", "::/0"))
-"""All addresses, one family each."""
-METADATA_ADDRESSES = AddressSet.of(*METADATA)
-_UNROUTED = AddressSet.of(
-    *map(ip_network, ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3", "::/127", "fe80::/10", "ff00::/8"))
-)
-"""This host, links, groups and what is reserved (RFC 6890): no router takes it anywhere."""
-INTERNET = EVERY_ADDRESS & ~PRIVATE & ~_UNROUTED
-_SHOWN = 4
-_FAMILIES = {4: AddressSet.of(ip_network("0.0.0.0/0")), 6: AddressSet.of(ip_network("::/0"))}
+# Names of DNS, with the underscore that some of them have (RFC 1035, RFC 2181).
+_NAME = re.compile(r"(?=.{1,253}\Z)(?!-)[a-z0-9_-]{1,63}(\.(?!-)[a-z0-9_-]{1,63})*\Z")
 
 
-def network_words(addresses: AddressSet, within: AddressSet, name: str) -> str:
-    """Return addresses as reports show them: ``the internet``, ``the internet (IPv4)`` or some networks of it."""
-    whole = [version for version, family in _FAMILIES.items() if not within & family & ~addresses]
-    if len(whole) == len(_FAMILIES):
-        return name
-    rest = addresses & ~_FAMILIES[whole[0]] if whole else addresses
-    listed = shown(list(map(str, rest.networks())), _SHOWN)
-    if not whole:
-        return f"{listed} of {name}"
-    return f"{name} (IPv{whole[0]})" + (f" and {listed} of it" if rest else "")
+class Place(NamedTuple):
+    """A host, without brackets where it is an address of IPv6, and a port from 1 to 65535."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @classmethod
+    def parse(cls, text: str) -> Place:
+        """Read ``host:port`` or ``[address]:port``. Raises ValueError that says what is wrong."""
+        host, colon, port = text.rpartition(":")
+        if not colon or not port.isascii() or not port.isdigit() or not 1 <= int(port[:6]) <= 65535:
+            raise ValueError(f"{text!r} is not of the form host:port, with a port from 1 to 65535")
+        if ":" in host and not (host.startswith("[") and host.endswith("]")):
+            raise ValueError(f"{text!r}: an address of IPv6 stands in brackets before the port")
+        return cls(ascii_host(host.removeprefix("[").removesuffix("]")), int(port))
 
 
-def shown(names: list[str], most: int) -> str:
-    """Return the first of some names, and how many more there are."""
-    more = f" and {len(names) - most:,} more" * (len(names) > most)
-    return ", ".join(names[:most]) + more
+def ascii_host(text: str) -> str:
+    """Return a name in lower case, as DNS has it (IDNA, without the dot at the end), or an address as it is written
+    shortest. Raises ValueError that says what is wrong."""
+    try:
+        return str(ip_address(text.removeprefix("[").removesuffix("]")))
+    except ValueError:
+        pass
+    try:
+        name = text.removesuffix(".").encode("idna").decode("ascii").lower()
+    except UnicodeError:
+        name = ""
+    if not _NAME.match(name):
+        raise ValueError(f"{text!r} is neither a name of DNS nor an address")
+    return name
 
 
-def networks_in(addresses: AddressSet, most: int) -> Iterable[Network]:
-    """Yield the first networks of a set."""
-    for number, network in enumerate(addresses.networks()):
-        if number == most:
-            return
-        yield network
+def is_address(host: str) -> bool:
+    """Tell whether a host is an address of IPv4 or IPv6."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -5,6 +5,7 @@ token) may let it through, a DENY that does may not stop it, and what an externa
 in the mesh is taken to connect as itself. Only policies at the target decide: what a Sidecar leaves out of the source's
 configuration (``REGISTRY_ONLY``) can be gone around from within the pod, so that it removes no path, and the reason tells
 of it. Policies with ``targetRefs`` belong to gateways and waypoints; they are not evaluated, which leaves more open.
+EnvoyFilters, which may change anything, are not read.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ from soc2.model.kubernetes.meta import KubeObject
 from soc2.model.network.endpoints import Endpoint, Peer
 from soc2.model.network.layers import Reason
 from soc2.model.network.mesh import istio_members, istio_rules
-from soc2.model.network.mesh.callers import EVERY_TCP, NOT_CARRIED, Caller, Remembered, caller, lies_in
+from soc2.model.network.mesh.callers import EVERY_TCP, NOT_CARRIED, Caller, Remembered, caller, lies_in, ports_of
 from soc2.model.network.mesh.istio_authorization import LAYER, IstioAuthorization
 from soc2.model.network.mesh.istio_members import How
 from soc2.model.network.mesh.mutual import Plain
-from soc2.model.network.ports import EVERY_PORT, NO_PORT, PortRange, PortSet
+from soc2.model.network.ports import EVERY_PORT, NO_PORT, PortSet
 
 T = TypeVar("T", bound=KubeObject)
 
@@ -223,10 +224,10 @@ class IstioLayer:
         if asked := _asked(own.spec.mtls):
             mode, reason = asked, Reason(LAYER, own.resource, f"mtls {asked}")
         of_ports: dict[tuple[str, Reason], PortSet] = {}
-        for number, tls in sorted((own.spec.port_level_mtls or {}).items()):
+        for text, tls in sorted((own.spec.port_level_mtls or {}).items(), key=lambda each: int(each[0])):
             if asked := _asked(tls):
-                key = (asked, Reason(LAYER, own.resource, f"portLevelMtls[{number}] {asked}"))
-                of_ports[key] = PortSet.of([PortRange("TCP", number, number)])
+                key = (asked, Reason(LAYER, own.resource, f"portLevelMtls[{text}] {asked}"))
+                of_ports[key] = ports_of(text)
         rest = EVERY_TCP
         for ports in of_ports.values():
             rest -= ports
@@ -252,7 +253,8 @@ def _by_namespace(items: Iterable[T]) -> dict[str, list[T]]:
 
 
 def _age(item: KubeObject) -> tuple[datetime, str, str]:
-    return (item.metadata.creation_timestamp or _LATEST, item.name, item.namespace)
+    created = item.metadata.creation_timestamp or _LATEST
+    return (created.replace(tzinfo=created.tzinfo or UTC), item.name, item.namespace)
 
 
 def _oldest(items: Iterable[PeerAuthentication]) -> PeerAuthentication | None:

@@ -11,6 +11,7 @@ from soc2.model.network.ports import NO_PORT, PortSet
 
 PROXY = "istio-proxy"
 _INJECT = "sidecar.istio.io/inject"
+_YES = ("true", "yes", "y", "on")
 _REVISION = "istio.io/rev"
 _DATAPLANE = "istio.io/dataplane-mode"
 _REDIRECTED = "ambient.istio.io/redirection"
@@ -48,7 +49,7 @@ def how(endpoint: Endpoint, namespace: Mapping[str, str]) -> How:
 
 def _injected(endpoint: Endpoint, namespace: Mapping[str, str]) -> bool:
     asked = endpoint.labels.get(_INJECT, endpoint.annotations.get(_INJECT, ""))
-    if asked == "false":
+    if asked.lower() not in ("", *_YES):
         return False
     if "istio-injection" in namespace:
         return namespace["istio-injection"] == "enabled"

@@ -1,0 +1,60 @@
+"""Asks something of every declared endpoint at once; what one of them leaves open does not hide the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from soc2.declared_network import Endpoint
+from soc2.gather.codec import canonical
+from soc2.gather.kubernetes.connection import now
+from soc2.gather.source import Gatherer, Listing
+from soc2.model.population import Problem
+
+T = TypeVar("T")
+
+SECONDS = 10.0
+"""How long an endpoint may take altogether."""
+_AT_ONCE = 16
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Asked(Generic[T]):
+    """What an endpoint showed, and what it left open."""
+
+    record: T | None
+    problems: tuple[Problem, ...] = ()
+
+
+def ask_each(gatherer: Gatherer, name: str, query: str, ask: Callable[[Endpoint], Asked[T]]) -> Listing[T]:
+    """Ask every declared endpoint and keep what they showed as evidence."""
+    started = now()
+    endpoints = gatherer.system.network.endpoints
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix=name) as pool:
+        asked = list(pool.map(ask, endpoints))
+    found = tuple(each.record for each in asked if each.record is not None)
+    status = gatherer.evidence.answered(
+        name,
+        query,
+        identity="the caller",
+        started=started,
+        pages=len(endpoints),
+        items=len(found),
+        sha256=gatherer.evidence.keep(canonical(found)),
+        problem=_together(problem for each in asked for problem in each.problems),
+        parameters={"endpoints": [endpoint.name for endpoint in endpoints]},
+    )
+    return Listing(found, (status,))
+
+
+def _together(problems: Iterable[Problem]) -> Problem | None:
+    several = list(dict.fromkeys(problems))
+    if not several:
+        return None
+    first = several[0]
+    rest = [problem.detail if problem.cause is first.cause else str(problem) for problem in several[1:_SHOWN]]
+    more = [f"and {len(several) - _SHOWN} more"] * (len(several) > _SHOWN)
+    return Problem(first.cause, "; ".join((first.detail, *rest, *more)))

@@ -1,0 +1,93 @@
+"""Offers every declared endpoint each version of TLS by itself, and then only cipher suites that protect nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from soc2.declared_network import Endpoint
+from soc2.gather.source import Gatherer, Listing
+from soc2.gather.tls.endpoints import SECONDS, Asked, ask_each
+from soc2.gather.tls.hello import WEAK_SUITES, Answer, Kind, MalformedAnswer, client_hello, read_answer
+from soc2.gather.tls.wire import Failed, Reach, Unreachable, Wire
+from soc2.model.population import Cause, Problem
+from soc2.model.tls import Version, Versions
+
+_ORDER = tuple(Version)
+
+
+@dataclass(frozen=True)
+class TlsVersions:
+    """The versions of TLS that declared endpoints accept. ``seconds`` is how long each of them may take altogether."""
+
+    seconds: float = SECONDS
+    name: str = "TLS versions of endpoints"
+
+    def gather(self, gatherer: Gatherer) -> Listing[Versions]:
+        return ask_each(gatherer, self.name, "first messages of TLS 1.3 to SSLv3", self._try)
+
+    def _try(self, endpoint: Endpoint) -> Asked[Versions]:
+        trials = _Trials(endpoint, Reach(endpoint.place, self.seconds))
+        try:
+            # The newest first: most servers take it, so that one that takes long still shows what it is.
+            answers = [answer for version in reversed(_ORDER) if (answer := trials.offer(version))]
+            chosen = {answer.version for answer in answers if answer.version}
+            weak = trials.offer(Version.TLS_1_2, tuple(WEAK_SUITES)) if chosen else None
+        except Unreachable as error:
+            return Asked(None, (error.problem,))
+        if not chosen:
+            return _without_version(endpoint, answers, trials.problems)
+        suites = (WEAK_SUITES[weak.suite],) if weak and weak.kind is Kind.CHOSEN and weak.suite in WEAK_SUITES else ()
+        accepted = tuple(version for version in _ORDER if version in chosen)
+        return Asked(Versions(name=endpoint.name, accepted=accepted, weak_suites=suites), tuple(trials.problems))
+
+
+class _Trials:
+    def __init__(self, endpoint: Endpoint, reach: Reach) -> None:
+        self._endpoint = endpoint
+        self._reach = reach
+        self._reached = False
+        self.problems: list[Problem] = []
+
+    def offer(self, version: Version, suites: Sequence[int] | None = None) -> Answer | None:
+        """Return the answer, or None when it is no evidence, which is then among the problems.
+
+        Raises Unreachable when there never was a connection.
+        """
+        try:
+            with self._reach.connect() as wire:
+                self._reached = True
+                wire.send(client_hello(version, self._endpoint.host, suites))
+                return _understood(first_answer(wire), version)
+        except Failed as error:
+            if isinstance(error, Unreachable) and not self._reached:
+                raise
+            self.problems.append(Problem(error.problem.cause, f"{error.problem.detail} ({version})"))
+        except MalformedAnswer as error:
+            self.problems.append(Problem(Cause.MALFORMED, f"{self._reach.place} answers {version} with {error}"))
+        return None
+
+
+def first_answer(wire: Wire) -> Answer:
+    """Read as much as the first answer takes. Raises Failed and MalformedAnswer."""
+    answer = None
+    while answer is None:
+        ended = not wire.receive()
+        answer = read_answer(bytes(wire.received), ended)
+    return answer
+
+
+def _understood(answer: Answer, offered: Version) -> Answer:
+    # A server may choose an older version than was offered, which is then one that it accepts.
+    if answer.version and _ORDER.index(answer.version) > _ORDER.index(offered):
+        raise MalformedAnswer(f"{answer.version}, which was not offered")
+    return answer
+
+
+def _without_version(endpoint: Endpoint, answers: Sequence[Answer], problems: Sequence[Problem]) -> Asked[Versions]:
+    alerts = sorted({answer.alert for answer in answers if answer.kind is Kind.ALERT})
+    if alerts:
+        why = f"{endpoint.place} refuses every version that is offered ({', '.join(alerts)})"
+        return Asked(None, (Problem(Cause.INCONCLUSIVE, why), *problems))
+    # Silence and answers that cannot be read do not tell that it is no TLS.
+    return Asked(None if problems else Versions(name=endpoint.name, talks_tls=False), tuple(problems))
