@@ -11,11 +11,11 @@ from soc2.model.network.addresses import PRIVATE, AddressSet
 from soc2.model.network.declared import Piece, undeclared_addresses, undeclared_sources
 from soc2.model.network.endpoints import Block, Peer
 from soc2.model.network.paths import Paths
-from soc2.model.network.zones import INTERNET, METADATA_ADDRESSES, network_words, networks_in
 from soc2.model.network.ports import PortRange, PortSet
 from soc2.model.network.tiers import Table, both
 from soc2.model.network.ways import Edges, names, ways
 from soc2.model.network.workloads import Workload
+from soc2.model.network.zones import INTERNET, METADATA_ADDRESSES, network_words, networks_in
 
 _ONE_BY_ONE = 24
 """When more workloads than that get into one, they are told together, with examples of the ways that they have."""
@@ -100,9 +100,7 @@ def _outer(
             continue
         blocks = [Block(network) for network in networks_in(inside, _NETWORKS)]
         pods = [one.endpoints[0] for one in paths.classes_of(inner)]
-        ends: list[tuple[Peer, Peer]] = [
-            (block, pod) if incoming else (pod, block) for block, pod in product(blocks, pods)
-        ]
+        ends: list[tuple[Peer, Peer]] = [(block, pod) if incoming else (pod, block) for block, pod in product(blocks, pods)]
         yield OpenPath(network_words(inside, zone, name), ports, ways(paths.reach, edges, ends, ports))
 
 

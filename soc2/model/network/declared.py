@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from soc2.model.network.addresses import NO_ADDRESS, AddressSet
 from soc2.model.network.parties import DeclaredConnection, Kind, Party
-from soc2.model.network.zones import INTERNET, METADATA_ADDRESSES
 from soc2.model.network.ports import NO_PORT, PortSet
 from soc2.model.network.selection import places_in, set_of
 from soc2.model.network.tiers import Table, both, either, without
 from soc2.model.network.workloads import Workloads
+from soc2.model.network.zones import INTERNET, METADATA_ADDRESSES
 
 Piece = tuple[AddressSet, PortSet]
 """Addresses that are no pod's, and ports that are open to or from them."""

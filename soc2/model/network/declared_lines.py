@@ -9,13 +9,13 @@ from difflib import get_close_matches
 from soc2.model.deviation import Resource
 from soc2.model.network.declared import Line
 from soc2.model.network.endpoints import Block, Endpoint, Peer
-from soc2.model.network.parties import Kind, Party
+from soc2.model.network.parties import Kind
 from soc2.model.network.paths import Paths
-from soc2.model.network.zones import networks_in
 from soc2.model.network.ports import EVERY_PORT, NO_PORT, PortRange, PortSet
 from soc2.model.network.tiers import both, either
 from soc2.model.network.ways import words_of
 from soc2.model.network.workloads import Workload
+from soc2.model.network.zones import networks_in
 
 _NETWORKS = 4
 
@@ -115,9 +115,13 @@ def _name(end: Peer) -> str:
 def _ends(paths: Paths, line: Line) -> Iterator[tuple[Peer, Peer]]:
     targets, sources = paths.workloads.members(line.targets), paths.workloads.members(line.sources)
     if not line.sources:
-        yield from ((Block(network), pod) for pod in _pods(targets) for network in networks_in(line.source_addresses, _NETWORKS))
+        yield from (
+            (Block(network), pod) for pod in _pods(targets) for network in networks_in(line.source_addresses, _NETWORKS)
+        )
     elif not line.targets:
-        yield from ((pod, Block(network)) for pod in _pods(sources) for network in networks_in(line.target_addresses, _NETWORKS))
+        yield from (
+            (pod, Block(network)) for pod in _pods(sources) for network in networks_in(line.target_addresses, _NETWORKS)
+        )
     for source in sources:
         for target in paths.workloads.members(line.targets):
             yield from paths.pairs_of(source, target)

@@ -19,6 +19,7 @@ _FAMILIES = {
     "every IPv4 address": AddressSet.of(ip_network("0.0.0.0/0")),
     "every IPv6 address": AddressSet.of(ip_network("::/0")),
 }
+_EVERYBODY = "everybody"
 _ALL_PODS = "every pod of the cluster"
 _PORTS = {protocol: PortSet.of([PortRange(protocol, 1, 65535)]) for protocol in PROTOCOLS}
 """Nothing listens at port 0."""
@@ -134,7 +135,7 @@ class _Reach:
     def whole(self) -> list[str]:
         """Return what of everything it is all of."""
         if self.everybody:
-            return ["everything"]
+            return [_EVERYBODY]
         found = [name for name, family in _FAMILIES.items() if not family & ~self.addresses]
         return [*([_ALL_PODS] if self.all_pods() else []), *found]
 
@@ -172,8 +173,8 @@ def _opened(policies: Sequence[Policy], direction: Direction, whom: str) -> Iter
         for what in _whole_for(rules, wanted):
             ports_of.setdefault(what, []).append(protocol)
             found.setdefault(what, _named(_needed(rules, what, wanted)))
-    if "everything" in found:
-        found = {"everything": found["everything"]}
+    if _EVERYBODY in found:
+        found = {_EVERYBODY: found[_EVERYBODY]}
     for what, names in found.items():
         ports = "" if len(ports_of[what]) == len(PROTOCOLS) else f" on every {'/'.join(ports_of[what]).lower()} port"
         yield OpenDefault(tuple(names), what + ports, whom)
@@ -206,9 +207,9 @@ def _whole_for(rules: Sequence[Rule], wanted: PortSet) -> list[str]:
 
 def _common(one: list[str], other: list[str]) -> list[str]:
     """Return what is whole for both: who lets everything through, lets all of each kind through."""
-    if one == ["everything"]:
+    if one == [_EVERYBODY]:
         return other
-    return one if other == ["everything"] else [each for each in one if each in other]
+    return one if other == [_EVERYBODY] else [each for each in one if each in other]
 
 
 def _representatives(pieces: Iterable[PortSet], wanted: PortSet) -> list[tuple[str, int]]:

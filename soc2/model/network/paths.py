@@ -11,12 +11,12 @@ from soc2.model.network.classes import EndpointClass
 from soc2.model.network.declared import Declared, Piece, merged
 from soc2.model.network.endpoints import Endpoint
 from soc2.model.network.parties import DeclaredConnection
-from soc2.model.network.zones import EVERYWHERE
 from soc2.model.network.ports import NO_PORT, PortSet
 from soc2.model.network.reachability import Group, Reachability
 from soc2.model.network.selection import places_in
 from soc2.model.network.tiers import Table, add, either
 from soc2.model.network.workloads import Workload, Workloads
+from soc2.model.network.zones import EVERYWHERE
 
 
 class Paths:

@@ -9,10 +9,10 @@ from soc2.model.matrix import Cell, CellState, Matrix
 from soc2.model.network.addresses import NO_ADDRESS, PRIVATE, AddressSet
 from soc2.model.network.declared import Line, Piece, undeclared_addresses
 from soc2.model.network.paths import Paths
-from soc2.model.network.zones import INTERNET, METADATA_ADDRESSES
 from soc2.model.network.ports import NO_PORT, PortRange, PortSet
 from soc2.model.network.tiers import both, either, without
 from soc2.model.network.workloads import Workload
+from soc2.model.network.zones import INTERNET, METADATA_ADDRESSES
 
 MOST = 40
 """Up to so many workloads in scope are shown one by one; then namespaces, and so many of these."""
@@ -48,7 +48,7 @@ def matrix_of(paths: Paths, in_scope: Sequence[Workload], restricted: Iterable[W
     scope, and what is outside. Of more than ``most`` namespaces, those that hold restricted data come first, and the rest
     is one."""
     held = _set(restricted)
-    inside = _units(paths, in_scope, held, most)
+    inside = _units(in_scope, held, most)
     away = [each for each in paths.workloads.all if not _set(in_scope) >> each.number & 1]
     others = _limited(list(_by_namespace(away)), held, most, "other namespaces out of scope")
     rows = (*inside, *others, _PRIVATE_NETWORKS, _INTERNET)
@@ -67,7 +67,7 @@ def matrix_of(paths: Paths, in_scope: Sequence[Workload], restricted: Iterable[W
     )
 
 
-def _units(paths: Paths, in_scope: Sequence[Workload], held: int, most: int) -> list[_Unit]:
+def _units(in_scope: Sequence[Workload], held: int, most: int) -> list[_Unit]:
     if len(in_scope) <= most:
         names = [each.name for each in in_scope]
         # Two kinds may have one name.
@@ -138,7 +138,10 @@ def _rest(ports: PortSet, sources: int, lines: Sequence[Line]) -> PortSet:
     for line in lines:
         after: dict[PortSet, int] = {}
         for each, members in groups.items():
-            for left, those in ((without(each, line.connection.ports), members & line.sources), (each, members & ~line.sources)):
+            for left, those in (
+                (without(each, line.connection.ports), members & line.sources),
+                (each, members & ~line.sources),
+            ):
                 if left and those:
                     after[left] = after.get(left, 0) | those
         groups = after

@@ -7,10 +7,10 @@ from itertools import islice
 
 from soc2.model.network.endpoints import Block, Endpoint, Peer
 from soc2.model.network.layers import Reason
-from soc2.model.network.zones import shown
 from soc2.model.network.policies import Policy
 from soc2.model.network.ports import HIGHEST, PortRange, PortSet
 from soc2.model.network.reachability import Reachability
+from soc2.model.network.zones import shown
 
 _PIECES = 12
 """So many ranges of ports are explained for a connection."""
