@@ -101,7 +101,7 @@ def _outer(
         blocks = [Block(network) for network in networks_in(inside, _NETWORKS)]
         pods = [one.endpoints[0] for one in paths.classes_of(inner)]
         ends: list[tuple[Peer, Peer]] = [(block, pod) if incoming else (pod, block) for block, pod in product(blocks, pods)]
-        yield OpenPath(network_words(inside, zone, name), ports, ways(paths.reach, edges, ends, ports))
+        yield OpenPath(network_words(inside, zone, name), ports, ways(paths.reach, edges, ends, ports, "it"))
 
 
 def _from_workloads(paths: Paths, target: Workload, edges: Edges) -> Iterator[OpenPath]:

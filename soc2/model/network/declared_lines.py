@@ -11,9 +11,9 @@ from soc2.model.network.declared import Line
 from soc2.model.network.endpoints import Block, Endpoint, Peer
 from soc2.model.network.parties import Kind
 from soc2.model.network.paths import Paths
-from soc2.model.network.ports import EVERY_PORT, NO_PORT, PortRange, PortSet
+from soc2.model.network.ports import EVERY_PORT, NO_PORT, PortSet
 from soc2.model.network.tiers import both, either
-from soc2.model.network.ways import words_of
+from soc2.model.network.ways import stopping
 from soc2.model.network.workloads import Workload
 from soc2.model.network.zones import networks_in
 
@@ -93,15 +93,12 @@ def _open(paths: Paths, line: Line) -> PortSet:
 
 def _stopped(paths: Paths, line: Line, closed: PortSet) -> str:
     """Return what stops the first closed port, between two that stand for all."""
-    first: PortRange = closed.ranges[0]
     ends = next(_ends(paths, line), None)
     if ends is None:
         return "no two of them are different pods"
     source, target = ends
-    words = words_of(source, target, paths.reach.reasons(source, target, (first.protocol, first.first)))
-    stopping = [each for each in words if "lets this through" in each or "(Deny" in each] or words
     example = f", for example from {_name(source)} to {_name(target)}" if _many(line) else ""
-    return " and ".join(stopping) + example
+    return stopping(paths.reach, source, target, closed) + example
 
 
 def _many(line: Line) -> bool:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from soc2.model.matrix import Cell, CellState, Matrix
 from soc2.model.network.addresses import NO_ADDRESS, PRIVATE, AddressSet
-from soc2.model.network.declared import Line, Piece, undeclared_addresses
+from soc2.model.network.declared import Line, Piece, undeclared_addresses, undeclared_sources
+from soc2.model.network.endpoints import Block, Peer
 from soc2.model.network.paths import Paths
 from soc2.model.network.ports import NO_PORT, PortRange, PortSet
-from soc2.model.network.tiers import both, either, without
+from soc2.model.network.tiers import Table, both, either
+from soc2.model.network.ways import Edges, stopping, ways
 from soc2.model.network.workloads import Workload
-from soc2.model.network.zones import INTERNET, METADATA_ADDRESSES
+from soc2.model.network.zones import INTERNET, METADATA_ADDRESSES, networks_in
 
 MOST = 40
 """Up to so many workloads in scope are shown one by one; then namespaces, and so many of these."""
+_ENDS = 4
 _PORTS = 6
 """So many ranges of ports are named in a cell."""
 
@@ -29,12 +33,17 @@ class _Unit(NamedTuple):
     own: str = ""
 
 
+Ends = tuple[Workload | AddressSet, Workload | AddressSet]
+
+
 class _Open(NamedTuple):
-    """What is possible, what of it is not declared, and what is declared at all."""
+    """What is possible, what of it is not declared, and what is declared at all; and ends that have some of what is not
+    declared (or else, not possible)."""
 
     possible: PortSet
     undeclared: PortSet
     declared: PortSet
+    example: Ends | None = None
 
 
 _NOTHING = _Open(NO_PORT, NO_PORT, NO_PORT)
@@ -43,21 +52,24 @@ _INTERNET = _Unit("internet", addresses=INTERNET)
 _METADATA = _Unit("metadata", addresses=METADATA_ADDRESSES)
 
 
-def matrix_of(paths: Paths, in_scope: Sequence[Workload], restricted: Iterable[Workload], most: int = MOST) -> Matrix:
+def matrix_of(
+    paths: Paths, in_scope: Sequence[Workload], restricted: Iterable[Workload], edges: Edges, most: int = MOST
+) -> Matrix:
     """Draw who can talk to whom: workloads in scope (by namespace when there are more than ``most``), namespaces out of
-    scope, and what is outside. Of more than ``most`` namespaces, those that hold restricted data come first, and the rest
-    is one."""
-    held = _set(restricted)
+    scope, and what is outside. Of more than ``most`` namespaces, those that hold restricted data are shown, then the first
+    by name, and the rest as one. Connections of which no end is in scope are left out."""
+    examined, held = _set(in_scope), _set(restricted)
     inside = _units(in_scope, held, most)
-    away = [each for each in paths.workloads.all if not _set(in_scope) >> each.number & 1]
+    away = list(paths.workloads.members(paths.workloads.everybody & ~examined))
     others = _limited(list(_by_namespace(away)), held, most, "other namespaces out of scope")
     rows = (*inside, *others, _PRIVATE_NETWORKS, _INTERNET)
-    columns = (*inside, *others, _PRIVATE_NETWORKS, _INTERNET, _METADATA)
+    columns = (*rows, _METADATA)
     cells = tuple(
         cell
         for column, target in enumerate(columns)
         for row, found in enumerate(_into(paths, target, rows))
-        if (cell := _cell(row, column, rows[row], target, found))
+        if (rows[row].workloads | target.workloads) & examined
+        if (cell := _cell(row, column, rows[row].own == target.own != "", found, paths, edges))
     )
     return Matrix(
         tuple(each.name for each in rows),
@@ -99,95 +111,101 @@ def _limited(units: list[_Unit], held: int, most: int, rest: str) -> list[_Unit]
 def _into(paths: Paths, target: _Unit, rows: Sequence[_Unit]) -> list[_Open]:
     """Return what each row has open to a column."""
     found = [_NOTHING] * len(rows)
-    if target.workloads:
-        for one in paths.workloads.members(target.workloads):
-            lines = tuple(paths.declared.into(one.number))
-            table = paths.into(one)
-            outside = paths.from_outside(one)
-            for place, row in enumerate(rows):
-                more = _addresses(outside, lines, row) if row.addresses else _workloads(table, lines, row, one)
-                found[place] = _joined(found[place], more)
-        return found
-    for place, row in enumerate(rows):
-        for source in paths.workloads.members(row.workloads):
-            lines = tuple(paths.declared.out_of(source.number))
+    for one in paths.workloads.members(target.workloads):
+        lines = tuple(paths.declared.into(one.number))
+        declared = [(line.source_addresses, line.connection.ports) for line in lines]
+        table, outside = paths.into(one), paths.from_outside(one)
+        for place, row in enumerate(rows):
+            if row.addresses:
+                some, addresses = _of_pieces(outside, declared, row.addresses)
+                more = some._replace(example=(addresses, one))
+            else:
+                more = _of_workloads(paths, table, lines, row, one)
+            found[place] = _joined(found[place], more)
+    for place, row in enumerate(rows if target.addresses else ()):
+        for one in paths.workloads.members(row.workloads):
+            lines = tuple(paths.declared.out_of(one.number))
             declared = [(line.target_addresses, line.connection.ports) for line in lines]
-            pieces = [(addresses & target.addresses, ports) for addresses, ports in paths.to_outside(source)]
-            found[place] = _joined(found[place], _of_pieces(pieces, declared, target.addresses))
+            some, addresses = _of_pieces(paths.to_outside(one), declared, target.addresses)
+            found[place] = _joined(found[place], some._replace(example=(one, addresses)))
     return found
 
 
-def _workloads(table: dict[PortSet, int], lines: Sequence[Line], row: _Unit, target: Workload) -> _Open:
+def _of_workloads(paths: Paths, table: Table[int], lines: Sequence[Line], row: _Unit, target: Workload) -> _Open:
     wanted = row.workloads & ~(1 << target.number)
-    possible = undeclared = declared = NO_PORT
-    for ports, sources in table.items():
-        left = sources & wanted
-        if not left:
-            continue
-        possible = either(possible, ports)
-        undeclared = either(undeclared, _rest(ports, left, lines))
-    for line in lines:
-        if line.sources & wanted:
-            declared = either(declared, line.connection.ports)
-    return _Open(possible, undeclared, declared)
+    open_to = {ports: left for ports, sources in table.items() if (left := sources & wanted)}
+    about = [line for line in lines if line.sources & wanted]
+    undeclared = undeclared_sources(open_to, about)
+    example = next(iter(undeclared.values()), 0) or next((line.sources & wanted for line in about), 0)
+    source = next(paths.workloads.members(example), None)
+    return _Open(
+        _all(open_to), _all(undeclared), _all(line.connection.ports for line in about), (source, target) if source else None
+    )
 
 
-def _rest(ports: PortSet, sources: int, lines: Sequence[Line]) -> PortSet:
-    """Return the ports that are not declared for at least one of some sources."""
-    groups = {ports: sources}
-    for line in lines:
-        after: dict[PortSet, int] = {}
-        for each, members in groups.items():
-            for left, those in (
-                (without(each, line.connection.ports), members & line.sources),
-                (each, members & ~line.sources),
-            ):
-                if left and those:
-                    after[left] = after.get(left, 0) | those
-        groups = after
+def _of_pieces(outside: Sequence[Piece], declared: Sequence[Piece], zone: AddressSet) -> tuple[_Open, AddressSet]:
+    """Return what is open in a zone, and addresses for an example."""
+    possible = [(inside, ports) for addresses, ports in outside if (inside := addresses & zone)]
+    undeclared = undeclared_addresses(possible, declared)
+    about = [(inside, ports) for addresses, ports in declared if (inside := addresses & zone)]
+    example = next((addresses for addresses, _ in (*undeclared, *about)), NO_ADDRESS)
+    return _Open(_ports(possible), _ports(undeclared), _ports(about)), example
+
+
+def _ports(pieces: Iterable[Piece]) -> PortSet:
+    return _all(ports for _, ports in pieces)
+
+
+def _all(every: Iterable[PortSet]) -> PortSet:
     found = NO_PORT
-    for each in groups:
+    for each in every:
         found = either(found, each)
     return found
 
 
-def _addresses(outside: Sequence[Piece], lines: Sequence[Line], row: _Unit) -> _Open:
-    declared = [(line.source_addresses, line.connection.ports) for line in lines]
-    return _of_pieces([(addresses & row.addresses, ports) for addresses, ports in outside], declared, row.addresses)
-
-
-def _of_pieces(pieces: Sequence[Piece], declared: Sequence[Piece], zone: AddressSet) -> _Open:
-    known = [(addresses, ports) for addresses, ports in pieces if addresses]
-    possible = undeclared = wanted = NO_PORT
-    for _, ports in known:
-        possible = either(possible, ports)
-    for _, ports in undeclared_addresses(known, declared):
-        undeclared = either(undeclared, ports)
-    for addresses, ports in declared:
-        if addresses & zone:
-            wanted = either(wanted, ports)
-    return _Open(possible, undeclared, wanted)
-
-
 def _joined(one: _Open, other: _Open) -> _Open:
-    return _Open(*(either(mine, its) for mine, its in zip(one, other, strict=True)))
+    # The example of one that has more to tell is the better one.
+    first = one if one.undeclared or not other.undeclared else other
+    return _Open(
+        either(one.possible, other.possible),
+        either(one.undeclared, other.undeclared),
+        either(one.declared, other.declared),
+        first.example or one.example or other.example,
+    )
 
 
-def _cell(row: int, column: int, source: _Unit, target: _Unit, found: _Open) -> Cell | None:
+def _cell(row: int, column: int, within: bool, found: _Open, paths: Paths, edges: Edges) -> Cell | None:
+    if found.undeclared and not within:
+        why = _ways(found.example, paths, edges, found.undeclared) if found.example else ""
+        return Cell(row, column, CellState.UNDECLARED, _words(found.undeclared), why)
     if found.possible:
-        within = bool(source.own) and source.own == target.own
-        state = CellState.WITHIN if within and found.undeclared else CellState.DECLARED
-        if found.undeclared and not within:
-            return Cell(row, column, CellState.UNDECLARED, _words(found.undeclared), _beside(found))
-        return Cell(row, column, state, _words(found.possible))
+        return Cell(row, column, CellState.WITHIN if found.undeclared else CellState.DECLARED, _words(found.possible))
     if found.declared:
-        return Cell(row, column, CellState.BLOCKED, _words(found.declared), "declared, and no policy lets it through")
+        why = _stop(found.example, paths, found.declared) if found.example else ""
+        return Cell(row, column, CellState.BLOCKED, _words(found.declared), why)
     return None
 
 
-def _beside(found: _Open) -> str:
-    declared = both(found.possible, found.declared)
-    return f"beside what is declared: {_words(declared)}" if declared else ""
+def _ways(example: Ends, paths: Paths, edges: Edges, ports: PortSet) -> str:
+    ends = list(_ends(example, paths))
+    # All that is open in the cell may be more than what is between these two.
+    open_here = both(_all(paths.reach.allowed(*each) for each in ends), ports)
+    return ways(paths.reach, edges, ends, open_here) if open_here else ""
+
+
+def _stop(example: Ends, paths: Paths, ports: PortSet) -> str:
+    pair = next(_ends(example, paths), None)
+    return stopping(paths.reach, *pair, ports) if pair else ""
+
+
+def _ends(example: Ends, paths: Paths) -> Iterator[tuple[Peer, Peer]]:
+    source, target = example
+    if isinstance(source, Workload) and isinstance(target, Workload):
+        yield from islice(paths.pairs_of(source, target), _ENDS)
+    elif isinstance(source, Workload) and isinstance(target, AddressSet):
+        yield from ((source.endpoints[0], Block(network)) for network in networks_in(target, _ENDS))
+    elif isinstance(source, AddressSet) and isinstance(target, Workload):
+        yield from ((Block(network), target.endpoints[0]) for network in networks_in(source, _ENDS))
 
 
 def _words(ports: PortSet) -> str:
