@@ -1,4 +1,4 @@
-"""Offers every declared endpoint each version of TLS by itself, and then only cipher suites that protect nothing."""
+"""Offers every declared endpoint each version of TLS by itself, and then only broken cipher suites."""
 
 from __future__ import annotations
 

@@ -38,7 +38,8 @@ class Refused(Unreachable):
 
 
 class Reach:
-    """The way to a place, for at most ``seconds`` altogether, and for each connection a share of that."""
+    """The way to a place, for at most ``seconds`` altogether, and for each connection a share of that. Of several addresses
+    of its host, the first that takes a connection is meant, as clients do it."""
 
     def __init__(self, place: Place, seconds: float) -> None:
         self.place = place
@@ -48,6 +49,8 @@ class Reach:
 
     def connect(self) -> Wire:
         """Raises Failed."""
+        if time.monotonic() >= self._end:
+            raise Failed(Cause.TIMED_OUT, f"{self.place} takes too long altogether")
         end = min(self._end, time.monotonic() + self._attempt)
         if not self._addresses:
             self._addresses = _resolve(self.place, end - time.monotonic())
