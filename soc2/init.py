@@ -73,6 +73,7 @@ runtime = []
 # to = "payments/api"
 # ports = ["tcp/8080"]
 # reason = "visitors pay"
+
 {network}
 # [[network.endpoints]]      # what is offered with TLS, and is tried: every host of an Ingress needs one
 # host = "www.example.com"

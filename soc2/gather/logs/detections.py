@@ -108,7 +108,7 @@ class Detections:
         scanned = gatherer.get(SCAN)
         (scan,) = scanned.items
         kinds = frozenset(kind for (rule, criterion), read in scan.reads.items() if self.has(rule, criterion) for kind in read)
-        absent = _absent(gatherer.system)
+        absent = absent_kinds(gatherer.system)
         if kinds and kinds <= absent.keys():
             return Listing((), (), exempt="; ".join(sorted({absent[kind] for kind in kinds})))
         alerts = tuple(alert for alert in scan.alerts if self.has(alert.rule_id, alert.criterion))
@@ -116,7 +116,7 @@ class Detections:
         statuses = logs.statuses
         if not any(source.kind in kinds for source in gatherer.system.logs.sources):
             statuses += (self._status(Problem(Cause.ABSENT, _UNDECLARED.format(", ".join(sorted(kinds - absent.keys()))))),)
-        if not alerts and (silent := [name for log in logs.items for name in _silent(log)]):
+        if not alerts and (silent := [name for log in logs.items for name in silent_streams(log)]):
             statuses += (self._status(Problem(Cause.STALE, f"nothing is found, but silent was {', '.join(silent)}")),)
         return Listing(alerts, (*statuses, *scanned.statuses))
 
@@ -127,7 +127,7 @@ class Detections:
 _UNDECLARED = "declare under [[logs.sources]] where there are logs of one of {}, or under [[logs.absent]] why there are none"
 
 
-def _absent(system: System) -> dict[LogKind, str]:
+def absent_kinds(system: System) -> dict[LogKind, str]:
     """Return why the system has no log of a kind, for those kinds of which it declares none."""
     reasons = {kind: f"out of scope: {system.kubernetes.absent}" for kind in OF_CLUSTERS if system.kubernetes.absent}
     reasons |= {
@@ -138,7 +138,7 @@ def _absent(system: System) -> dict[LogKind, str]:
     return {kind: reason for kind, reason in reasons.items() if kind not in declared}
 
 
-def _silent(log: CollectedLog) -> Iterator[str]:
+def silent_streams(log: CollectedLog) -> Iterator[str]:
     """Yield the streams that were silent, between their first record and their last, for longer than the log may be."""
     if log.gap_limit_minutes is None:
         return

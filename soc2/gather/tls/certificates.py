@@ -112,7 +112,7 @@ def _shake(reach: Reach, endpoint: Endpoint, context: ssl.SSLContext) -> _Shaken
                 client.do_handshake()
             except ssl.SSLWantReadError:
                 wire.send(outgoing.read())
-                data = wire.receive()
+                data = wire.receive(nudge=True)
                 if data:
                     incoming.write(data)
                 else:

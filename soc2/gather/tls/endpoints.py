@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from soc2.declared_network import Endpoint
 from soc2.gather.codec import canonical
@@ -44,17 +44,23 @@ def ask_each(gatherer: Gatherer, name: str, query: str, ask: Callable[[Endpoint]
         pages=len(endpoints),
         items=len(found),
         sha256=gatherer.evidence.keep(canonical(found)),
-        problem=_together(problem for each in asked for problem in each.problems),
+        problem=_together([_of(endpoint, one) for endpoint, one in zip(endpoints, asked, strict=True) if one.problems]),
         parameters={"endpoints": [endpoint.name for endpoint in endpoints]},
     )
     return Listing(found, (status,))
 
 
-def _together(problems: Iterable[Problem]) -> Problem | None:
-    several = list(dict.fromkeys(problems))
-    if not several:
+def _of(endpoint: Endpoint, asked: Asked[Any]) -> Problem:
+    """Return all that one endpoint left open. Its problems are of the places that it leads to."""
+    details = "; ".join(dict.fromkeys(problem.detail for problem in asked.problems))
+    known = details.startswith(endpoint.name)
+    return Problem(asked.problems[0].cause, details if known else f"{endpoint.name}: {details}")
+
+
+def _together(problems: Sequence[Problem]) -> Problem | None:
+    if not problems:
         return None
-    first = several[0]
-    rest = [problem.detail if problem.cause is first.cause else str(problem) for problem in several[1:_SHOWN]]
-    more = [f"and {len(several) - _SHOWN} more"] * (len(several) > _SHOWN)
+    first, *others = problems
+    rest = [each.detail if each.cause is first.cause else str(each) for each in others[: _SHOWN - 1]]
+    more = [f"and {len(problems) - _SHOWN} more"] * (len(problems) > _SHOWN)
     return Problem(first.cause, "; ".join((first.detail, *rest, *more)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from soc2.declared_network import Endpoint
@@ -29,8 +29,7 @@ class TlsVersions:
     def _try(self, endpoint: Endpoint) -> Asked[Versions]:
         trials = _Trials(endpoint, Reach(endpoint.place, self.seconds))
         try:
-            # The newest first: most servers take it, so that one that takes long still shows what it is.
-            answers = [answer for version in reversed(_ORDER) if (answer := trials.offer(version))]
+            answers = list(trials.offer_all())
             chosen = {answer.version for answer in answers if answer.version}
             weak = trials.offer(Version.TLS_1_2, tuple(WEAK_SUITES)) if chosen else None
         except Unreachable as error:
@@ -48,6 +47,16 @@ class _Trials:
         self._reach = reach
         self._reached = False
         self.problems: list[Problem] = []
+
+    def offer_all(self) -> Iterator[Answer]:
+        """Yield the answers that are evidence. Raises Unreachable."""
+        # The newest first: most servers take it, so that one that takes long still shows what it is.
+        for version in reversed(_ORDER):
+            answer = self.offer(version)
+            if answer:
+                yield answer
+            if answer and answer.kind is Kind.NOT_TLS:
+                return
 
     def offer(self, version: Version, suites: Sequence[int] | None = None) -> Answer | None:
         """Return the answer, or None when it is no evidence, which is then among the problems.
@@ -72,7 +81,7 @@ def first_answer(wire: Wire) -> Answer:
     """Read as much as the first answer takes. Raises Failed and MalformedAnswer."""
     answer = None
     while answer is None:
-        ended = not wire.receive()
+        ended = not wire.receive(nudge=True)
         answer = read_answer(bytes(wire.received), ended)
     return answer
 
@@ -90,4 +99,6 @@ def _without_version(endpoint: Endpoint, answers: Sequence[Answer], problems: Se
         why = f"{endpoint.place} refuses every version that is offered ({', '.join(alerts)})"
         return Asked(None, (Problem(Cause.INCONCLUSIVE, why), *problems))
     # Silence and answers that cannot be read do not tell that it is no TLS.
-    return Asked(None if problems else Versions(name=endpoint.name, talks_tls=False), tuple(problems))
+    if problems and not any(answer.kind is Kind.NOT_TLS for answer in answers):
+        return Asked(None, tuple(problems))
+    return Asked(Versions(name=endpoint.name, talks_tls=False))

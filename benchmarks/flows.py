@@ -1,0 +1,140 @@
+"""Flow records joined with the owners of their addresses and judged, beside DuckDB's bare count over the same Parquet.
+
+Usage: ``python -m benchmarks.flows [RECORDS]``; 1,000,000 unless given. The records are of a day of a cluster of 200 nodes
+with 10,000 pods: 2,000 workloads of five pods each talk to three others, a database and the internet; half of the records
+are the answers, every connection is seen at both ends, and a part has no flags of TCP. One of ten thousand is an address
+outside that looks for open ports. Everything but the one in fifty that is planted is declared.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from typing import TypeVar
+
+import duckdb
+import msgspec
+
+from soc2.detect.store import keep
+from soc2.gather.logs.flow_owners import Known
+from soc2.gather.logs.flow_records import FlowFiles
+from soc2.gather.logs.flows import scan
+from soc2.gather.logs.segments import Segment
+from soc2.model.aws.compute import NetworkInterface
+from soc2.model.kubernetes.cluster import Node
+from soc2.model.kubernetes.pods import Pod
+from soc2.model.logs import LogKind
+
+T = TypeVar("T")
+
+_RECORDS = 1_000_000
+_ROUNDS = 3
+_WORKLOADS, _PODS_EACH, _NODES = 2000, 5, 200
+_DAY = datetime(2026, 6, 1, tzinfo=UTC)
+_WINDOW = (_DAY, _DAY + timedelta(days=1))
+
+
+def main() -> None:
+    records = int(sys.argv[1]) if len(sys.argv) > 1 else _RECORDS
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        written = folder / "flows.ndjson"
+        write_records(written, records)
+        segment = Segment(LogKind.VPC_FLOW, written, "flows", framed=True)
+        files = keep(duckdb.connect(), LogKind.VPC_FLOW, [segment], folder / "days").files
+        size = sum(file.stat().st_size for file in files)
+        print(f"{records:,} records in {size / 1e6:.0f} MB of Parquet")
+        known = cluster()
+        _show("bare count in DuckDB", lambda: _count(files))
+        for _ in range(_ROUNDS):
+            with tempfile.TemporaryDirectory(dir=folder) as work:
+                found = _show("joined", lambda: scan([FlowFiles("f", LogKind.VPC_FLOW, files)], _WINDOW, known, folder=Path(work)))  # noqa: B023
+            print(f"  {len(found.flows):,} groups, {len(found.probes)} probes")
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+        print(f"peak memory {peak:.2f} GB")
+
+
+def _show(what: str, run: Callable[[], T]) -> T:
+    wall, cpu = time.perf_counter(), time.process_time()
+    found = run()
+    print(f"{what}: {time.perf_counter() - wall:.2f} s, {time.process_time() - cpu:.2f} s of CPU")
+    return found
+
+
+def _count(files: tuple[Path, ...]) -> None:
+    paths = ", ".join(f"'{file}'" for file in files)
+    duckdb.connect().execute(
+        f'SELECT record."srcaddr", record."dstaddr", record."dstport", record."action", count(*), sum(record."bytes") '
+        f"FROM read_parquet([{paths}]) GROUP BY ALL"
+    ).fetchall()
+
+
+def _address(pod: int) -> str:
+    return str(ip_address(int(ip_address("10.64.0.0")) + pod))
+
+
+def write_records(path: Path, count: int) -> None:
+    made = random.Random(6)  # noqa: S311
+    with path.open("w", encoding="utf-8") as file:
+        number = 0
+        while number < count:
+            for record in _connection(made, number):
+                file.write(json.dumps({**record, "@line": number + 1}, separators=(",", ":")) + "\n")
+                number += 1
+
+
+def _connection(made: random.Random, number: int) -> list[dict[str, object]]:
+    """Return the records of a connection: both directions, at the interfaces of both ends."""
+    workload = made.randrange(_WORKLOADS)
+    pod = workload * _PODS_EACH + made.randrange(_PODS_EACH)
+    source, port = _address(pod), made.randrange(32768, 61000)
+    kind = made.random()
+    if kind < 0.6:
+        other = (workload + made.randrange(1, 4)) % _WORKLOADS * _PODS_EACH + made.randrange(_PODS_EACH)
+        target, served = _address(other), 8080
+    elif kind < 0.9:
+        target, served = "10.20.8.20", 5432
+    else:
+        target, served = f"198.51.{made.randrange(100)}.{made.randrange(256)}", 443
+    start = int(_DAY.timestamp()) + number * 86_000 // _RECORDS % 86_000
+    flags = {"tcp-flags": "2"} if workload % 2 else {}
+    answer = {"tcp-flags": "18"} if workload % 2 else {}
+    common = {"version": 5, "account-id": "123456789012", "protocol": "6", "packets": 12, "start": start, "end": start + 59}
+    outcome = {"action": "ACCEPT", "log-status": "OK"}
+    if number % 10_000 < 4:
+        source, target, served, outcome = "203.0.113.9", _address(made.randrange(99)), made.randrange(1, 65535), {"action": "REJECT", "log-status": "OK"}
+    there = {"srcaddr": source, "dstaddr": target, "srcport": port, "dstport": served, "bytes": 4000, **flags}
+    back = {"srcaddr": target, "dstaddr": source, "srcport": served, "dstport": port, "bytes": 90_000, **answer}
+    near, far = f"eni-{pod % _NODES:017x}", f"eni-{served % _NODES:017x}"
+    return [
+        {**common, **direction, **outcome, "interface-id": seen} for direction in (there, back) for seen in (near, far)
+    ]
+
+
+def cluster() -> Known:
+    pods = [
+        {
+            "metadata": {"name": f"w{pod // _PODS_EACH}-{pod % _PODS_EACH}", "namespace": f"team-{pod % 60}", "creationTimestamp": "2026-05-01T00:00:00Z"},
+            "spec": {"nodeName": f"node-{pod % _NODES}", "containers": [{"name": "c", "image": "i", "ports": [{"containerPort": 8080}]}]},
+            "status": {"phase": "Running", "podIP": _address(pod), "startTime": "2026-05-01T00:00:00Z"},
+        }
+        for pod in range(_WORKLOADS * _PODS_EACH)
+    ]
+    nodes = [
+        {"metadata": {"name": f"node-{n}"}, "status": {"addresses": [{"type": "InternalIP", "address": f"10.20.{n // 250}.{n % 250 + 1}"}]}}
+        for n in range(_NODES)
+    ]
+    interface = NetworkInterface(network_interface_id="eni-db", private_ip_address="10.20.8.20", status="in-use")
+    return Known(msgspec.convert(pods, list[Pod]), msgspec.convert(nodes, list[Node]), [interface])
+
+
+if __name__ == "__main__":
+    main()
