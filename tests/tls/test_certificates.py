@@ -228,8 +228,8 @@ def test_silence_and_refusal_name_the_place(tmp_path: Path) -> None:
     with serving(talk=silent) as quiet:
         endpoints = [Endpoint(host=HOST, address=address) for address in (quiet.address, f"127.0.0.1:{port}")]
         listing = gather(TlsCertificates(0.3), tmp_path, *endpoints)
-    late = f"{HOST}:443: {quiet.address} takes the connection and does not answer in time"
-    refused = f"unreachable: {HOST}:443: 127.0.0.1:{port} refuses connections"
+    late = f"{HOST}:443 at {quiet.address}: {quiet.address} takes the connection and does not answer in time"
+    refused = f"unreachable: {HOST}:443 at 127.0.0.1:{port}: 127.0.0.1:{port} refuses connections"
     assert problem_of(listing) == Problem(Cause.TIMED_OUT, f"{late}; {refused}")
 
 

@@ -212,8 +212,19 @@ def test_places_that_cannot_be_reached_are_named(tmp_path: Path) -> None:
     )
 
 
+def test_several_addresses_of_one_endpoint_are_told_apart(tmp_path: Path) -> None:
+    with serving(tls(context(tmp_path, Version.TLS_1_2, Version.TLS_1_2))) as one, serving(answering(b"")) as two:
+        listing = gather(TlsVersions(), tmp_path, endpoint(one.address), endpoint(two.address))
+    assert listing.items == (
+        Versions(name=f"{HOST}:443 at {one.address}", accepted=(Version.TLS_1_2,)),
+        Versions(name=f"{HOST}:443 at {two.address}", talks_tls=False),
+    )
+
+
 def test_addresses_of_ipv6_are_tried_too(tmp_path: Path) -> None:
-    if not socket.has_ipv6:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
         pytest.skip("this machine has no IPv6")
     with serving(tls(context(tmp_path, Version.TLS_1_3, Version.TLS_1_3)), host="::1") as server:
         listing = gather(TlsVersions(), tmp_path, Endpoint(host="::1", port=server.port))

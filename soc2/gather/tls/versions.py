@@ -26,7 +26,7 @@ class TlsVersions:
     def gather(self, gatherer: Gatherer) -> Listing[Versions]:
         return ask_each(gatherer, self.name, "first messages of TLS 1.3 to SSLv3", self._try)
 
-    def _try(self, endpoint: Endpoint) -> Asked[Versions]:
+    def _try(self, endpoint: Endpoint, name: str) -> Asked[Versions]:
         trials = _Trials(endpoint, Reach(endpoint.place, self.seconds))
         try:
             answers = list(trials.offer_all())
@@ -35,10 +35,10 @@ class TlsVersions:
         except Unreachable as error:
             return Asked(None, (error.problem,))
         if not chosen:
-            return _without_version(endpoint, answers, trials.problems)
+            return _without_version(endpoint, name, answers, trials.problems)
         suites = (WEAK_SUITES[weak.suite],) if weak and weak.kind is Kind.CHOSEN and weak.suite in WEAK_SUITES else ()
         accepted = tuple(version for version in _ORDER if version in chosen)
-        return Asked(Versions(name=endpoint.name, accepted=accepted, weak_suites=suites), tuple(trials.problems))
+        return Asked(Versions(name=name, accepted=accepted, weak_suites=suites), tuple(trials.problems))
 
 
 class _Trials:
@@ -93,7 +93,7 @@ def _understood(answer: Answer, offered: Version) -> Answer:
     return answer
 
 
-def _without_version(endpoint: Endpoint, answers: Sequence[Answer], problems: Sequence[Problem]) -> Asked[Versions]:
+def _without_version(endpoint: Endpoint, name: str, answers: Sequence[Answer], problems: Sequence[Problem]) -> Asked[Versions]:
     alerts = sorted({answer.alert for answer in answers if answer.kind is Kind.ALERT})
     if alerts:
         why = f"{endpoint.place} refuses every version that is offered ({', '.join(alerts)})"
@@ -101,4 +101,4 @@ def _without_version(endpoint: Endpoint, answers: Sequence[Answer], problems: Se
     # Silence and answers that cannot be read do not tell that it is no TLS.
     if problems and not any(answer.kind is Kind.NOT_TLS for answer in answers):
         return Asked(None, tuple(problems))
-    return Asked(Versions(name=endpoint.name, talks_tls=False))
+    return Asked(Versions(name=name, talks_tls=False))
