@@ -144,7 +144,7 @@ def test_eks_endpoints_are_restricted(eks_clusters: Population[EksCluster], judg
     remedy="Set the oldest version of the endpoint to TLS 1.2 and leave its cipher suites at their defaults",
 )
 def test_old_tls_is_refused(tls_endpoints: Population[Versions], judge: Judge) -> None:
-    """Every declared endpoint refuses versions of TLS before 1.2 and cipher suites that protect nothing."""
+    """Every declared endpoint refuses versions of TLS before 1.2, and broken cipher suites."""
     judge(tls_endpoints, tls.old_tls_refused)
 
 
