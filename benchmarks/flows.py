@@ -32,6 +32,7 @@ from soc2.model.aws.compute import NetworkInterface
 from soc2.model.kubernetes.cluster import Node
 from soc2.model.kubernetes.pods import Pod
 from soc2.model.logs import LogKind
+from soc2.model.network.endpoints_of import endpoints_of
 
 T = TypeVar("T")
 
@@ -122,7 +123,7 @@ def _connection(made: random.Random, number: int) -> list[dict[str, object]]:
 def cluster() -> Known:
     pods = [
         {
-            "metadata": {"name": f"w{pod // _PODS_EACH}-{pod % _PODS_EACH}", "namespace": f"team-{pod % 60}", "creationTimestamp": "2026-05-01T00:00:00Z"},
+            "metadata": {"name": f"w{pod // _PODS_EACH}-{pod % _PODS_EACH}", "namespace": f"team-{pod // _PODS_EACH % 60}", "ownerReferences": [{"kind": "StatefulSet", "name": f"w{pod // _PODS_EACH}", "controller": True}]},
             "spec": {"nodeName": f"node-{pod % _NODES}", "containers": [{"name": "c", "image": "i", "ports": [{"containerPort": 8080}]}]},
             "status": {"phase": "Running", "podIP": _address(pod), "startTime": "2026-05-01T00:00:00Z"},
         }
@@ -133,7 +134,8 @@ def cluster() -> Known:
         for n in range(_NODES)
     ]
     interface = NetworkInterface(network_interface_id="eni-db", private_ip_address="10.20.8.20", status="in-use")
-    return Known(msgspec.convert(pods, list[Pod]), msgspec.convert(nodes, list[Node]), [interface])
+    decoded = msgspec.convert(pods, list[Pod])
+    return Known(endpoints_of(decoded, ()), decoded, msgspec.convert(nodes, list[Node]), [interface])
 
 
 if __name__ == "__main__":

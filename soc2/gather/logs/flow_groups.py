@@ -52,12 +52,13 @@ def accepted_flows(connection: duckdb.DuckDBPyConnection, ends: Ends) -> list[Fl
         "WITH grouped AS (SELECT source_owner, target_owner, protocol, port, count(*) AS connections, "
         "sum(records)::BIGINT AS records, sum(bytes)::BIGINT AS bytes, min(first) AS first, max(last) AS last, "
         "min(accepted_place) AS place, count(DISTINCT source) AS sources, count(DISTINCT target) AS targets, "
-        "min(source) AS source, min(target) AS target "
+        "min(source) AS source, min(target) AS target, max(source) AS source_last, max(target) AS target_last "
         f"FROM connections WHERE accepted GROUP BY ALL LIMIT {MOST_GROUPS + 1}) "
         "SELECT source_owner, target_owner, grouped.protocol, port, connections, grouped.records, grouped.bytes, first, last, "
-        "origin, line, via, s.text, t.text, sources, targets FROM grouped "
+        "origin, line, via, s.text, t.text, sl.text, tl.text, sources, targets FROM grouped "
         "LEFT JOIN records ON records.rowid = place JOIN addresses AS s ON s.id = grouped.source "
-        "JOIN addresses AS t ON t.id = grouped.target ORDER BY source_owner, target_owner, grouped.protocol, port"
+        "JOIN addresses AS t ON t.id = grouped.target JOIN addresses AS sl ON sl.id = source_last "
+        "JOIN addresses AS tl ON tl.id = target_last ORDER BY source_owner, target_owner, grouped.protocol, port"
     ).fetchall()
     return [
         Flow(
@@ -74,8 +75,10 @@ def accepted_flows(connection: duckdb.DuckDBPyConnection, ends: Ends) -> list[Fl
             seen_at=row[11] or "",
             source_address=row[12],
             target_address=row[13],
-            sources=row[14],
-            targets=row[15],
+            source_last=row[14],
+            target_last=row[15],
+            sources=row[16],
+            targets=row[17],
         )
         for row in rows
     ]

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -23,9 +24,10 @@ from soc2.gather.logs.flow_join import join
 from soc2.gather.logs.flow_owners import Known, owners_of
 from soc2.gather.logs.flow_records import FLOW_KINDS, FlowFiles, load_records
 from soc2.gather.logs.kept import kept_log
-from soc2.gather.source import Listing
+from soc2.gather.source import Listing, Source
 from soc2.model.feeds import AddressRow
 from soc2.model.logs import LogKind
+from soc2.model.network.endpoints_of import endpoints_of
 from soc2.model.network.flows import Flow, InterfaceRecords, ListedTraffic, Probe
 from soc2.model.network.parties import DeclaredConnection
 from soc2.model.population import Cause, Problem, SourceStatus
@@ -97,7 +99,9 @@ class FlowScanning:
         listings = [gatherer.get(source) for source in _OWNERS]
         found, problem = FlowScan(), None
         if window:
-            known = Known(*(listing.items for listing in listings))
+            items = [listing.items for listing in listings]
+            pods, workloads = items[0], tuple(chain(*items[1:_POD_SOURCES]))
+            known = Known(endpoints_of(pods, workloads), pods, *items[_POD_SOURCES:])
             with tempfile.TemporaryDirectory(prefix="soc2-flows-") as folder:
                 found = scan(
                     logs,
@@ -124,7 +128,8 @@ class FlowScanning:
 
 
 FLOW_SCAN = FlowScanning()
-_OWNERS = (sources.PODS, sources.NODES, aws_sources.INTERFACES, aws_sources.SECURITY_GROUPS)
+_POD_SOURCES = len(sources.POD_SOURCES)
+_OWNERS: tuple[Source[Any], ...] = (*sources.POD_SOURCES, sources.NODES, aws_sources.INTERFACES, aws_sources.SECURITY_GROUPS)
 
 
 @dataclass(frozen=True)
