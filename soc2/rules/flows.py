@@ -9,9 +9,10 @@ from itertools import groupby
 from typing import ClassVar
 
 from soc2.model.deviation import Deviation
+from soc2.model.network.flow_delivery import DeliveringVpc
 from soc2.model.network.flows import Flow, ListedTraffic, port_words
-from soc2.model.network.probed import HandledProbe
 from soc2.model.network.ports import PortSet
+from soc2.model.network.probed import HandledProbe
 from soc2.model.network.seen import SeenPair
 from soc2.rules import detections
 
@@ -91,7 +92,9 @@ def declared(pair: SeenPair) -> Iterator[Deviation]:
 
 
 def listed(traffic: ListedTraffic) -> Iterator[Deviation]:
-    """Nothing that was accepted is from or to an address of the list."""
+    """Nothing that was accepted is from or to an address of the list; what was refused did no harm."""
+    if not traffic.accepted:
+        return
     yield ListedAddress(
         resource=traffic.end.resource,
         direction="connected to" if traffic.outgoing else "took connections from",
@@ -143,3 +146,34 @@ def _ports(flows: list[Flow]) -> str:
 
 def _time(moment: datetime | None) -> str:
     return moment.isoformat(timespec="seconds") if moment else "unknown time"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlowLogNotDelivering(Deviation):
+    template: ClassVar[str] = "flow log {flow_log}: {problem}"
+    flow_log: str
+    problem: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class InterfaceWithoutRecords(Deviation):
+    template: ClassVar[str] = (
+        "network interface {interface} ({what}) has no record since {since}, not even that there was no traffic"
+    )
+    interface: str
+    what: str
+    since: str
+
+
+def delivers(vpc: DeliveringVpc) -> Iterator[Deviation]:
+    """Every flow log is active, is delivered to a declared log that is fresh and without gaps, and records of every
+    interface in use arrive."""
+    for each in vpc.problems:
+        yield FlowLogNotDelivering(resource=vpc.resource, flow_log=each.flow_log, problem=each.problem)
+    for interface in vpc.silent:
+        yield InterfaceWithoutRecords(
+            resource=interface.resource,
+            interface=interface.network_interface_id,
+            what=interface.description or interface.private_ip_address or interface.interface_type,
+            since=_time(vpc.since),
+        )

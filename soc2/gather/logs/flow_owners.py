@@ -21,7 +21,10 @@ _NUMBERS = {"TCP": 6, "UDP": 17, "SCTP": 132}
 # A rule that opens more ports than that does not say which of them are served.
 _FEW_PORTS = 16
 PRIVATE_NETWORKS = tuple(
-    map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "fc00::/7", "fe80::/10"))
+    map(
+        ip_network,
+        ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "fc00::/7", "fe80::/10"),
+    )
 )
 """RFC 1918, RFC 6598, RFC 3927, RFC 4193 and RFC 4291: an address of them stands for itself, any other is the internet's."""
 
@@ -110,9 +113,9 @@ def _served(pod: Pod) -> Iterator[tuple[int, int, int]]:
 def _opened(group: SecurityGroup) -> Iterator[tuple[int, int, int]]:
     for rule in group.ip_permissions:
         protocol = {"tcp": 6, "udp": 17, "6": 6, "17": 17}.get(rule.ip_protocol)
-        if protocol and rule.from_port is not None and rule.to_port is not None:
-            if 0 <= rule.to_port - rule.from_port < _FEW_PORTS:
-                yield protocol, rule.from_port, rule.to_port
+        first, last = rule.from_port, rule.to_port
+        if protocol and first is not None and last is not None and 0 <= last - first < _FEW_PORTS:
+            yield protocol, first, last
 
 
 def _networks(declared: Iterable[DeclaredConnection]) -> Iterator[Network]:

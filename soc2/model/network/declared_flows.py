@@ -22,9 +22,7 @@ Span = tuple[str, str]
 class Machines:
     """By which names declared connections know nodes and interfaces: their own, and those of their instances."""
 
-    def __init__(
-        self, nodes: Iterable[Node], interfaces: Iterable[NetworkInterface], instances: Iterable[Instance]
-    ) -> None:
+    def __init__(self, nodes: Iterable[Node], interfaces: Iterable[NetworkInterface], instances: Iterable[Instance]) -> None:
         tags = {each.instance_id: tag(each.tags, "Name") or "" for each in instances}
         self._names: dict[End, tuple[str, ...]] = {}
         for node in nodes:
@@ -57,9 +55,7 @@ class Declared:
     when anything is, in either direction. Other protocols without ports are declared where no ports are named.
     """
 
-    def __init__(
-        self, declared: Sequence[DeclaredConnection], machines: Machines, endpoints: Iterable[Endpoint] = ()
-    ) -> None:
+    def __init__(self, declared: Sequence[DeclaredConnection], machines: Machines, endpoints: Iterable[Endpoint] = ()) -> None:
         self._declared = declared
         self._machines = machines
         self._hosted: dict[str, set[str]] = {}

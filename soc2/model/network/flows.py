@@ -113,14 +113,15 @@ class Flow:
 
 @dataclass(frozen=True, kw_only=True)
 class ListedTraffic:
-    """Accepted connections between an end and addresses of an entry of the owner's list; ``outgoing`` when the end opened
-    them. ``ports`` are those of the targets, at most some of them."""
+    """Connections between an end and addresses of an entry of the owner's list; ``outgoing`` when the end opened them.
+    ``ports`` are those of the targets, at most some of them."""
 
     entry: str
     reason: str
     list_source: str
     end: End
     outgoing: bool
+    accepted: bool
     ports: tuple[tuple[int, int], ...]
     address: str
     connections: int

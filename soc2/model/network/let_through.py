@@ -94,7 +94,7 @@ class LetThrough:
     def permitted(self, flow: Flow) -> bool | None:
         """Tell whether the policies let it through; None where they say nothing of it."""
         source, target = self.between(flow)
-        if self._reachability is None or not flow.has_ports or isinstance(source, Block) and isinstance(target, Block):
+        if self._reachability is None or not flow.has_ports or (isinstance(source, Block) and isinstance(target, Block)):
             return None
         return flow.key in self._reachability.allowed(source, target)
 
@@ -109,7 +109,7 @@ class LetThrough:
             return
         reasons = "; ".join(dict.fromkeys(map(str, self._reachability.reasons(source, target, flow.key))))
         if permitted:
-            yield f"let through by {reasons}"
+            yield f"policies let it through: {reasons}"
         else:
             yield f"the policies forbid it ({reasons}): they are not enforced, or were changed since"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from soc2.model.deviation import Resource
 from soc2.model.detections import Detection, with_records
+from soc2.model.deviation import Resource
 from soc2.model.feeds import AlertRow
 from soc2.model.network.flows import Probe
 

@@ -67,11 +67,7 @@ def seen_pairs(
 def _judged(flow: Flow, in_scope: Callable[[str], bool]) -> bool:
     ends = (flow.source, flow.target)
     namespaces = [end.resource.namespace for end in ends if end.kind is EndKind.WORKLOAD]
-    return (
-        not namespaces
-        or any(map(in_scope, namespaces))
-        or any(end.kind is EndKind.MACHINE for end in ends)
-    )
+    return not namespaces or any(map(in_scope, namespaces)) or any(end.kind is EndKind.MACHINE for end in ends)
 
 
 def _natural(flow: Flow, let_through: LetThrough) -> bool:
