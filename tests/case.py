@@ -234,8 +234,8 @@ def _records(source: Source[Any], raw: list[Any]) -> list[Any]:
         case UnevaluatedPolicies():
             return [codec.convert(item, ForeignPolicy) for item in raw]
         case FlowLogs():
-            given = _FLOW.get(source.kind, {})
-            return [msgspec.convert({**given, **item}, source.kind, strict=False) for item in raw]
+            usual = _FLOW.get(source.kind, {})
+            return [msgspec.convert({**usual, **item}, source.kind, strict=False) for item in raw]
         case Detections():
             return [msgspec.convert({**_ALERT, **item}, Alert, strict=False) for item in raw]
         case AwsAuth():

@@ -82,13 +82,13 @@ def _take_machines(known: Known, ends: list[End], owners: Owners) -> None:
     groups = {group.group_id: group for group in known.groups}
     for interface in known.interfaces:
         instance = interface.attachment.instance_id if interface.attachment else ""
-        node = node_of.get(instance) if instance else None
-        if node is None:
+        held_by = node_of.get(instance) if instance else None
+        if held_by is None:
             owner = len(ends)
             ends.append(End(EndKind.MACHINE, interface.network_interface_id))
             addresses: tuple[str, ...] = interface.addresses
         else:
-            owner, addresses = node, _own(interface)
+            owner, addresses = held_by, _own(interface)
         for address in addresses:
             if number_of(address) not in taken:
                 taken.add(number_of(address))

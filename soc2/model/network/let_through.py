@@ -30,9 +30,7 @@ class Groups:
             if interface.attachment and interface.attachment.instance_id:
                 self._of_instance.setdefault(interface.attachment.instance_id, interface)
         self._of_node = {
-            node.name: interface
-            for node in nodes
-            if (interface := self._of_instance.get(node.spec.provider_id.rpartition("/")[2]))
+            node.name: found for node in nodes if (found := self._of_instance.get(node.spec.provider_id.rpartition("/")[2]))
         }
 
     def at(self, address: str, node: str = "") -> NetworkInterface | None:
@@ -107,7 +105,11 @@ class LetThrough:
         permitted = self.permitted(flow)
         if permitted is None or self._reachability is None:
             return
-        reasons = "; ".join(dict.fromkeys(map(str, self._reachability.reasons(source, target, flow.key))))
+        egress, ingress, *layers = self._reachability.reasons(source, target, flow.key)
+        sides = ((egress, source), (ingress, target))
+        # Of an address policies say nothing but that it is one.
+        said = [*(reason for reason, end in sides if isinstance(end, Endpoint)), *layers]
+        reasons = "; ".join(dict.fromkeys(map(str, said)))
         if permitted:
             yield f"policies let it through: {reasons}"
         else:
