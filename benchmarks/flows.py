@@ -32,6 +32,7 @@ from soc2.model.aws.compute import NetworkInterface
 from soc2.model.kubernetes.cluster import Node
 from soc2.model.kubernetes.pods import Pod
 from soc2.model.logs import LogKind
+from soc2.model.network.endpoints_of import endpoints_of
 
 T = TypeVar("T")
 
@@ -56,7 +57,9 @@ def main() -> None:
         _show("bare count in DuckDB", lambda: _count(files))
         for _ in range(_ROUNDS):
             with tempfile.TemporaryDirectory(dir=folder) as work:
-                found = _show("joined", lambda: scan([FlowFiles("f", LogKind.VPC_FLOW, files)], _WINDOW, known, folder=Path(work)))  # noqa: B023
+                found = _show(
+                    "joined", lambda: scan([FlowFiles("f", LogKind.VPC_FLOW, files)], _WINDOW, known, folder=Path(work))
+                )
             print(f"  {len(found.flows):,} groups, {len(found.probes)} probes")
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
         print(f"peak memory {peak:.2f} GB")
@@ -110,30 +113,44 @@ def _connection(made: random.Random, number: int) -> list[dict[str, object]]:
     common = {"version": 5, "account-id": "123456789012", "protocol": "6", "packets": 12, "start": start, "end": start + 59}
     outcome = {"action": "ACCEPT", "log-status": "OK"}
     if number % 10_000 < 4:
-        source, target, served, outcome = "203.0.113.9", _address(made.randrange(99)), made.randrange(1, 65535), {"action": "REJECT", "log-status": "OK"}
+        source, target, served, outcome = (
+            "203.0.113.9",
+            _address(made.randrange(99)),
+            made.randrange(1, 65535),
+            {"action": "REJECT", "log-status": "OK"},
+        )
     there = {"srcaddr": source, "dstaddr": target, "srcport": port, "dstport": served, "bytes": 4000, **flags}
     back = {"srcaddr": target, "dstaddr": source, "srcport": served, "dstport": port, "bytes": 90_000, **answer}
     near, far = f"eni-{pod % _NODES:017x}", f"eni-{served % _NODES:017x}"
-    return [
-        {**common, **direction, **outcome, "interface-id": seen} for direction in (there, back) for seen in (near, far)
-    ]
+    return [{**common, **direction, **outcome, "interface-id": seen} for direction in (there, back) for seen in (near, far)]
 
 
 def cluster() -> Known:
     pods = [
         {
-            "metadata": {"name": f"w{pod // _PODS_EACH}-{pod % _PODS_EACH}", "namespace": f"team-{pod % 60}", "creationTimestamp": "2026-05-01T00:00:00Z"},
-            "spec": {"nodeName": f"node-{pod % _NODES}", "containers": [{"name": "c", "image": "i", "ports": [{"containerPort": 8080}]}]},
+            "metadata": {
+                "name": f"w{pod // _PODS_EACH}-{pod % _PODS_EACH}",
+                "namespace": f"team-{pod // _PODS_EACH % 60}",
+                "ownerReferences": [{"kind": "StatefulSet", "name": f"w{pod // _PODS_EACH}", "controller": True}],
+            },
+            "spec": {
+                "nodeName": f"node-{pod % _NODES}",
+                "containers": [{"name": "c", "image": "i", "ports": [{"containerPort": 8080}]}],
+            },
             "status": {"phase": "Running", "podIP": _address(pod), "startTime": "2026-05-01T00:00:00Z"},
         }
         for pod in range(_WORKLOADS * _PODS_EACH)
     ]
     nodes = [
-        {"metadata": {"name": f"node-{n}"}, "status": {"addresses": [{"type": "InternalIP", "address": f"10.20.{n // 250}.{n % 250 + 1}"}]}}
+        {
+            "metadata": {"name": f"node-{n}"},
+            "status": {"addresses": [{"type": "InternalIP", "address": f"10.20.{n // 250}.{n % 250 + 1}"}]},
+        }
         for n in range(_NODES)
     ]
     interface = NetworkInterface(network_interface_id="eni-db", private_ip_address="10.20.8.20", status="in-use")
-    return Known(msgspec.convert(pods, list[Pod]), msgspec.convert(nodes, list[Node]), [interface])
+    decoded = msgspec.convert(pods, list[Pod])
+    return Known(endpoints_of(decoded, ()), decoded, msgspec.convert(nodes, list[Node]), [interface])
 
 
 if __name__ == "__main__":

@@ -41,6 +41,7 @@ from soc2.gather.logs.audit_records import AuditRecords
 from soc2.gather.logs.canary import AuditCanary
 from soc2.gather.logs.collection import LogCollections, SomeLogs
 from soc2.gather.logs.detections import Detections
+from soc2.gather.logs.flows import FlowLogs
 from soc2.gather.logs.pod_canary import LogCanary
 from soc2.gather.logs.trail_digests import TrailDigests
 from soc2.gather.source import RUNNING, Listing, Source
@@ -62,6 +63,7 @@ from soc2.model.kubernetes.foreign import ForeignPolicy
 from soc2.model.log_agents import AgentCounters
 from soc2.model.log_health import CollectedLog
 from soc2.model.logs import Alert
+from soc2.model.network.flows import Flow, ListedTraffic, Probe
 from soc2.model.population import Cause, Population, Problem, SourceStatus
 from soc2.model.probes import (
     AccessProbe,
@@ -87,7 +89,7 @@ _SYSTEM: dict[str, Any] = {
     "agents": {"log": ["agents/log"], "runtime": ["agents/sensor"]},
     "feeds": [
         {"kind": kind, "path": f"{kind}.csv", "owner": "people", "date": date(2026, 6, 1)}
-        for kind in ("roster", "leavers", "access-review", "duties", "alerts")
+        for kind in ("roster", "leavers", "access-review", "duties", "alerts", "addresses")
     ],
 }
 
@@ -111,6 +113,29 @@ _ALERT: dict[str, Any] = {
     "object": "pods/a/b",
     "fields": {},
 }
+
+
+_SEEN: dict[str, Any] = {
+    "records": 4,
+    "first": "2026-05-31T10:00:00Z",
+    "last": "2026-05-31T11:00:00Z",
+    "place": {"origin": "flows.log", "line": 7},
+}
+_FLOW: dict[type, dict[str, Any]] = {
+    Flow: {**_SEEN, "protocol": 6, "connections": 2, "bytes": 900, "seen_at": "eni-1"},
+    Probe: {**_SEEN, "kind": "vpc-flow", "targets": 12},
+    ListedTraffic: {
+        **{name: _SEEN[name] for name in ("first", "last", "place")},
+        "entry": "203.0.113.0/24",
+        "reason": "botnet",
+        "list_source": "test",
+        "address": "203.0.113.66",
+        "ports": [[6, 443]],
+        "connections": 2,
+        "bytes": 900,
+    },
+}
+"""What is the same of all that flow logs show."""
 
 
 @dataclass(frozen=True)
@@ -208,6 +233,9 @@ def _records(source: Source[Any], raw: list[Any]) -> list[Any]:
             return [codec.convert(item, source.kind) for item in raw]
         case UnevaluatedPolicies():
             return [codec.convert(item, ForeignPolicy) for item in raw]
+        case FlowLogs():
+            usual = _FLOW.get(source.kind, {})
+            return [msgspec.convert({**usual, **item}, source.kind, strict=False) for item in raw]
         case Detections():
             return [msgspec.convert({**_ALERT, **item}, Alert, strict=False) for item in raw]
         case AwsAuth():

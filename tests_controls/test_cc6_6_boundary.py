@@ -15,11 +15,15 @@ from soc2.model.kubernetes.network import Ingress, Service
 from soc2.model.network.connections import ReachedWorkload, WorkloadEgress
 from soc2.model.network.declared_lines import DeclaredLine
 from soc2.model.network.defaults import NamespaceDefault
+from soc2.model.network.flow_delivery import DeliveringVpc
+from soc2.model.network.flows import ListedTraffic
 from soc2.model.network.mesh.mutual import MeshMember, Unmatched
+from soc2.model.network.probed import HandledProbe
+from soc2.model.network.seen import SeenPair
 from soc2.model.network.selected import PolicyEffect
 from soc2.model.population import Population
 from soc2.model.tls import Certificates, PlainHttp, Versions
-from soc2.rules import cloud_compute, cloud_transit, detections, mesh, network, reach, tls
+from soc2.rules import cloud_compute, cloud_transit, detections, flows, mesh, network, reach, tls
 from soc2.system import System
 
 
@@ -217,7 +221,7 @@ def test_eks_endpoints_are_restricted(eks_clusters: Population[EksCluster], judg
     remedy="Set the oldest version of the endpoint to TLS 1.2 and leave its cipher suites at their defaults",
 )
 def test_old_tls_is_refused(tls_endpoints: Population[Versions], judge: Judge) -> None:
-    """Every declared endpoint refuses versions of TLS before 1.2 and cipher suites that protect nothing."""
+    """Every declared endpoint refuses versions of TLS before 1.2, and broken cipher suites."""
     judge(tls_endpoints, tls.old_tls_refused)
 
 
@@ -294,6 +298,67 @@ def test_cloud_certificates_renew(
 def test_flow_logs_record_every_vpc(vpcs: Population[LoggedVpc], judge: Judge) -> None:
     """An active flow log records the traffic of every VPC."""
     judge(vpcs, cloud_compute.flow_logged)
+
+
+@pytest.mark.check(
+    "flow-logs-deliver",
+    severity="high",
+    official=["CC6.6", "CC7.2"],
+    hipaa=["164.312(b)"],
+    gdpr=["33(1)"],
+    kind="log",
+    remedy="Mend the flow log's delivery, and declare its destination under [[logs.sources]]",
+)
+def test_flow_logs_deliver(delivering: Population[DeliveringVpc], judge: Judge) -> None:
+    """Flow logs of every VPC arrive in declared logs, without silent hours and from every interface in use."""
+    judge(delivering, flows.delivers)
+
+
+@pytest.mark.check(
+    "accepted-connections-declared",
+    severity="high",
+    event=True,
+    official=["CC6.6", "CC7.2"],
+    hipaa=["164.312(e)(1)", "164.312(b)"],
+    gdpr=["32(1)(b)"],
+    kind="log",
+    remedy="Find out who it was, and remove what lets it through; or declare it under [[network.connections]]",
+)
+def test_accepted_connections_are_declared(seen_connections: Population[SeenPair], judge: Judge) -> None:
+    """Every accepted connection that flow logs show is one of the declared ones."""
+    judge(seen_connections, flows.declared)
+
+
+@pytest.mark.check(
+    "listed-addresses-avoided",
+    severity="critical",
+    event=True,
+    official=["CC6.6", "CC6.8", "CC7.2"],
+    hipaa=["164.308(a)(1)(ii)(D)", "164.312(b)"],
+    gdpr=["32(1)(b)"],
+    kind="log",
+    remedy="Isolate the end in the account or the cluster, find out what it is, and block the address",
+)
+def test_listed_addresses_are_avoided(listed_traffic: Population[ListedTraffic], judge: Judge) -> None:
+    """No accepted connection is from or to an address on the owner's list."""
+    judge(listed_traffic, flows.listed)
+
+
+@pytest.mark.check(
+    "probes-from-outside-handled",
+    severity="medium",
+    event=True,
+    official=["CC6.6", "CC7.3"],
+    hipaa=["164.308(a)(6)(ii)", "164.312(e)(1)"],
+    gdpr=["32(1)(d)"],
+    kind="log",
+    remedy="Look into it, record in the feed of alerts what it was, and close what was let in",
+)
+def test_probes_from_outside_are_handled(
+    probes: Population[HandledProbe], judge: Judge, system: System, as_of: datetime
+) -> None:
+    """Somebody found out about every address outside that was refused at many targets."""
+    judge(probes, flows.probes_handled(system.thresholds.alert_triage_hours, as_of))
 
 
 @pytest.mark.check(

@@ -128,14 +128,17 @@ def default_group_empty(record: UsedGroup) -> Iterator[Deviation]:
 
 
 def flow_logged(record: LoggedVpc) -> Iterator[Deviation]:
-    """An active flow log records accepted and rejected traffic and is delivered."""
-    good = [
-        log
-        for log in record.flow_logs
-        if log.flow_log_status == "ACTIVE" and log.traffic_type == "ALL" and log.deliver_logs_status != "FAILED"
-    ]
-    if not good:
+    """Active flow logs record accepted and rejected traffic and are delivered: one of the VPC, or those of its subnets and
+    interfaces together, none left out."""
+    good = [log for log in record.flow_logs if log.delivers_all]
+    if any(log.resource_id == record.vpc.vpc_id for log in good):
+        return
+    bare = [each.network_interface_id for each in record.interfaces if not any(log in good for log in record.logs_of(each))]
+    if not good or not record.interfaces:
         found = ", ".join(f"{log.flow_log_status} {log.traffic_type}" for log in record.flow_logs) or "there is none"
+        yield NoFlowLog(resource=record.resource, found=found)
+    elif bare:
+        found = f"those of its subnets and interfaces leave out {', '.join(bare)}"
         yield NoFlowLog(resource=record.resource, found=found)
 
 

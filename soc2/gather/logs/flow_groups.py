@@ -52,12 +52,13 @@ def accepted_flows(connection: duckdb.DuckDBPyConnection, ends: Ends) -> list[Fl
         "WITH grouped AS (SELECT source_owner, target_owner, protocol, port, count(*) AS connections, "
         "sum(records)::BIGINT AS records, sum(bytes)::BIGINT AS bytes, min(first) AS first, max(last) AS last, "
         "min(accepted_place) AS place, count(DISTINCT source) AS sources, count(DISTINCT target) AS targets, "
-        "min(source) AS source, min(target) AS target "
+        "min(source) AS source, min(target) AS target, max(source) AS source_last, max(target) AS target_last "
         f"FROM connections WHERE accepted GROUP BY ALL LIMIT {MOST_GROUPS + 1}) "
         "SELECT source_owner, target_owner, grouped.protocol, port, connections, grouped.records, grouped.bytes, first, last, "
-        "origin, line, via, s.text, t.text, sources, targets FROM grouped "
+        "origin, line, via, s.text, t.text, sl.text, tl.text, sources, targets FROM grouped "
         "LEFT JOIN records ON records.rowid = place JOIN addresses AS s ON s.id = grouped.source "
-        "JOIN addresses AS t ON t.id = grouped.target ORDER BY source_owner, target_owner, grouped.protocol, port"
+        "JOIN addresses AS t ON t.id = grouped.target JOIN addresses AS sl ON sl.id = source_last "
+        "JOIN addresses AS tl ON tl.id = target_last ORDER BY source_owner, target_owner, grouped.protocol, port"
     ).fetchall()
     return [
         Flow(
@@ -74,15 +75,17 @@ def accepted_flows(connection: duckdb.DuckDBPyConnection, ends: Ends) -> list[Fl
             seen_at=row[11] or "",
             source_address=row[12],
             target_address=row[13],
-            sources=row[14],
-            targets=row[15],
+            source_last=row[14],
+            target_last=row[15],
+            sources=row[16],
+            targets=row[17],
         )
         for row in rows
     ]
 
 
 def listed_traffic(connection: duckdb.DuckDBPyConnection, ends: Ends, listed: Sequence[AddressRow]) -> list[ListedTraffic]:
-    """Return accepted connections with addresses of a list, for each entry, end and direction. The narrowest entry that
+    """Return connections with addresses of a list, for each entry, end, direction and outcome. The narrowest entry that
     holds an address is the one that counts."""
     load_networks(connection, "listed", ((row.network, number) for number, row in enumerate(listed)))
     connection.execute(
@@ -91,15 +94,17 @@ def listed_traffic(connection: duckdb.DuckDBPyConnection, ends: Ends, listed: Se
     rows = connection.execute(
         "WITH met AS ("
         "SELECT value, source_owner AS owner, true AS outgoing, target AS listed, * FROM connections "
-        "JOIN listed_addresses ON listed_addresses.id = target WHERE accepted UNION ALL "
+        "JOIN listed_addresses ON listed_addresses.id = target UNION ALL "
         "SELECT value, target_owner, false, source, * FROM connections "
-        "JOIN listed_addresses ON listed_addresses.id = source WHERE accepted), "
-        "grouped AS (SELECT value, owner, outgoing, min(listed) AS listed, count(*) AS connections, "
-        "sum(bytes)::BIGINT AS bytes, min(first) AS first, max(last) AS last, min(accepted_place) AS place, "
+        "JOIN listed_addresses ON listed_addresses.id = source), "
+        "grouped AS (SELECT value, owner, outgoing, accepted, min(listed) AS listed, count(*) AS connections, "
+        "sum(bytes)::BIGINT AS bytes, min(first) AS first, max(last) AS last, "
+        "min(if(accepted, accepted_place, refused_place)) AS place, "
         f"list_sort(list(DISTINCT {{'protocol': protocol, 'port': port}}))[:{_EXAMPLES}] AS ports FROM met GROUP BY ALL) "
-        "SELECT value, owner, outgoing, addresses.text, connections, grouped.bytes, first, last, origin, line, ports "
+        "SELECT value, owner, outgoing, addresses.text, connections, grouped.bytes, first, last, origin, line, ports, "
+        "grouped.accepted "
         "FROM grouped LEFT JOIN records ON records.rowid = place JOIN addresses ON addresses.id = grouped.listed "
-        f"ORDER BY value, owner, outgoing LIMIT {MOST_GROUPS + 1}"
+        f"ORDER BY value, owner, outgoing, grouped.accepted LIMIT {MOST_GROUPS + 1}"
     ).fetchall()
     return [
         ListedTraffic(
@@ -115,17 +120,17 @@ def listed_traffic(connection: duckdb.DuckDBPyConnection, ends: Ends, listed: Se
             last=_moment(row[7]),
             place=Place(row[8] or "", row[9] or 0),
             ports=tuple((port["protocol"], port["port"]) for port in row[10]),
+            accepted=row[11],
         )
         for row in rows
     ]
 
 
-def probes(
-    connection: duckdb.DuckDBPyConnection, ends: Ends, logs: Sequence[FlowFiles], least: int
-) -> list[Probe]:
+def probes(connection: duckdb.DuckDBPyConnection, ends: Ends, logs: Sequence[FlowFiles], least: int) -> list[Probe]:
     """Return the addresses outside that were refused at ``least`` distinct pairs of address and port or more."""
     rows = connection.execute(
-        "WITH refused AS (SELECT source, count(DISTINCT (target, protocol, port)) AS targets, sum(records)::BIGINT AS records, "
+        "WITH refused AS (SELECT source, count(DISTINCT (target, protocol, port)) AS targets, "
+        "sum(records)::BIGINT AS records, "
         "min(first) AS first, max(last) AS last, min(refused_place) AS place FROM connections "
         "JOIN addresses ON addresses.id = source WHERE outside AND NOT accepted GROUP BY source "
         f"HAVING targets >= {least} ORDER BY targets DESC LIMIT {_MOST_PROBES}) "
@@ -172,9 +177,7 @@ def interface_records(connection: duckdb.DuckDBPyConnection, logs: Sequence[Flow
         [vpc],
     ).fetchall()
     return [
-        InterfaceRecords(
-            interface=via, log=logs[log].log, records=count, quiet=quiet, skipped=skipped, newest=_moment(newest)
-        )
+        InterfaceRecords(interface=via, log=logs[log].log, records=count, quiet=quiet, skipped=skipped, newest=_moment(newest))
         for via, log, count, quiet, skipped, newest in rows
     ]
 
@@ -203,5 +206,3 @@ def hints(connection: duckdb.DuckDBPyConnection) -> list[str]:
 
 def _moment(seconds: int | None) -> datetime | None:
     return datetime.fromtimestamp(seconds, UTC) if seconds is not None and 0 <= seconds < 253402300799 else None
-
-

@@ -166,9 +166,7 @@ def _make_pairs(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _make_connections(connection: duckdb.DuckDBPyConnection, owners: Owners) -> None:
-    load(
-        connection, "serves", "text VARCHAR, protocol INTEGER, first_port INTEGER, last_port INTEGER", owners.serving
-    )
+    load(connection, "serves", "text VARCHAR, protocol INTEGER, first_port INTEGER, last_port INTEGER", owners.serving)
     connection.execute(
         f"CREATE OR REPLACE TABLE serving AS SELECT DISTINCT id, protocol, unnest(range(first_port, last_port + 1)) AS port "
         f"FROM (SELECT *, {_NUMBER} AS number FROM serves) JOIN addresses USING (number)"

@@ -12,7 +12,7 @@ from soc2.model.aws.compute import NetworkInterface, SecurityGroup
 from soc2.model.kubernetes.cluster import Node
 from soc2.model.kubernetes.pods import Pod
 from soc2.model.network.addresses import number_of
-from soc2.model.network.endpoints import Network
+from soc2.model.network.endpoints import Endpoint, Network
 from soc2.model.network.flows import INTERNET, End, EndKind
 from soc2.model.network.parties import METADATA, DeclaredConnection
 
@@ -21,15 +21,20 @@ _NUMBERS = {"TCP": 6, "UDP": 17, "SCTP": 132}
 # A rule that opens more ports than that does not say which of them are served.
 _FEW_PORTS = 16
 PRIVATE_NETWORKS = tuple(
-    map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "fc00::/7", "fe80::/10"))
+    map(
+        ip_network,
+        ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "fc00::/7", "fe80::/10"),
+    )
 )
 """RFC 1918, RFC 6598, RFC 3927, RFC 4193 and RFC 4291: an address of them stands for itself, any other is the internet's."""
 
 
 @dataclass(frozen=True)
 class Known:
-    """What has addresses: pods and nodes of the cluster, interfaces of the account and the groups that these wear."""
+    """What has addresses: pods (``endpoints`` tell what owns them) and nodes of the cluster, interfaces of the account and the
+    groups that these wear."""
 
+    endpoints: Sequence[Endpoint] = ()
     pods: Sequence[Pod] = ()
     nodes: Sequence[Node] = ()
     interfaces: Sequence[NetworkInterface] = ()
@@ -45,10 +50,12 @@ def owners_of(known: Known, declared: Iterable[DeclaredConnection], hints: Itera
     ends: list[End] = [INTERNET]
     owners = Owners(private=PRIVATE_NETWORKS)
     pods = [pod for pod in known.pods if pod.status.phase not in _FINISHED and not pod.spec.host_network]
+    workloads = {endpoint.resource: str(endpoint.workload) for endpoint in known.endpoints}
+    numbers: dict[str, int] = {}
     named: dict[str, int] = {}
     for pod in pods:
-        named[f"{pod.namespace}/{pod.name}"] = owner = len(ends)
-        ends.append(End(EndKind.POD, f"{pod.namespace}/{pod.name}"))
+        workload = workloads.get(pod.resource, str(pod.resource))
+        named[f"{pod.namespace}/{pod.name}"] = owner = _numbered(workload, numbers, ends)
         addresses = tuple(filter(None, (pod.status.pod_ip, *(each.ip for each in pod.status.pod_ips))))
         since = _seconds(pod.status.start_time or pod.metadata.creation_timestamp)
         owners.held += [(address, owner, since) for address in dict.fromkeys(addresses)]
@@ -59,7 +66,7 @@ def owners_of(known: Known, declared: Iterable[DeclaredConnection], hints: Itera
         name = "metadata" if network in METADATA else str(network)
         ends.append(End(EndKind.ADDRESS, name))
     for hint in hints:
-        owners.hinted.append((hint, _hinted(hint, named, ends)))
+        owners.hinted.append((hint, _hinted(hint, named, numbers, ends)))
     return ends, owners
 
 
@@ -75,13 +82,13 @@ def _take_machines(known: Known, ends: list[End], owners: Owners) -> None:
     groups = {group.group_id: group for group in known.groups}
     for interface in known.interfaces:
         instance = interface.attachment.instance_id if interface.attachment else ""
-        node = node_of.get(instance) if instance else None
-        if node is None:
+        held_by = node_of.get(instance) if instance else None
+        if held_by is None:
             owner = len(ends)
             ends.append(End(EndKind.MACHINE, interface.network_interface_id))
             addresses: tuple[str, ...] = interface.addresses
         else:
-            owner, addresses = node, _own(interface)
+            owner, addresses = held_by, _own(interface)
         for address in addresses:
             if number_of(address) not in taken:
                 taken.add(number_of(address))
@@ -106,9 +113,9 @@ def _served(pod: Pod) -> Iterator[tuple[int, int, int]]:
 def _opened(group: SecurityGroup) -> Iterator[tuple[int, int, int]]:
     for rule in group.ip_permissions:
         protocol = {"tcp": 6, "udp": 17, "6": 6, "17": 17}.get(rule.ip_protocol)
-        if protocol and rule.from_port is not None and rule.to_port is not None:
-            if 0 <= rule.to_port - rule.from_port < _FEW_PORTS:
-                yield protocol, rule.from_port, rule.to_port
+        first, last = rule.from_port, rule.to_port
+        if protocol and first is not None and last is not None and 0 <= last - first < _FEW_PORTS:
+            yield protocol, first, last
 
 
 def _networks(declared: Iterable[DeclaredConnection]) -> Iterator[Network]:
@@ -118,15 +125,21 @@ def _networks(declared: Iterable[DeclaredConnection]) -> Iterator[Network]:
                 yield party.network
 
 
-def _hinted(hint: str, named: dict[str, int], ends: list[End]) -> int:
+def _hinted(hint: str, named: dict[str, int], numbers: dict[str, int], ends: list[End]) -> int:
     namespace, pod, *workload = hint.split("/")
     name = f"{namespace}/{pod}"
     if name not in named:
         # A pod that is gone: what the flow says of it is all that is known.
         kind, own = workload if len(workload) == 2 else ("Pod", pod)
-        named[name] = len(ends)
-        ends.append(End(EndKind.POD, name, f"{kind}/{namespace}/{own}"))
+        named[name] = _numbered(f"{kind}/{namespace}/{own}", numbers, ends)
     return named[name]
+
+
+def _numbered(workload: str, numbers: dict[str, int], ends: list[End]) -> int:
+    if workload not in numbers:
+        numbers[workload] = len(ends)
+        ends.append(End(EndKind.WORKLOAD, workload))
+    return numbers[workload]
 
 
 def _seconds(moment: datetime | None) -> int | None:

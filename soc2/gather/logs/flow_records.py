@@ -32,9 +32,7 @@ class FlowFiles:
     files: Sequence[Path]
 
 
-def load_records(
-    connection: duckdb.DuckDBPyConnection, logs: Sequence[FlowFiles], window: tuple[datetime, datetime]
-) -> None:
+def load_records(connection: duckdb.DuckDBPyConnection, logs: Sequence[FlowFiles], window: tuple[datetime, datetime]) -> None:
     """Make the table ``records``; ``log`` is the place of its log among ``logs``.
 
     ``opener`` is 1 when the record says that its sender opened the connection, -1 when it says that the other did, and 0
@@ -83,7 +81,8 @@ def _of_hubble(files: Sequence[Path]) -> str:
     )
     source_port, target_port = ports
     return (
-        f"SELECT {flow}.IP.source IS NOT NULL AS flowing, CASE WHEN {RECORD}.lost_events IS NOT NULL THEN 'LOST' END AS status, "
+        f"SELECT {flow}.IP.source IS NOT NULL AS flowing, "
+        f"CASE WHEN {RECORD}.lost_events IS NOT NULL THEN 'LOST' END AS status, "
         f"{seconds} AS starts, {seconds} AS ends, {flow}.IP.source AS source, {flow}.IP.destination AS target, "
         f"{source_port} AS source_port, {target_port} AS target_port, CASE WHEN {flow}.l4.TCP IS NOT NULL THEN 6 "
         f"WHEN {flow}.l4.UDP IS NOT NULL THEN 17 WHEN {flow}.l4.SCTP IS NOT NULL THEN 132 "
@@ -94,7 +93,8 @@ def _of_hubble(files: Sequence[Path]) -> str:
         f"WHEN {flow}.verdict IN ('DROPPED', 'ERROR') THEN false END AS accepted, "
         f"split_part({RECORD}.node_name, '/', -1) AS via, 0 AS bytes, {_hint(f'{flow}.source')} AS source_hint, "
         f"{_hint(f'{flow}.destination')} AS target_hint, origin, {identifier(LINE)} AS line FROM {_parquet(files)} "
-        f"WHERE ({flow}.IP IS NOT NULL OR {RECORD}.lost_events IS NOT NULL) AND coalesce({flow}.verdict, '') NOT IN ('TRACED', 'TRANSLATED', 'VERDICT_UNKNOWN')"
+        f"WHERE ({flow}.IP IS NOT NULL OR {RECORD}.lost_events IS NOT NULL) "
+        f"AND coalesce({flow}.verdict, '') NOT IN ('TRACED', 'TRANSLATED', 'VERDICT_UNKNOWN')"
     )
 
 

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -23,9 +24,10 @@ from soc2.gather.logs.flow_join import join
 from soc2.gather.logs.flow_owners import Known, owners_of
 from soc2.gather.logs.flow_records import FLOW_KINDS, FlowFiles, load_records
 from soc2.gather.logs.kept import kept_log
-from soc2.gather.source import Listing
+from soc2.gather.source import Listing, Source
 from soc2.model.feeds import AddressRow
 from soc2.model.logs import LogKind
+from soc2.model.network.endpoints_of import endpoints_of
 from soc2.model.network.flows import Flow, InterfaceRecords, ListedTraffic, Probe
 from soc2.model.network.parties import DeclaredConnection
 from soc2.model.population import Cause, Problem, SourceStatus
@@ -97,7 +99,9 @@ class FlowScanning:
         listings = [gatherer.get(source) for source in _OWNERS]
         found, problem = FlowScan(), None
         if window:
-            known = Known(*(listing.items for listing in listings))
+            items = [listing.items for listing in listings]
+            pods, workloads = items[0], tuple(chain(*items[1:_POD_SOURCES]))
+            known = Known(endpoints_of(pods, workloads), pods, *items[_POD_SOURCES:])
             with tempfile.TemporaryDirectory(prefix="soc2-flows-") as folder:
                 found = scan(
                     logs,
@@ -124,28 +128,32 @@ class FlowScanning:
 
 
 FLOW_SCAN = FlowScanning()
-_OWNERS = (sources.PODS, sources.NODES, aws_sources.INTERFACES, aws_sources.SECURITY_GROUPS)
+_POD_SOURCES = len(sources.POD_SOURCES)
+_OWNERS: tuple[Source[Any], ...] = (*sources.POD_SOURCES, sources.NODES, aws_sources.INTERFACES, aws_sources.SECURITY_GROUPS)
 
 
 @dataclass(frozen=True)
 class FlowLogs(Generic[T]):
-    """A part of what flow logs show. ``whole`` parts tell nothing once records are missing that the logs themselves say
-    are; ``owned`` ones nothing when it is not known whose addresses are."""
+    """A part of what flow logs show, as records of a ``kind``. Of ``owned`` parts there are none while it is not known whose
+    addresses are. Parts of ``events`` are no complete evidence unless the logs are, and hold what they say they hold."""
 
     name: str
+    kind: type[T]
     part: Callable[[FlowScan], tuple[T, ...]] = field(compare=False)
-    kinds: frozenset[LogKind] = FLOW_KINDS
     owned: bool = False
+    events: bool = True
 
     def gather(self, gatherer: Gatherer) -> Listing[T]:
-        logs = gatherer.get(SomeLogs(f"logs for {self.name}", self.kinds, current=True))
-        if not any(source.kind in self.kinds for source in gatherer.system.logs.sources):
+        logs = gatherer.get(SomeLogs(f"logs for {self.name}", FLOW_KINDS, current=True))
+        if not any(source.kind in FLOW_KINDS for source in gatherer.system.logs.sources):
             absent = absent_kinds(gatherer.system)
             if LogKind.VPC_FLOW in absent:
                 return Listing((), (), exempt=absent[LogKind.VPC_FLOW])
             return Listing((), (*logs.statuses, self._status(Problem(Cause.ABSENT, _UNDECLARED))))
         scanned = gatherer.get(FLOW_SCAN)
         (found,) = scanned.items
+        if not self.events:
+            return Listing(self.part(found), scanned.statuses)
         owners = tuple(status for source in _OWNERS for status in gatherer.get(source).statuses) if self.owned else ()
         problems = list(_incomplete(found))
         if silent := [name for log in logs.items for name in silent_streams(log)]:
@@ -172,9 +180,7 @@ def _incomplete(found: FlowScan) -> Iterator[Problem]:
         yield Problem(Cause.INCONCLUSIVE, f"{lacking.timeless:,} records have no start; add the field to the format")
 
 
-CONNECTIONS: FlowLogs[Flow] = FlowLogs("connections in flow logs", lambda found: found.flows, owned=True)
-LISTED_TRAFFIC: FlowLogs[ListedTraffic] = FlowLogs("traffic with listed addresses", lambda found: found.listed)
-PROBES: FlowLogs[Probe] = FlowLogs("probes in flow logs", lambda found: found.probes)
-INTERFACE_RECORDS: FlowLogs[InterfaceRecords] = FlowLogs(
-    "records of interfaces", lambda found: found.interfaces, frozenset({LogKind.VPC_FLOW})
-)
+CONNECTIONS = FlowLogs("connections in flow logs", Flow, lambda found: found.flows, owned=True)
+LISTED_TRAFFIC = FlowLogs("traffic with listed addresses", ListedTraffic, lambda found: found.listed)
+PROBES = FlowLogs("probes in flow logs", Probe, lambda found: found.probes)
+INTERFACE_RECORDS = FlowLogs("records of interfaces", InterfaceRecords, lambda found: found.interfaces, events=False)

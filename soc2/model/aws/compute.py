@@ -104,6 +104,7 @@ class Ipv6Address(msgspec.Struct, frozen=True):
 
 class Attachment(msgspec.Struct, frozen=True, rename="pascal"):
     instance_id: str = ""
+    attach_time: datetime | None = None
 
 
 class NetworkInterface(PascalRecord, frozen=True):
@@ -153,8 +154,15 @@ class FlowLog(PascalRecord, frozen=True):
     flow_log_status: str = ""
     deliver_logs_status: str = ""
     traffic_type: str = ""
+    log_destination_type: str = ""
     log_destination: str = ""
     log_group_name: str = ""
+    deliver_logs_error_message: str = ""
+
+    @property
+    def delivers_all(self) -> bool:
+        """Tell whether it is on for accepted and rejected traffic, and does not say that it fails to deliver."""
+        return self.flow_log_status == "ACTIVE" and self.traffic_type == "ALL" and self.deliver_logs_status != "FAILED"
 
 
 class Repository(CamelRecord, frozen=True):

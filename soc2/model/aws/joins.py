@@ -170,18 +170,30 @@ def used_groups(groups: Iterable[SecurityGroup], interfaces: Iterable[NetworkInt
 
 @dataclass(frozen=True)
 class LoggedVpc:
+    """A VPC with the interfaces in use in it, and the flow logs of it, of their subnets and of themselves."""
+
     vpc: Vpc
     flow_logs: tuple[FlowLog, ...]
+    interfaces: tuple[NetworkInterface, ...] = ()
 
     @property
     def resource(self) -> Resource:
         return self.vpc.resource
 
+    def logs_of(self, interface: NetworkInterface) -> tuple[FlowLog, ...]:
+        """Return the flow logs that have to hold the records of an interface."""
+        wider = (self.vpc.vpc_id, interface.subnet_id, interface.network_interface_id)
+        return tuple(log for log in self.flow_logs if log.resource_id in wider)
 
-def logged_vpcs(vpcs: Iterable[Vpc], flow_logs: Iterable[FlowLog]) -> Iterator[LoggedVpc]:
-    every = tuple(flow_logs)
+
+def logged_vpcs(
+    vpcs: Iterable[Vpc], flow_logs: Iterable[FlowLog], interfaces: Iterable[NetworkInterface]
+) -> Iterator[LoggedVpc]:
+    every, used = tuple(flow_logs), [interface for interface in interfaces if interface.status == "in-use"]
     for vpc in vpcs:
-        yield LoggedVpc(vpc, tuple(log for log in every if log.resource_id == vpc.vpc_id))
+        here = tuple(interface for interface in used if interface.vpc_id == vpc.vpc_id)
+        places = {vpc.vpc_id, *(each.subnet_id for each in here), *(each.network_interface_id for each in here)}
+        yield LoggedVpc(vpc, tuple(log for log in every if log.resource_id in places), here)
 
 
 @dataclass(frozen=True)

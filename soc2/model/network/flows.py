@@ -16,27 +16,39 @@ _PROTOCOLS = {1: "ICMP", 6: "TCP", 17: "UDP", 58: "ICMP", 132: "SCTP"}
 
 
 class EndKind(StrEnum):
-    POD = "pod"
+    WORKLOAD = "workload"
     NODE = "node"
     MACHINE = "machine"
     ADDRESS = "address"
+
+
+_KINDS = {
+    EndKind.NODE: "Node",
+    EndKind.MACHINE: "AWS::EC2::NetworkInterface",
+    EndKind.ADDRESS: "Address",
+}
 
 
 @dataclass(frozen=True, order=True)
 class End:
     """One end of a connection.
 
-    ``name`` is ``namespace/pod``, a node, a network interface's id, or the network that addresses without an owner are
-    together in (the narrowest declared one, ``internet``, or the single address). ``workload`` is what a flow itself says
-    that a pod belongs to, which is all there is of one that is gone.
+    ``name`` is what finally owns pods (``Deployment/notes/api``), a node, a network interface's id, or the network that
+    addresses without an owner are together in (the narrowest declared one, ``internet``, or the single address).
     """
 
     kind: EndKind
     name: str
-    workload: str = ""
 
     def __str__(self) -> str:
-        return self.workload if self.kind is EndKind.POD and self.workload else f"{self.kind} {self.name}"
+        return self.name if self.kind is EndKind.WORKLOAD else f"{self.kind} {self.name}"
+
+    @property
+    def resource(self) -> Resource:
+        if self.kind is EndKind.WORKLOAD:
+            kind, namespace, name = self.name.split("/", 2)
+            return Resource(kind, name, namespace)
+        return Resource(_KINDS[self.kind], self.name)
 
 
 INTERNET = End(EndKind.ADDRESS, "internet")
@@ -59,7 +71,8 @@ class Flow:
     where the protocol has none); ``connections`` counts distinct pairs of addresses and ports, ``records`` and ``bytes``
     those of both directions at every interface that saw them. ``first`` and ``last`` are UTC.
 
-    ``source_address`` and ``target_address`` are those of one of them, ``sources`` and ``targets`` how many there are.
+    ``source_address`` and ``target_address`` are the lowest of them, ``source_last`` and ``target_last`` the highest,
+    ``sources`` and ``targets`` how many there are.
     """
 
     source: End
@@ -75,6 +88,8 @@ class Flow:
     seen_at: str
     source_address: str
     target_address: str
+    source_last: str
+    target_last: str
     sources: int = 1
     targets: int = 1
 
@@ -98,14 +113,15 @@ class Flow:
 
 @dataclass(frozen=True, kw_only=True)
 class ListedTraffic:
-    """Accepted connections between an end and addresses of an entry of the owner's list; ``outgoing`` when the end opened
-    them. ``ports`` are those of the targets, at most some of them."""
+    """Connections between an end and addresses of an entry of the owner's list; ``outgoing`` when the end opened them.
+    ``ports`` are those of the targets, at most some of them."""
 
     entry: str
     reason: str
     list_source: str
     end: End
     outgoing: bool
+    accepted: bool
     ports: tuple[tuple[int, int], ...]
     address: str
     connections: int

@@ -146,10 +146,9 @@ class Reachability:
         A port counts when it is open between any two different endpoints of the classes: those on one node may have more
         open than others. Of a class with itself, one more endpoint like those in it is thought of.
         """
-        for target in self.classes:
-            found = self._crossings.sources(target.number)
-            found = _opened(found, self._neighbours.of_class(target.number))
-            yield target, _groups(self._layered.from_classes(found, target.endpoints[0]))
+        for target, found in zip(self.classes, self._crossings.sources(), strict=True):
+            opened = _opened(found, self._neighbours.of_class(target.number))
+            yield target, _groups(self._layered.from_classes(opened, target.endpoints[0]))
 
     def all_pairs(self) -> Iterator[tuple[EndpointClass, EndpointClass, PortSet]]:
         """Yield source, target and ports of each pair of classes with anything open, as ``pairs`` has them."""
