@@ -156,10 +156,10 @@ def _denies(policy: Policy, direction: Direction) -> bool | None:
 
 
 def _is_wide(rule: Rule) -> bool:
-    """Tell whether a rule is about all of any kind of peers."""
+    """Tell whether a rule is about all of some kind of peers, on every port of some protocol."""
     one = _Reach()
     one.add(rule)
-    return bool(one.whole())
+    return bool(one.whole()) and any(wanted <= rule.ports.numbers for wanted in _PORTS.values())
 
 
 def _opened(policies: Sequence[Policy], direction: Direction, whom: str) -> Iterator[OpenDefault]:
@@ -181,12 +181,12 @@ def _opened(policies: Sequence[Policy], direction: Direction, whom: str) -> Iter
 
 
 def _before_denial(policy: Policy, direction: Direction) -> Iterator[Rule]:
-    """Yield the allowing rules of an administrators' policy that come before one that denies anybody everything."""
+    """Yield the allowing rules of an administrators' policy that come before one that denies or passes on as much."""
     for rule in policy.rules.get(direction, ()):
-        if rule.action != "Allow" and rule.ports.numbers == EVERY_PORT:
-            return
         if rule.action == "Allow":
             yield rule
+        elif _is_wide(rule):
+            return
 
 
 def _whole_for(rules: Sequence[Rule], wanted: PortSet) -> list[str]:
