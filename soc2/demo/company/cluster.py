@@ -106,6 +106,9 @@ def load(kubeconfig: Path, variant: str, progress: Callable[[str], None]) -> Non
             if rank == _ORDER.index(_DEFINITION):
                 _wait(lambda: _not_established(connection), _ESTABLISHED_SECONDS, "these definitions were not established")
     _wait(lambda: _not_available(connection), _READY_SECONDS, "these workloads did not become available")
+    # When KWOK begins with a node, it may take the addresses away that it has not seen yet.
+    for node in (item for item in wanted if item["kind"] == "Node"):
+        _apply(connection, node)
     connection.close()
 
 
