@@ -29,25 +29,10 @@ from soc2.model.network.ports import EVERY_PORT
 
 BEGIN = 1_780_000_000
 WINDOW = (datetime.fromtimestamp(BEGIN, UTC), datetime.fromtimestamp(BEGIN, UTC) + timedelta(days=1))
-FIELDS = [
-    "version",
-    "account-id",
-    "interface-id",
-    "srcaddr",
-    "dstaddr",
-    "srcport",
-    "dstport",
-    "protocol",
-    "packets",
-    "bytes",
-    "start",
-    "end",
-    "action",
-    "log-status",
-    "tcp-flags",
-    "pkt-srcaddr",
-    "pkt-dstaddr",
-]
+FIELDS = tuple(
+    "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action "  # noqa: SIM905
+    "log-status tcp-flags pkt-srcaddr pkt-dstaddr".split()
+)
 
 
 @dataclass(frozen=True)
