@@ -103,6 +103,9 @@ def checked_network(network: DeclaredNetwork, file: TomlFile) -> DeclaredNetwork
             if not found.first <= found.last <= 65535:
                 raise file.error(("network", "connections", index, "ports", number), f"{port} is no port or range of ports")
     endpoints = tuple(_checked_endpoint(each, index, file) for index, each in enumerate(network.endpoints))
+    for index, each in enumerate(endpoints):
+        if any((each.name, each.place) == (before.name, before.place) for before in endpoints[:index]):
+            raise file.error(("network", "endpoints", index), f"the endpoint {each.name} is declared twice")
     return msgspec.structs.replace(network, endpoints=endpoints)
 
 

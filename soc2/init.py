@@ -73,7 +73,12 @@ runtime = []
 # to = "payments/api"
 # ports = ["tcp/8080"]
 # reason = "visitors pay"
+
 {network}
+# [[network.endpoints]]      # what is offered with TLS, and is tried: every host of an Ingress needs one
+# host = "www.example.com"
+# port = 443
+
 # [thresholds]
 # access_key_max_age_days = 90
 # log_retention_days = 365

@@ -98,7 +98,7 @@ def proposed_connections(reach: Reachability) -> list[Line]:
 def as_comments(lines: Sequence[Line]) -> str:
     """Return the lines as text of system.toml, all of it commented out."""
     head = "# What the policies of the cluster let through today, but for a mesh: keep what is meant to be, and say why.\n"
-    shown = "\n".join(f"# {text}".rstrip() for line in lines[:_SHOWN] for text in _entry(line))
+    shown = "\n".join(f"# {text}" if text else "" for line in lines[:_SHOWN] for text in _entry(line))
     more = f"# And {len(lines) - _SHOWN} more.\n" * (len(lines) > _SHOWN)
     return f"{head}{shown}\n{more}"
 

@@ -177,11 +177,11 @@ class Availability(Section, frozen=True):
 
 class Thresholds(Section, frozen=True):
     """Limits, in days unless the name says otherwise. Defaults: CIS AWS Foundations Benchmark for credentials (90) and,
-    likewise, for roles and client certificates, the catalogue's floor of 90 days for logs and for access reviews, three
-    zones for surviving the loss of one with a quorum left, a minute for a token to be refused (the API server remembers
-    a token for ten seconds). An address outside that is refused at ``probe_targets`` targets (address and port) searches
-    for a way in: fewer are slips and noise. How soon an alert is opened and handled is the owner's policy; the defaults
-    are ours."""
+    likewise, for roles and client certificates, the catalogue's floor of 90 days for logs and for access reviews, and its 30
+    that are left of certificates of servers, three zones for surviving the loss of one with a quorum left, a minute for a
+    token to be refused (the API server remembers a token for ten seconds). An address outside that is refused at
+    ``probe_targets`` targets (address and port) searches for a way in: fewer are slips and noise. How soon an alert is opened
+    and handled is the owner's policy; the defaults are ours."""
 
     access_key_max_age_days: Days = 90
     credential_unused_days: Days = 90

@@ -55,19 +55,19 @@ def test_what_everybody_may_is_one_line() -> None:
         '# from = "*/*"',
         '# to = "*/*"',
         '# reason = ""',
-        "#",
+        "",
         "# [[network.connections]]",
         '# from = "a/b"',
         '# to = "internet"',
         '# ports = ["tcp/0-80"]',
         '# reason = ""',
-        "#",
+        "",
     ]
 
 
 def _read_back(lines: list[Line]) -> list[DeclaredConnection]:
     """Take the comment signs away, give reasons, and read it as system.toml."""
-    text = as_comments(lines).split("\n", 1)[1].replace("# ", "").replace("#", "").replace('reason = ""', 'reason = "why"')
+    text = as_comments(lines).split("\n", 1)[1].replace("# ", "").replace('reason = ""', 'reason = "why"')
     entries = tomllib.loads(text).get("network", {}).get("connections", [])
     return [msgspec.convert(entry, Connection).declared for entry in entries]
 

@@ -11,16 +11,19 @@ from soc2.model.aws.compute import EksCluster
 from soc2.model.aws.joins import LoggedVpc, UsedGroup
 from soc2.model.aws.transit import CloudCertificate, UsedListener
 from soc2.model.detections import Detection
-from soc2.model.kubernetes.joins import NamespacePolicies
 from soc2.model.kubernetes.network import Ingress, Service
+from soc2.model.network.connections import ReachedWorkload, WorkloadEgress
+from soc2.model.network.declared_lines import DeclaredLine
+from soc2.model.network.defaults import NamespaceDefault
 from soc2.model.network.flow_delivery import DeliveringVpc
 from soc2.model.network.flows import ListedTraffic
 from soc2.model.network.mesh.mutual import MeshMember, Unmatched
 from soc2.model.network.probed import HandledProbe
 from soc2.model.network.seen import SeenPair
+from soc2.model.network.selected import PolicyEffect
 from soc2.model.population import Population
 from soc2.model.tls import Certificates, PlainHttp, Versions
-from soc2.rules import cloud_compute, cloud_transit, detections, flows, mesh, network, tls
+from soc2.rules import cloud_compute, cloud_transit, detections, flows, mesh, network, reach, tls
 from soc2.system import System
 
 
@@ -32,11 +35,11 @@ from soc2.system import System
     hipaa=["164.312(e)(1)", "164.312(a)(1)"],
     gdpr=["32(1)(b)"],
     kind="configuration",
-    remedy="Add a NetworkPolicy with an empty podSelector and policyTypes [Ingress]",
+    remedy="Add a NetworkPolicy with an empty podSelector and policyTypes [Ingress], and narrow rules that allow everything",
 )
-def test_ingress_is_denied_by_default(namespace_policies: Population[NamespacePolicies], judge: Judge) -> None:
+def test_ingress_is_denied_by_default(namespaces_by_default: Population[NamespaceDefault], judge: Judge) -> None:
     """Every namespace in scope denies ingress by default."""
-    judge(namespace_policies, network.default_deny("Ingress"))
+    judge(namespaces_by_default, network.default_deny("Ingress"))
 
 
 @pytest.mark.check(
@@ -47,11 +50,81 @@ def test_ingress_is_denied_by_default(namespace_policies: Population[NamespacePo
     hipaa=["164.312(e)(1)", "164.312(a)(1)"],
     gdpr=["32(1)(b)"],
     kind="configuration",
-    remedy="Add a NetworkPolicy with an empty podSelector and policyTypes [Egress]",
+    remedy="Add a NetworkPolicy with an empty podSelector and policyTypes [Egress], and narrow rules that allow everything",
 )
-def test_egress_is_denied_by_default(namespace_policies: Population[NamespacePolicies], judge: Judge) -> None:
+def test_egress_is_denied_by_default(namespaces_by_default: Population[NamespaceDefault], judge: Judge) -> None:
     """Every namespace in scope denies egress by default."""
-    judge(namespace_policies, network.default_deny("Egress"))
+    judge(namespaces_by_default, network.default_deny("Egress"))
+
+
+@pytest.mark.check(
+    "policies-select-something",
+    severity="medium",
+    official=["CC6.6"],
+    hipaa=["164.312(e)(1)", "164.312(a)(1)"],
+    gdpr=["32(1)(b)"],
+    kind="configuration",
+    remedy="Correct the selector or the name of the port, or remove what is not needed",
+)
+def test_policies_select_something(network_policies: Population[PolicyEffect], judge: Judge) -> None:
+    """Every selector of a network policy selects something that is there, and every port that it names exists."""
+    judge(network_policies, reach.selects_something)
+
+
+@pytest.mark.check(
+    "restricted-workloads-reached-as-declared",
+    severity="critical",
+    official=["CC6.6", "CC6.1"],
+    hipaa=["164.312(e)(1)", "164.312(a)(1)"],
+    gdpr=["32(1)(b)"],
+    kind="configuration",
+    remedy="Narrow the rule that lets it through, or declare the connection under [[network.connections]]",
+)
+def test_restricted_workloads_are_reached_as_declared(restricted_workloads: Population[ReachedWorkload], judge: Judge) -> None:
+    """Nothing from outside or other namespaces reaches workloads that hold restricted data but what is declared."""
+    judge(restricted_workloads, reach.reached_as_declared)
+
+
+@pytest.mark.check(
+    "no-undeclared-egress-to-metadata",
+    severity="high",
+    official=["CC6.6", "CC6.1"],
+    hipaa=["164.312(e)(1)", "164.312(a)(1)"],
+    gdpr=["32(1)(b)"],
+    kind="configuration",
+    remedy="Except 169.254.169.254/32 and fd00:ec2::254/128 from the ipBlock, or declare a connection to metadata",
+)
+def test_nothing_reaches_the_metadata_service_undeclared(workload_egress: Population[WorkloadEgress], judge: Judge) -> None:
+    """No workload in scope reaches the metadata service of its node unless that is declared."""
+    judge(workload_egress, reach.metadata_as_declared)
+
+
+@pytest.mark.check(
+    "no-undeclared-egress-to-internet",
+    severity="high",
+    official=["CC6.6"],
+    hipaa=["164.312(e)(1)", "164.312(a)(1)"],
+    gdpr=["32(1)(b)"],
+    kind="configuration",
+    remedy="Narrow the rule to the addresses and ports that are needed, and declare these under [[network.connections]]",
+)
+def test_nothing_reaches_the_internet_undeclared(workload_egress: Population[WorkloadEgress], judge: Judge) -> None:
+    """No workload in scope reaches addresses of the internet but those, and on the ports, that are declared."""
+    judge(workload_egress, reach.internet_as_declared)
+
+
+@pytest.mark.check(
+    "declared-connections-hold",
+    severity="medium",
+    official=["CC6.6"],
+    hipaa=["164.312(e)(1)", "164.312(a)(1)"],
+    gdpr=["32(1)(b)"],
+    kind="configuration",
+    remedy="Correct or remove the line of [[network.connections]], or widen the policy that stops it",
+)
+def test_declared_connections_hold(declared_connections: Population[DeclaredLine], judge: Judge) -> None:
+    """Every declared connection names workloads that are there, and is possible by the policies."""
+    judge(declared_connections, reach.declared_holds)
 
 
 @pytest.mark.check(
@@ -148,7 +221,7 @@ def test_eks_endpoints_are_restricted(eks_clusters: Population[EksCluster], judg
     remedy="Set the oldest version of the endpoint to TLS 1.2 and leave its cipher suites at their defaults",
 )
 def test_old_tls_is_refused(tls_endpoints: Population[Versions], judge: Judge) -> None:
-    """Every declared endpoint refuses versions of TLS before 1.2 and cipher suites that protect nothing."""
+    """Every declared endpoint refuses versions of TLS before 1.2, and broken cipher suites."""
     judge(tls_endpoints, tls.old_tls_refused)
 
 

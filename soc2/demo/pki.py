@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import ipaddress
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-_LIFETIME = datetime.timedelta(days=30)
+_DAYS = 30
+_LOOPBACK = (
+    *(x509.DNSName(host) for host in ("localhost", "kubernetes", "kubernetes.default.svc")),
+    *(x509.IPAddress(ipaddress.ip_address(address)) for address in ("127.0.0.1", "10.96.0.1")),
+)
 _CLOCK_TOLERANCE = datetime.timedelta(minutes=5)
 
 
@@ -34,11 +39,12 @@ def write_private(path: Path, content: bytes) -> Path:
 
 
 class CertificateAuthority:
-    """Issues certificates into ``folder``; ``certificate`` is the path of its own."""
+    """Issues certificates into ``folder``, valid for ``days``; ``certificate`` is the path of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, days: int = _DAYS) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder = folder
+        self._days = days
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "soc2-demo-ca")])
         usage = x509.KeyUsage(
@@ -66,6 +72,10 @@ class CertificateAuthority:
         """Issue a certificate for servers (and peers, which are both) on the loopback interface."""
         return self._issue(name, (), [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
 
+    def site(self, host: str, days: int) -> KeyPair:
+        """Issue a certificate for a name that the world knows, valid for some days."""
+        return self._issue(host, (), [ExtendedKeyUsageOID.SERVER_AUTH], [x509.DNSName(host)], days)
+
     def client(self, user: str, groups: tuple[str, ...] = ()) -> KeyPair:
         """Issue a client certificate: Kubernetes reads the user from CN and the groups from O."""
         return self._issue(user, groups, [ExtendedKeyUsageOID.CLIENT_AUTH])
@@ -74,7 +84,14 @@ class CertificateAuthority:
         """Make a private key for signing ServiceAccount tokens."""
         return write_private(self._folder / f"{name}.key", _pem(ec.generate_private_key(ec.SECP256R1())))
 
-    def _issue(self, name: str, groups: tuple[str, ...], usages: list[x509.ObjectIdentifier]) -> KeyPair:
+    def _issue(
+        self,
+        name: str,
+        groups: tuple[str, ...],
+        usages: list[x509.ObjectIdentifier],
+        names: Sequence[x509.GeneralName] = _LOOPBACK,
+        days: int | None = None,
+    ) -> KeyPair:
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name(
             [
@@ -82,12 +99,8 @@ class CertificateAuthority:
                 x509.NameAttribute(NameOID.COMMON_NAME, name),
             ]
         )
-        names = [
-            *(x509.DNSName(host) for host in ("localhost", "kubernetes", "kubernetes.default.svc")),
-            *(x509.IPAddress(ipaddress.ip_address(address)) for address in ("127.0.0.1", "10.96.0.1")),
-        ]
         certificate = (
-            self._builder(subject, key.public_key())
+            self._builder(subject, key.public_key(), days)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
             .add_extension(x509.SubjectAlternativeName(names), critical=False)
@@ -100,7 +113,7 @@ class CertificateAuthority:
             write_private(self._folder / f"{stem}.key", _pem(key)),
         )
 
-    def _builder(self, subject: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+    def _builder(self, subject: x509.Name, key: ec.EllipticCurvePublicKey, days: int | None = None) -> x509.CertificateBuilder:
         now = datetime.datetime.now(datetime.UTC)
         return (
             x509.CertificateBuilder()
@@ -109,7 +122,7 @@ class CertificateAuthority:
             .public_key(key)
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - _CLOCK_TOLERANCE)
-            .not_valid_after(now + _LIFETIME)
+            .not_valid_after(now + datetime.timedelta(days=days or self._days))
         )
 
 

@@ -10,8 +10,17 @@ import msgspec
 STATE, PROGRESS, ALERTS = "state.json", "progress.log", "alerts.csv"
 
 
+class TlsEndpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """Where an endpoint of the company's listens (``host:port``), with TLS and for plain HTTP, and the file of its issuer."""
+
+    address: str
+    http: str
+    ca: str
+
+
 class State(msgspec.Struct, frozen=True, kw_only=True):
-    """``pid`` is the supervisor's; ``pids`` are those of its servers, by name. Paths are absolute."""
+    """``pid`` is the supervisor's; ``pids`` are those of its servers, by name; ``endpoints`` are by host. Paths are
+    absolute."""
 
     pid: int
     variant: str
@@ -25,6 +34,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     audit_log: str
     aws_access_log: str
     pids: dict[str, int]
+    endpoints: dict[str, TlsEndpoint] = {}
 
     def write(self, folder: Path) -> None:
         """Write in one step, so that whoever sees the file sees all of it."""

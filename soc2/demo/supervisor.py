@@ -25,6 +25,7 @@ from soc2.demo.company.cluster import link_nodes, load
 from soc2.demo.company.logs.shipping import Shipper
 from soc2.demo.controlplane import ControlPlane, remove_folder
 from soc2.demo.state import ALERTS, PROGRESS, State
+from soc2.demo.tls import Endpoints
 
 _WATCH_SECONDS = 0.5
 
@@ -65,6 +66,8 @@ def _hold(folder: Path, variant: str, stopping: threading.Event, say: object) ->
         answers = declared_answers(company)
         answers["cloudtrail"] = {**answers.get("cloudtrail", {}), **digests.answers}
         cloud = AwsServers(folder / "aws", answers)
+        endpoints = Endpoints(folder / "tls")
+        stack.callback(endpoints.stop)
         stack.callback(cluster.stop)
         stack.callback(cloud.stop)
 
@@ -101,6 +104,7 @@ def _hold(folder: Path, variant: str, stopping: threading.Event, say: object) ->
             audit_log=str(cluster.audit_log),
             aws_access_log=str(cloud.access_log),
             pids={**cluster.pids, **cloud.pids},
+            endpoints=endpoints.start(variant),
         )
         say(f"ready after {time.monotonic() - started:.1f} s")
         state.write(folder)

@@ -26,9 +26,9 @@ class Version(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Versions:
-    """What an endpoint (``host:port``) chose of the versions that it was offered one by one; ``weak_suites`` are cipher
-    suites that protect nothing and that it chose when it was offered no others. One that answers with something else than
-    TLS, or hangs up whatever it is offered, talks none."""
+    """What an endpoint (``host:port``) chose of the versions that it was offered one by one; ``weak_suites`` are broken
+    cipher suites that it chose when it was offered no others. One that answers with something else than TLS, or hangs up
+    whatever it is offered, talks none."""
 
     name: str
     talks_tls: bool = True

@@ -5,26 +5,33 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from soc2.model.deviation import Deviation
-from soc2.model.kubernetes.joins import NamespacePolicies
-from soc2.model.kubernetes.network import Ingress, NetworkPolicy, Service
-
-Direction = Literal["Ingress", "Egress"]
+from soc2.model.kubernetes.network import Ingress, Service
+from soc2.model.network.defaults import NamespaceDefault
+from soc2.model.network.policies import Direction
+from soc2.model.network.zones import shown
 
 
 @dataclass(frozen=True, kw_only=True)
 class NoDefaultDeny(Deviation):
-    template: ClassVar[str] = "no NetworkPolicy denies {direction} by default for all pods"
+    """A namespace where a new pod may be denied nothing; ``instead`` names the policies that are about some pods only."""
+
+    template: ClassVar[str] = "no policy denies {direction} by default for whatever pod comes{instead}"
     direction: str
+    instead: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AllowsAll(Deviation):
-    template: ClassVar[str] = "NetworkPolicy {policy} allows all {direction} of all pods, which undoes the default deny"
+    """A rule, or some together, that undo the default denial for the pods that they are about."""
+
+    template: ClassVar[str] = "{policy} allows {direction} {what} for {whom}, which undoes the default deny"
     direction: str
     policy: str
+    what: str
+    whom: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,42 +46,29 @@ class IngressWithoutTls(Deviation):
     host: str
 
 
-def default_deny(direction: Direction) -> Callable[[NamespacePolicies], Iterator[Deviation]]:
-    """Return the rule that some policy selects all pods in a direction, and none of those allows everything.
+def default_deny(direction: Direction) -> Callable[[NamespaceDefault], Iterator[Deviation]]:
+    """Return the rule that whatever pod comes into a namespace is denied a direction by default, and no rule undoes it.
 
-    Policies add up: one that allows everything undoes every other.
+    Policies add up: one that allows everything undoes every other, for the pods that it selects. Neither an
+    administrators' policy that denies everything nor several NetworkPolicies that together select every pod are less than
+    one with an empty selector; a selector that only happens to select all pods there are is.
     """
 
-    def rule(record: NamespacePolicies) -> Iterator[Deviation]:
-        covering = [policy for policy in record.policies if _selects_all(policy) and direction in _directions(policy)]
-        if not covering:
-            yield NoDefaultDeny(resource=record.resource, direction=direction.lower())
-        for policy in covering:
-            if _allows_everything(policy, direction):
-                yield AllowsAll(resource=record.resource, direction=direction.lower(), policy=policy.name)
+    def rule(record: NamespaceDefault) -> Iterator[Deviation]:
+        if not record.denies(direction):
+            some = record.nearly(direction)
+            instead = f"; {shown(list(some), 3)} may select none of it" if some else ""
+            yield NoDefaultDeny(resource=record.resource, direction=direction.lower(), instead=instead)
+        for each in record.undone(direction):
+            yield AllowsAll(
+                resource=record.resource,
+                direction=direction.lower(),
+                policy=" with ".join(each.policies),
+                what=f"{'from' if direction == 'Ingress' else 'to'} {each.what}",
+                whom=each.whom,
+            )
 
     return rule
-
-
-def _selects_all(policy: NetworkPolicy) -> bool:
-    return policy.spec.pod_selector.selects_everything
-
-
-def _directions(policy: NetworkPolicy) -> tuple[str, ...]:
-    """Return the directions a policy covers; without policyTypes: ingress, and egress if it has egress rules."""
-    return policy.spec.policy_types or (("Ingress", "Egress") if policy.spec.egress else ("Ingress",))
-
-
-def _allows_everything(policy: NetworkPolicy, direction: Direction) -> bool:
-    rules = (
-        [(rule.from_, rule.ports) for rule in policy.spec.ingress]
-        if direction == "Ingress"
-        else [(rule.to, rule.ports) for rule in policy.spec.egress]
-    )
-    return any(
-        not ports and (not peers or any(p.ip_block and p.ip_block.cidr in ("0.0.0.0/0", "::/0") for p in peers))
-        for peers, ports in rules
-    )
 
 
 def service_approved(approved: Iterable[str]) -> Callable[[Service], Iterator[Deviation]]:

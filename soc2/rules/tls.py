@@ -20,6 +20,7 @@ _REDIRECTS = (301, 302, 307, 308)
 # "Upgrade Required" is how HTTP itself refuses a request that came without TLS (RFC 9110, 15.5.22).
 _UPGRADE_REQUIRED = 426
 _DAY = 86_400
+_SHOWN = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +31,7 @@ class OldVersionAccepted(Deviation):
 
 @dataclass(frozen=True, kw_only=True)
 class WeakSuiteAccepted(Deviation):
-    template: ClassVar[str] = "it accepts the cipher suite {suite}, which protects nothing"
+    template: ClassVar[str] = "it accepts the cipher suite {suite}, which is broken"
     suite: str
 
 
@@ -82,7 +83,7 @@ class WeakCertificate(Deviation):
 
 
 def old_tls_refused(endpoint: Versions) -> Iterator[Deviation]:
-    """The endpoint talks TLS, in versions from 1.2 on, with cipher suites that protect something."""
+    """The endpoint talks TLS, in versions from 1.2 on, and with no broken cipher suite."""
     if not endpoint.talks_tls:
         yield NoTls(resource=endpoint.resource)
     for version in endpoint.accepted:
@@ -116,8 +117,7 @@ def certificates_valid(expiry_days: int, as_of: datetime) -> Callable[[Certifica
         if endpoint.distrust:
             yield NotTrusted(resource=resource, reason=endpoint.distrust)
         if not leaf.covers(endpoint.host):
-            names = ", ".join((*leaf.dns_names, *leaf.addresses)) or "no name"
-            yield OtherName(resource=resource, host=endpoint.host, names=names)
+            yield OtherName(resource=resource, host=endpoint.host, names=_some((*leaf.dns_names, *leaf.addresses)))
         if as_of < leaf.not_before:
             yield NotYetValid(resource=resource, not_before=_shown(leaf.not_before))
         ends = when_it_ends(leaf.not_after, expiry_days, as_of)
@@ -152,6 +152,11 @@ def _weaknesses(certificate: Certificate, *, trusted_by_itself: bool) -> Iterato
     # Nobody relies on what a root says of itself.
     if certificate.signature_hash in _BROKEN_HASHES and not trusted_by_itself:
         yield f"is signed with {certificate.signature_hash.upper()}"
+
+
+def _some(names: tuple[str, ...]) -> str:
+    more = f" and {len(names) - _SHOWN} more" * (len(names) > _SHOWN)
+    return ", ".join(names[:_SHOWN]) + more or "no name"
 
 
 def _shown(time: datetime) -> str:

@@ -61,7 +61,8 @@ def scripted(tmp_path: Path, *answers: Answer) -> Iterator[tuple[Gatherer, Scrip
     """Yield a gatherer whose cluster answers as scripted; the last answer is repeated."""
     script = Script(list(answers))
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"script": script}))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    # How often it looks whether it has to stop is what each test waits for at its end.
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     kubeconfig = tmp_path / "kubeconfig"
     kubeconfig.write_text(

@@ -148,7 +148,7 @@ def test_without_a_trust_store_nobody_is_distrusted(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "none"))
     with serving(tls(ROOT.issue(HOST).context(tmp_path))) as server:
         listing = gather(TlsCertificates(), tmp_path, Endpoint(host=HOST, address=server.address))
-    why = f"{server.address}: the examiner's machine has no trust store, and no ca is declared"
+    why = f"{HOST}:443: {server.address}: the examiner's machine has no trust store, and no ca is declared"
     assert (listing.items, problem_of(listing)) == ((), Problem(Cause.INCONCLUSIVE, why))
 
 
@@ -192,7 +192,7 @@ def test_a_large_chain_is_read_up_to_the_bound(tmp_path: Path) -> None:
         if judgeable:
             assert (found, judged(listing.items[0])) == (None, [])
         else:
-            assert found == Problem(Cause.MALFORMED, f"{server.address} answers with more than 64 KiB")
+            assert found == Problem(Cause.MALFORMED, f"{HOST}:443: {server.address} answers with more than 64 KiB")
 
 
 @pytest.mark.parametrize(
@@ -228,8 +228,8 @@ def test_silence_and_refusal_name_the_place(tmp_path: Path) -> None:
     with serving(talk=silent) as quiet:
         endpoints = [Endpoint(host=HOST, address=address) for address in (quiet.address, f"127.0.0.1:{port}")]
         listing = gather(TlsCertificates(0.3), tmp_path, *endpoints)
-    late = f"{quiet.address} takes the connection and does not answer in time"
-    refused = f"unreachable: 127.0.0.1:{port} refuses connections"
+    late = f"{HOST}:443 at {quiet.address}: {quiet.address} takes the connection and does not answer in time"
+    refused = f"unreachable: {HOST}:443 at 127.0.0.1:{port}: 127.0.0.1:{port} refuses connections"
     assert problem_of(listing) == Problem(Cause.TIMED_OUT, f"{late}; {refused}")
 
 

@@ -65,6 +65,17 @@ def test_mistakes_are_found_on_their_line(tmp_path: Path, lines: tuple[str, ...]
     assert error.value.line == 4 + len(lines)
 
 
+def test_an_endpoint_is_declared_once_for_each_place(tmp_path: Path) -> None:
+    path = tmp_path / "system.toml"
+    entry = '[[network.endpoints]]\nhost = "a.test"\n'
+    path.write_text(f'[system]\nname = "test"\nowner = "test"\n{entry}{entry}address = "127.0.0.1:1"\n', encoding="utf-8")
+    assert [str(each.place) for each in load_system(path).network.endpoints] == ["a.test:443", "127.0.0.1:1"]
+    path.write_text(f'[system]\nname = "test"\nowner = "test"\n{entry}{entry.replace("a.test", "A.test.")}', encoding="utf-8")
+    with pytest.raises(UsageError) as error:
+        load_system(path)
+    assert (error.value.what, error.value.line) == ("the endpoint a.test:443 is declared twice", 6)
+
+
 def test_the_file_of_issuers_stands_beside_system_toml(tmp_path: Path) -> None:
     path = Authority("root").file(tmp_path)
     assert declared(tmp_path, 'host = "a.test"', f'ca = "{Path(path).name}"').ca == path

@@ -127,7 +127,7 @@ def test_an_endpoint_without_plain_http_is_not_asked(tmp_path: Path) -> None:
 def test_silence_shows_nothing(tmp_path: Path) -> None:
     with serving(talk=silent) as server:
         listing = gather(PlainHttpAnswers(0.3), tmp_path, endpoint(server.address))
-    why = f"{server.address} takes the connection and does not answer in time"
+    why = f"{HOST}:443: {server.address} takes the connection and does not answer in time"
     mend = "declare http = false where no plain HTTP is served"
     assert (listing.items, problem_of(listing)) == ((), Problem(Cause.TIMED_OUT, f"{why}; {mend}"))
 
@@ -145,7 +145,7 @@ def test_what_is_no_http_is_missing_evidence(tmp_path: Path, answer: bytes, word
     with serving(answering(answer)) as server:
         listing = gather(PlainHttpAnswers(), tmp_path, endpoint(server.address))
     expected = words.format(server.address) if "{}" in words else f"{server.address} {words}"
-    assert (listing.items, problem_of(listing)) == ((), Problem(Cause.MALFORMED, expected))
+    assert (listing.items, problem_of(listing)) == ((), Problem(Cause.MALFORMED, f"{HOST}:443: {expected}"))
 
 
 def test_an_endless_body_is_not_waited_for(tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def test_a_server_that_chooses_a_newer_version_than_offered_makes_no_sense(tmp_p
     with serving(answering(server_hello(0x0303))) as server:
         listing = gather(TlsVersions(), tmp_path, endpoint(server.address))
     assert listing.items == (Versions(name=f"{HOST}:443", accepted=(Version.TLS_1_2,)),)
-    wrong = f"{server.address} answers TLSv1.1 with TLSv1.2, which was not offered"
+    wrong = f"{HOST}:443: {server.address} answers TLSv1.1 with TLSv1.2, which was not offered"
     found = problem_of(listing)
     assert found is not None
     assert (found.cause, found.detail.split("; ")[0], len(found.detail.split("; "))) == (Cause.MALFORMED, wrong, 3)
@@ -132,13 +132,13 @@ def test_garbage_is_malformed_evidence(tmp_path: Path, answer: bytes, words: str
     assert listing.items == ()
     assert found is not None
     assert found.cause is Cause.MALFORMED
-    assert found.detail.startswith(f"{server.address} answers TLSv1.3 with {words}; ")
+    assert found.detail.startswith(f"{HOST}:443: {server.address} answers TLSv1.3 with {words}; ")
 
 
 def test_a_server_that_refuses_everything_leaves_it_open(tmp_path: Path) -> None:
     with serving(answering(b"\x15\x03\x03\x00\x02\x01\x70\x15\x03\x03\x00\x02\x02\x28")) as server:
         listing = gather(TlsVersions(), tmp_path, endpoint(server.address))
-    why = f"{server.address} refuses every version that is offered (handshake_failure)"
+    why = f"{HOST}:443: {server.address} refuses every version that is offered (handshake_failure)"
     assert (listing.items, problem_of(listing)) == ((), Problem(Cause.INCONCLUSIVE, why))
 
 
@@ -151,6 +151,30 @@ def test_a_silent_server_costs_its_own_time_only(tmp_path: Path) -> None:
     assert found is not None
     assert found.cause is Cause.TIMED_OUT
     assert quiet.address in found.detail
+
+
+def test_whoever_waits_for_the_end_of_a_line_talks_no_tls(tmp_path: Path) -> None:
+    """As servers of plain HTTP do, which take the first message for the beginning of a line."""
+
+    def line_by_line(server: Server, connection: socket.socket) -> None:
+        del server
+        while connection.recv(4096):
+            pass
+        connection.sendall(b"HTTP/1.0 400 Bad Request\r\n\r\n")
+
+    with serving(talk=line_by_line) as server:
+        listing = gather(TlsVersions(_SHORT), tmp_path, endpoint(server.address))
+    assert (listing.items, problem_of(listing)) == ((Versions(name=f"{HOST}:443", talks_tls=False),), None)
+
+
+def test_an_echo_is_no_tls(tmp_path: Path) -> None:
+    def echo(connection: socket.socket) -> None:
+        while data := connection.recv(4096):
+            connection.sendall(data)
+
+    with serving(echo) as server:
+        listing = gather(TlsVersions(), tmp_path, endpoint(server.address))
+    assert (listing.items, problem_of(listing)) == ((Versions(name=f"{HOST}:443", talks_tls=False),), None)
 
 
 def test_a_server_that_drips_is_left_when_its_time_is_over(tmp_path: Path) -> None:
@@ -172,7 +196,7 @@ def test_an_endless_answer_is_not_read_for_ever(tmp_path: Path) -> None:
         listing = gather(TlsVersions(), tmp_path, endpoint(server.address))
     found = problem_of(listing)
     assert found is not None
-    assert found.detail.startswith(f"{server.address} answers with more than 64 KiB (TLSv1.3); ")
+    assert found.detail.startswith(f"{HOST}:443: {server.address} answers with more than 64 KiB (TLSv1.3); ")
 
 
 def test_places_that_cannot_be_reached_are_named(tmp_path: Path) -> None:
@@ -183,11 +207,24 @@ def test_places_that_cannot_be_reached_are_named(tmp_path: Path) -> None:
     assert listing.items == ()
     assert found is not None
     assert found.cause is Cause.UNREACHABLE
-    assert found.detail.startswith(f"127.0.0.1:{port} refuses connections; the name nowhere.invalid is not resolved")
+    assert found.detail.startswith(
+        f"{HOST}:443: 127.0.0.1:{port} refuses connections; nowhere.invalid:443: the name nowhere.invalid is not resolved"
+    )
+
+
+def test_several_addresses_of_one_endpoint_are_told_apart(tmp_path: Path) -> None:
+    with serving(tls(context(tmp_path, Version.TLS_1_2, Version.TLS_1_2))) as one, serving(answering(b"")) as two:
+        listing = gather(TlsVersions(), tmp_path, endpoint(one.address), endpoint(two.address))
+    assert listing.items == (
+        Versions(name=f"{HOST}:443 at {one.address}", accepted=(Version.TLS_1_2,)),
+        Versions(name=f"{HOST}:443 at {two.address}", talks_tls=False),
+    )
 
 
 def test_addresses_of_ipv6_are_tried_too(tmp_path: Path) -> None:
-    if not socket.has_ipv6:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
         pytest.skip("this machine has no IPv6")
     with serving(tls(context(tmp_path, Version.TLS_1_3, Version.TLS_1_3)), host="::1") as server:
         listing = gather(TlsVersions(), tmp_path, Endpoint(host="::1", port=server.port))

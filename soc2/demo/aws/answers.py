@@ -16,7 +16,7 @@ from moto.core.utils import get_service_model
 from soc2.demo.aws.operations import operation_model
 from soc2.errors import UsageError
 
-_RELATIVE = re.compile(r"^-(\d+)([dhm])$")
+_RELATIVE = re.compile(r"^([+-]\d+)([dhm])$")
 _UNITS = {"d": "days", "h": "hours", "m": "minutes"}
 
 
@@ -55,8 +55,8 @@ def protocol_of(operation: OperationModel) -> str:
 
 def read_answers(declared: Mapping[str, Any], file: str, now: datetime) -> dict[tuple[str, str], tuple[Declared, ...]]:
     """Read ``service: {Operation: answer}``; an answer ``{error: Code}`` is an error, and a list of answers with ``when``
-    depends on the request. A text such as ``-3h`` in the place of a time is that long before ``now``. Raises UsageError
-    naming file and operation."""
+    depends on the request. A text such as ``-3h`` or ``+9d`` in the place of a time is that long before or after ``now``.
+    Raises UsageError naming file and operation."""
     answers = {}
     for service, operations in declared.items():
         for name, given in operations.items():
@@ -88,7 +88,7 @@ def _with_times(value: Any, shape: Any, now: datetime) -> Any:
         return [_with_times(item, shape.member, now) for item in value]
     relative = _RELATIVE.match(value) if isinstance(value, str) else None
     if relative:
-        moment = now - timedelta(**{_UNITS[relative[2]]: int(relative[1])})
+        moment = now + timedelta(**{_UNITS[relative[2]]: int(relative[1])})
         # Some services write times as ISO 8601 strings in plain string members.
         return moment if kind == "timestamp" else moment.strftime("%Y-%m-%dT%H:%M:%S.000Z")
     return value

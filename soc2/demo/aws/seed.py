@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
 import yaml
 
+from soc2.demo.aws.balancers import create_balancers
 from soc2.demo.aws.server import REGION
 from soc2.demo.company import FOLDER
 from soc2.demo.company.weaknesses import merge_patch, weaknesses
@@ -91,7 +92,7 @@ def seed(company: Company, environment: Mapping[str, str]) -> dict[str, str]:
     keys = _keys(client("kms"), company)
     _buckets(client("s3"), company, keys)
     _databases(client("rds"), client("dynamodb"), company)
-    instances = _network(client("ec2"), company)
+    instances = _network(client, company)
     _workloads(client("eks"), client("ecr"), client("secretsmanager"), company, keys)
     _monitoring(client, company)
     _rotate_what_aws_manages(client("kms"), company)
@@ -218,7 +219,8 @@ def _databases(rds: Any, dynamodb: Any, company: Company) -> None:
             dynamodb.update_continuous_backups(TableName=name, PointInTimeRecoverySpecification=setting)
 
 
-def _network(ec2: Any, company: Company) -> dict[str, str]:
+def _network(client: Callable[[str], Any], company: Company) -> dict[str, str]:
+    ec2 = client("ec2")
     for vpc in ec2.describe_vpcs()["Vpcs"]:
         _delete_default_vpc(ec2, vpc["VpcId"])
     vpc_id = ec2.create_vpc(CidrBlock="10.20.0.0/16")["Vpc"]["VpcId"]
@@ -239,6 +241,7 @@ def _network(ec2: Any, company: Company) -> dict[str, str]:
             ranges = [{"CidrIp": source}]
             rule = {"IpProtocol": protocol, "FromPort": first, "ToPort": last, "IpRanges": ranges}
             ec2.authorize_security_group_ingress(GroupId=groups[name], IpPermissions=[rule])
+    create_balancers(client("elbv2"), client("acm"), company["load_balancers"], vpc_id, subnet, groups)
     ids = {}
     for name, instance in company["instances"].items():
         answer = ec2.run_instances(

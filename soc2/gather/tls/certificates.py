@@ -38,17 +38,17 @@ class TlsCertificates:
     def gather(self, gatherer: Gatherer) -> Listing[Certificates]:
         return ask_each(gatherer, self.name, "handshakes of TLS", self._try)
 
-    def _try(self, endpoint: Endpoint) -> Asked[Certificates]:
+    def _try(self, endpoint: Endpoint, name: str) -> Asked[Certificates]:
         reach = Reach(endpoint.place, self.seconds)
         try:
             chain = _shake(reach, endpoint, _context(endpoint, verify=False)).chain
             if not chain:
-                return Asked(Certificates(host=endpoint.host, name=endpoint.name))
+                return Asked(Certificates(host=endpoint.host, name=name))
             presented = _path(_read(chain, endpoint.place))
             distrust = _distrust(reach, endpoint, presented[0])
         except Failed as error:
             return Asked(None, (error.problem,))
-        return Asked(Certificates(host=endpoint.host, name=endpoint.name, chain=presented, distrust=distrust))
+        return Asked(Certificates(host=endpoint.host, name=name, chain=presented, distrust=distrust))
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def _shake(reach: Reach, endpoint: Endpoint, context: ssl.SSLContext) -> _Shaken
                 client.do_handshake()
             except ssl.SSLWantReadError:
                 wire.send(outgoing.read())
-                data = wire.receive()
+                data = wire.receive(nudge=True)
                 if data:
                     incoming.write(data)
                 else:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from soc2.declared_network import Endpoint
 from soc2.gather.codec import canonical
@@ -29,12 +30,13 @@ class Asked(Generic[T]):
     problems: tuple[Problem, ...] = ()
 
 
-def ask_each(gatherer: Gatherer, name: str, query: str, ask: Callable[[Endpoint], Asked[T]]) -> Listing[T]:
-    """Ask every declared endpoint and keep what they showed as evidence."""
+def ask_each(gatherer: Gatherer, name: str, query: str, ask: Callable[[Endpoint, str], Asked[T]]) -> Listing[T]:
+    """Ask every declared endpoint, by its name, and keep what they showed as evidence."""
     started = now()
     endpoints = gatherer.system.network.endpoints
+    names = _names(endpoints)
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix=name) as pool:
-        asked = list(pool.map(ask, endpoints))
+        asked = list(pool.map(ask, endpoints, names))
     found = tuple(each.record for each in asked if each.record is not None)
     status = gatherer.evidence.answered(
         name,
@@ -44,17 +46,28 @@ def ask_each(gatherer: Gatherer, name: str, query: str, ask: Callable[[Endpoint]
         pages=len(endpoints),
         items=len(found),
         sha256=gatherer.evidence.keep(canonical(found)),
-        problem=_together(problem for each in asked for problem in each.problems),
-        parameters={"endpoints": [endpoint.name for endpoint in endpoints]},
+        problem=_together([_of(known, one) for known, one in zip(names, asked, strict=True) if one.problems]),
+        parameters={"endpoints": names},
     )
     return Listing(found, (status,))
 
 
-def _together(problems: Iterable[Problem]) -> Problem | None:
-    several = list(dict.fromkeys(problems))
-    if not several:
+def _names(endpoints: Sequence[Endpoint]) -> list[str]:
+    """Return what to call them: host and port, and the address where several endpoints have these."""
+    several = Counter(endpoint.name for endpoint in endpoints)
+    return [f"{each.name} at {each.address}" if each.address and several[each.name] > 1 else each.name for each in endpoints]
+
+
+def _of(name: str, asked: Asked[Any]) -> Problem:
+    """Return all that one endpoint left open. Its problems are of the places that it leads to."""
+    details = "; ".join(dict.fromkeys(problem.detail for problem in asked.problems))
+    return Problem(asked.problems[0].cause, details if details.startswith(name) else f"{name}: {details}")
+
+
+def _together(problems: Sequence[Problem]) -> Problem | None:
+    if not problems:
         return None
-    first = several[0]
-    rest = [problem.detail if problem.cause is first.cause else str(problem) for problem in several[1:_SHOWN]]
-    more = [f"and {len(several) - _SHOWN} more"] * (len(several) > _SHOWN)
+    first, *others = problems
+    rest = [each.detail if each.cause is first.cause else str(each) for each in others[: _SHOWN - 1]]
+    more = [f"and {len(problems) - _SHOWN} more"] * (len(problems) > _SHOWN)
     return Problem(first.cause, "; ".join((first.detail, *rest, *more)))

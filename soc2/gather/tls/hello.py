@@ -75,7 +75,7 @@ _SIGNATURES = (
 _ALERT, _HANDSHAKE = 21, 22
 _RECORD_TYPES = range(20, 25)
 _MOST_IN_RECORD = 2**14 + 2048
-_SERVER_HELLO = 2
+_CLIENT_HELLO, _SERVER_HELLO = 1, 2
 _SUPPORTED_VERSIONS = 43
 _WARNING, _CLOSE_NOTIFY = 1, 0
 _ALERTS = {
@@ -132,7 +132,7 @@ def client_hello(version: Version, host: str, suites: Sequence[int] | None = Non
     body = _two(legacy) + os.urandom(32) + _sized(os.urandom(32) if modern else b"", 1) + _sized(offered, 2) + _sized(b"\0", 1)
     if version is not Version.SSL_3:
         body += _sized(_extensions(version, host), 2)
-    message = b"\x01" + _sized(body, 3)
+    message = bytes([_CLIENT_HELLO]) + _sized(body, 3)
     return bytes([_HANDSHAKE]) + _two(min(number, _NUMBERS[Version.TLS_1_0])) + _sized(message, 2)
 
 
@@ -196,6 +196,9 @@ def read_answer(data: bytes, ended: bool) -> Answer | None:
 
 
 def _read_message(messages: bytes) -> Answer | None:
+    if messages[0] == _CLIENT_HELLO:
+        # It echoes what it hears.
+        return Answer(Kind.NOT_TLS)
     if messages[0] != _SERVER_HELLO:
         raise MalformedAnswer("another message than the server's first one")
     if len(messages) < 4:

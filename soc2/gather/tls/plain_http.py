@@ -34,7 +34,7 @@ class PlainHttpAnswers:
     def gather(self, gatherer: Gatherer) -> Listing[PlainHttp]:
         return ask_each(gatherer, self.name, "HEAD / over plain HTTP, or GET where there is no HEAD", self._try)
 
-    def _try(self, endpoint: Endpoint) -> Asked[PlainHttp]:
+    def _try(self, endpoint: Endpoint, name: str) -> Asked[PlainHttp]:
         place = endpoint.http_place
         if place is None:
             return Asked(None)
@@ -51,7 +51,7 @@ class PlainHttpAnswers:
             return Asked(None, (Failed(error.problem.cause, f"{error.problem.detail}{mend}").problem,))
         record = PlainHttp(
             host=endpoint.host,
-            name=endpoint.name,
+            name=name,
             place=str(place),
             outcome=answer.outcome,
             status=answer.status,

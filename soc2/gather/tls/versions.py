@@ -1,8 +1,8 @@
-"""Offers every declared endpoint each version of TLS by itself, and then only cipher suites that protect nothing."""
+"""Offers every declared endpoint each version of TLS by itself, and then only broken cipher suites."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from soc2.declared_network import Endpoint
@@ -26,20 +26,19 @@ class TlsVersions:
     def gather(self, gatherer: Gatherer) -> Listing[Versions]:
         return ask_each(gatherer, self.name, "first messages of TLS 1.3 to SSLv3", self._try)
 
-    def _try(self, endpoint: Endpoint) -> Asked[Versions]:
+    def _try(self, endpoint: Endpoint, name: str) -> Asked[Versions]:
         trials = _Trials(endpoint, Reach(endpoint.place, self.seconds))
         try:
-            # The newest first: most servers take it, so that one that takes long still shows what it is.
-            answers = [answer for version in reversed(_ORDER) if (answer := trials.offer(version))]
+            answers = list(trials.offer_all())
             chosen = {answer.version for answer in answers if answer.version}
             weak = trials.offer(Version.TLS_1_2, tuple(WEAK_SUITES)) if chosen else None
         except Unreachable as error:
             return Asked(None, (error.problem,))
         if not chosen:
-            return _without_version(endpoint, answers, trials.problems)
+            return _without_version(endpoint, name, answers, trials.problems)
         suites = (WEAK_SUITES[weak.suite],) if weak and weak.kind is Kind.CHOSEN and weak.suite in WEAK_SUITES else ()
         accepted = tuple(version for version in _ORDER if version in chosen)
-        return Asked(Versions(name=endpoint.name, accepted=accepted, weak_suites=suites), tuple(trials.problems))
+        return Asked(Versions(name=name, accepted=accepted, weak_suites=suites), tuple(trials.problems))
 
 
 class _Trials:
@@ -48,6 +47,16 @@ class _Trials:
         self._reach = reach
         self._reached = False
         self.problems: list[Problem] = []
+
+    def offer_all(self) -> Iterator[Answer]:
+        """Yield the answers that are evidence. Raises Unreachable."""
+        # The newest first: most servers take it, so that one that takes long still shows what it is.
+        for version in reversed(_ORDER):
+            answer = self.offer(version)
+            if answer:
+                yield answer
+            if answer and answer.kind is Kind.NOT_TLS:
+                return
 
     def offer(self, version: Version, suites: Sequence[int] | None = None) -> Answer | None:
         """Return the answer, or None when it is no evidence, which is then among the problems.
@@ -72,7 +81,7 @@ def first_answer(wire: Wire) -> Answer:
     """Read as much as the first answer takes. Raises Failed and MalformedAnswer."""
     answer = None
     while answer is None:
-        ended = not wire.receive()
+        ended = not wire.receive(nudge=True)
         answer = read_answer(bytes(wire.received), ended)
     return answer
 
@@ -84,10 +93,12 @@ def _understood(answer: Answer, offered: Version) -> Answer:
     return answer
 
 
-def _without_version(endpoint: Endpoint, answers: Sequence[Answer], problems: Sequence[Problem]) -> Asked[Versions]:
+def _without_version(endpoint: Endpoint, name: str, answers: Sequence[Answer], problems: Sequence[Problem]) -> Asked[Versions]:
     alerts = sorted({answer.alert for answer in answers if answer.kind is Kind.ALERT})
     if alerts:
         why = f"{endpoint.place} refuses every version that is offered ({', '.join(alerts)})"
         return Asked(None, (Problem(Cause.INCONCLUSIVE, why), *problems))
     # Silence and answers that cannot be read do not tell that it is no TLS.
-    return Asked(None if problems else Versions(name=endpoint.name, talks_tls=False), tuple(problems))
+    if problems and not any(answer.kind is Kind.NOT_TLS for answer in answers):
+        return Asked(None, tuple(problems))
+    return Asked(Versions(name=name, talks_tls=False))

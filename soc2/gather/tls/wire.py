@@ -19,6 +19,7 @@ MOST_BYTES = 64 * 1024
 _PART = 16 * 1024
 # A server that lets one attempt hang leaves time for the others.
 _SHARE_OF_ATTEMPT = 0.4
+_SHARE_OF_NUDGE = 0.1
 
 
 class Failed(Exception):
@@ -38,16 +39,20 @@ class Refused(Unreachable):
 
 
 class Reach:
-    """The way to a place, for at most ``seconds`` altogether, and for each connection a share of that."""
+    """The way to a place, for at most ``seconds`` altogether, and for each connection a share of that. Of several addresses
+    of its host, the first that takes a connection is meant, as clients do it."""
 
     def __init__(self, place: Place, seconds: float) -> None:
         self.place = place
         self._attempt = seconds * _SHARE_OF_ATTEMPT
+        self._nudge = seconds * _SHARE_OF_NUDGE
         self._end = time.monotonic() + seconds
         self._addresses: Sequence[_Address] = ()
 
     def connect(self) -> Wire:
         """Raises Failed."""
+        if time.monotonic() >= self._end:
+            raise Failed(Cause.TIMED_OUT, f"{self.place} takes too long altogether")
         end = min(self._end, time.monotonic() + self._attempt)
         if not self._addresses:
             self._addresses = _resolve(self.place, end - time.monotonic())
@@ -65,7 +70,7 @@ class Reach:
                 connection.close()
                 errors.append(error)
                 continue
-            return Wire(connection, self.place, end)
+            return Wire(connection, self.place, end, self._nudge)
         if all(isinstance(error, ConnectionRefusedError) for error in errors):
             raise Refused(Cause.UNREACHABLE, f"{self.place} refuses connections")
         if any(isinstance(error, TimeoutError) for error in errors):
@@ -76,10 +81,11 @@ class Reach:
 class Wire:
     """A connection, up to its own end of time. ``received`` is all that came."""
 
-    def __init__(self, connection: socket.socket, place: Place, end: float) -> None:
+    def __init__(self, connection: socket.socket, place: Place, end: float, nudge: float) -> None:
         self._connection = connection
         self.place = place
         self._end = end
+        self._nudge = nudge
         self.received = bytearray()
 
     def __enter__(self) -> Wire:
@@ -100,19 +106,32 @@ class Wire:
         except OSError:
             return
 
-    def receive(self) -> bytes:
-        """Return what came since, or nothing when the other side has hung up. Raises Failed."""
+    def receive(self, *, nudge: bool = False) -> bytes:
+        """Return what came since, or nothing when the other side has hung up. Raises Failed.
+
+        With ``nudge``, one that has said nothing in all the time is told that nothing else will come: who waits for the end
+        of a line, because it talks something else than TLS, says so then.
+        """
         if len(self.received) >= MOST_BYTES:
             raise Failed(Cause.MALFORMED, f"{self.place} answers with more than {MOST_BYTES // 1024} KiB")
         self._wait()
         try:
             data = self._connection.recv(min(_PART, MOST_BYTES - len(self.received)))
         except TimeoutError:
-            raise self._late() from None
+            data = self._nudged() if nudge and not self.received else b""
+            if not data:
+                raise self._late() from None
         except OSError:
             return b""
         self.received += data
         return data
+
+    def _nudged(self) -> bytes:
+        with contextlib.suppress(OSError):
+            self._connection.shutdown(socket.SHUT_WR)
+            self._connection.settimeout(self._nudge)
+            return self._connection.recv(_PART)
+        return b""
 
     def _wait(self) -> None:
         left = self._end - time.monotonic()

@@ -43,12 +43,16 @@ class ListenerAction(msgspec.Struct, frozen=True, rename="pascal"):
 
 
 class Listener(PascalRecord, frozen=True):
-    """``parent_key`` is the ARN of its load balancer; ``ssl_policy`` is empty where it ends no TLS."""
+    """``parent_key`` is the ARN of its load balancer; ``ssl_policy`` means something where it ends TLS only."""
 
     listener_arn: str = ""
     port: int = 0
     protocol: str = ""
     ssl_policy: str = ""
+
+    @property
+    def ends_tls(self) -> bool:
+        return self.protocol in ("HTTPS", "TLS")
 
 
 class ListenerRule(PascalRecord, frozen=True):
@@ -111,7 +115,7 @@ def used_listeners(
     rules: Iterable[ListenerRule],
     policies: Iterable[SslPolicy],
 ) -> Iterator[UsedListener]:
-    """Join listeners with what they belong to. Raises EvidenceGap when a policy is not among the policies."""
+    """Join listeners with what they belong to. Raises EvidenceGap when the policy of one is not listed, or no rule."""
     by_arn = {balancer.load_balancer_arn: balancer for balancer in balancers}
     protocols = {(policy.source_region, policy.name): policy.ssl_protocols for policy in policies}
     of_listener: dict[str, list[ListenerRule]] = {}
@@ -119,8 +123,12 @@ def used_listeners(
         of_listener.setdefault(rule.parent_key, []).append(rule)
     for listener in listeners:
         key = (listener.source_region, listener.ssl_policy)
-        if listener.ssl_policy and key not in protocols:
-            why = f"nothing is known of the policy {listener.ssl_policy} in {listener.source_region}"
+        if listener.ends_tls and key not in protocols:
+            why = f"nothing is known of the policy {listener.ssl_policy or '(none)'} in {listener.source_region}"
             raise EvidenceGap("ssl policies", Problem(Cause.INCONCLUSIVE, why))
         given = tuple(of_listener.get(listener.listener_arn, ()))
-        yield UsedListener(by_arn[listener.parent_key], listener, protocols.get(key, ()), given)
+        if listener.protocol == "HTTP" and not given:
+            why = f"no rule of {listener.listener_arn} is listed, not even its default one"
+            raise EvidenceGap("rules of HTTP listeners", Problem(Cause.INCONCLUSIVE, why))
+        allowed = protocols[key] if listener.ends_tls else ()
+        yield UsedListener(by_arn[listener.parent_key], listener, allowed, given)

@@ -15,7 +15,6 @@ from soc2.model.kubernetes.admission import (
 )
 from soc2.model.kubernetes.cluster import Namespace, Node
 from soc2.model.kubernetes.meta import LabelSelector
-from soc2.model.kubernetes.network import NetworkPolicy
 from soc2.model.kubernetes.pods import Pod
 from soc2.model.kubernetes.rbac import (
     ClusterRole,
@@ -28,26 +27,6 @@ from soc2.model.kubernetes.rbac import (
 )
 from soc2.model.kubernetes.workloads import DaemonSet, Deployment, PodDisruptionBudget, StatefulSet
 from soc2.model.probes import LevelProbe
-
-
-@dataclass(frozen=True)
-class NamespacePolicies:
-    """A namespace with the NetworkPolicies in it."""
-
-    namespace: Namespace
-    policies: tuple[NetworkPolicy, ...]
-
-    @property
-    def resource(self) -> Resource:
-        return self.namespace.resource
-
-
-def namespace_policies(namespaces: Iterable[Namespace], policies: Iterable[NetworkPolicy]) -> Iterator[NamespacePolicies]:
-    by_namespace: dict[str, list[NetworkPolicy]] = {}
-    for policy in policies:
-        by_namespace.setdefault(policy.namespace, []).append(policy)
-    for namespace in namespaces:
-        yield NamespacePolicies(namespace, tuple(by_namespace.get(namespace.name, ())))
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network, summariz
 
 from soc2.model.network.endpoints import Network
 
-_SIX = 1 << 32
+SIX = 1 << 32
 """Where IPv6 begins on the line of numbers that has all IPv4 addresses first."""
-_END = _SIX + (1 << 128)
+_END = SIX + (1 << 128)
 _LEADING_ZEROS = re.compile(r"\b0+(?=\d)")
 
 Span = tuple[int, int]
@@ -66,10 +66,10 @@ class AddressSet:
     def networks(self) -> Iterator[Network]:
         """Yield the fewest networks that have just these addresses in them."""
         for first, end in self.spans:
-            if first < _SIX:
-                yield from summarize_address_range(IPv4Address(first), IPv4Address(min(end, _SIX) - 1))
-            if end > _SIX:
-                yield from summarize_address_range(IPv6Address(max(first, _SIX) - _SIX), IPv6Address(end - 1 - _SIX))
+            if first < SIX:
+                yield from summarize_address_range(IPv4Address(first), IPv4Address(min(end, SIX) - 1))
+            if end > SIX:
+                yield from summarize_address_range(IPv6Address(max(first, SIX) - SIX), IPv6Address(end - 1 - SIX))
 
 
 def _merged(spans: Iterable[Span]) -> AddressSet:
@@ -83,7 +83,7 @@ def _merged(spans: Iterable[Span]) -> AddressSet:
 
 
 def _span(network: Network) -> Span:
-    first = int(network.network_address) + (_SIX if network.version == 6 else 0)
+    first = int(network.network_address) + (SIX if network.version == 6 else 0)
     return first, first + network.num_addresses
 
 
@@ -93,14 +93,14 @@ def number_of(text: str) -> int | None:
         address = ip_address(_without_zeros(text).partition("%")[0])
     except ValueError:
         return None
-    return int(address) + (_SIX if address.version == 6 else 0)
+    return int(address) + (SIX if address.version == 6 else 0)
 
 
 def single_number(network: Network) -> int | None:
     """Return the number of the one address that a network has, or None when it has more."""
     if network.prefixlen != network.max_prefixlen:
         return None
-    return int(network.network_address) + (_SIX if network.version == 6 else 0)
+    return int(network.network_address) + (SIX if network.version == 6 else 0)
 
 
 def network_of(text: str) -> Network | None:

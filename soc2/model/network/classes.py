@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from soc2.model.deviation import Resource
 from soc2.model.kubernetes.cluster import Node
 from soc2.model.kubernetes.meta import LabelSelector
-from soc2.model.network.addresses import EVERY_ADDRESS, NO_ADDRESS, AddressSet, number_of
+from soc2.model.network.addresses import EVERY_ADDRESS, NO_ADDRESS, SIX, AddressSet, number_of
 from soc2.model.network.endpoints import Endpoint, NamedPort
+from soc2.model.network.known_nodes import KnownNodes
 from soc2.model.network.layers import Layer
 from soc2.model.network.policies import (
     AddressPeers,
@@ -33,6 +35,17 @@ class EndpointClass:
 
     number: int
     endpoints: tuple[Endpoint, ...]
+
+
+class Meeting(NamedTuple):
+    """How ``sources`` and ``targets`` (sets of classes) may connect: ``egress`` and ``ingress`` are the families, as places
+    in ``Classes.families``, of the target's address, which egress rules see, and of the source's, which ingress rules see.
+    """
+
+    egress: int
+    ingress: int
+    sources: int
+    targets: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,10 +87,10 @@ class Classes:
     ) -> None:
         rules = [rule for policy in policies for each in policy.rules.values() for rule in each]
         patterns = [*(p for rule in rules for p in rule.peers or ()), *(p.subject for p in policies if p.subject)]
-        self._nodes = _Nodes(nodes, endpoints)
+        self._nodes = KnownNodes(nodes, endpoints)
         self._keys = {key for each in patterns if isinstance(each, PodPeers) for key in keys_of(each.pods)}
         self._named = {name for rule in rules for name, _ in rule.ports.names}
-        self._edges = sorted(set(self._all_edges(patterns)))
+        self._edges = sorted({SIX, *self._all_edges(patterns)})
         self._layers = layers
         found: dict[Hashable, list[Endpoint]] = {}
         keys: list[tuple[int | None, ...]] = []
@@ -129,6 +142,10 @@ class Classes:
         for number in range(1, self._levels):
             found |= classes << (number * level)
         return found & self.faces
+
+    def faces_of(self, number: int, family: int) -> int:
+        """Return the faces of a class that are of a family."""
+        return self.spread(1 << number) & self.families[family]
 
     def fold(self, faces: int) -> int:
         """Return the classes that some faces are of."""
@@ -208,12 +225,26 @@ class Classes:
                 by_interval.setdefault(interval, []).append(number + level * count)
         unknown = set_of(by_interval.pop(None, []))
         self._intervals = {interval: set_of(places) for interval, places in by_interval.items() if interval is not None}
-        self.faces = unknown
-        for each in self._intervals.values():
-            self.faces |= each
+        four = set_of([place for interval, places in by_interval.items() if self._is_four(interval) for place in places])
+        six = set_of([place for interval, places in by_interval.items() if not self._is_four(interval) for place in places])
+        self.faces = four | six | unknown
+        self.families = (four | unknown, six | unknown) if four and six else (self.faces,)
+        self.meetings = tuple(self._make_meetings())
         self._host_faces = self.spread(self.hosts)
         self._unknown_hosts = unknown & self.hosts
         self._unknown_pods = unknown & ~self.hosts
+
+    def _is_four(self, interval: int | None) -> bool:
+        return interval is not None and interval <= bisect_left(self._edges, SIX)
+
+    def _make_meetings(self) -> Iterator[Meeting]:
+        """Yield how classes meet: over a family that both have. Where they have none in common, over what they have."""
+        has = [self.fold(faces) for faces in self.families]
+        yield from (Meeting(number, number, classes, classes) for number, classes in enumerate(has))
+        if len(has) > 1:
+            only_four, only_six = has[0] & ~has[1], has[1] & ~has[0]
+            yield Meeting(1, 0, only_four, only_six)
+            yield Meeting(0, 1, only_six, only_four)
 
     def _faces_in(self, addresses: AddressSet) -> int:
         found = 0
@@ -222,45 +253,6 @@ class Classes:
             if interval and self._edges[interval - 1] in addresses:
                 found |= faces
         return found
-
-
-class _Nodes:
-    """Addresses and labels of nodes, as far as they are known: of Node objects, and by the pods in their network."""
-
-    def __init__(self, nodes: Sequence[Node], endpoints: Sequence[Endpoint]) -> None:
-        found: dict[str, set[int]] = {node.name: set() for node in nodes}
-        for node in nodes:
-            found[node.name] |= _numbers(address.address for address in node.status.addresses)
-        for endpoint in endpoints:
-            if endpoint.host_network and endpoint.node:
-                found.setdefault(endpoint.node, set()).update(_numbers(endpoint.addresses))
-        self._numbers = found
-        self._names = tuple(node.name for node in nodes)
-        self._labels = Selection([node.labels for node in nodes])
-        self._at: dict[int, set[str]] = {}
-        for name, numbers in found.items():
-            for number in numbers:
-                self._at.setdefault(number, set()).add(name)
-        self.known = tuple(self._at)
-
-    def numbers(self, node: str) -> Iterable[int]:
-        return self._numbers.get(node, ())
-
-    def at(self, number: int) -> frozenset[str]:
-        return frozenset(self._at.get(number, ()))
-
-    def select(self, selector: LabelSelector) -> tuple[AddressSet, AddressSet]:
-        """Return the addresses of the nodes that are selected, and of those that may be: their labels are not known."""
-        chosen = {self._names[place] for place in places_in(self._labels.select(selector))}
-        possible = chosen | (self._numbers.keys() - set(self._names))
-        return self._addresses(chosen), self._addresses(possible)
-
-    def _addresses(self, names: Iterable[str]) -> AddressSet:
-        return AddressSet.of_numbers(number for name in names for number in self._numbers[name])
-
-
-def _numbers(addresses: Iterable[str]) -> set[int]:
-    return {number for each in addresses if (number := number_of(each)) is not None}
 
 
 def _by(names: Iterable[str]) -> dict[str, int]:

@@ -4,8 +4,8 @@ What is not known is answered so that no possible connection is missed:
 
 - An ipBlock or network that covers a pod's address lets that pod through. Kubernetes leaves it to the network plugin whether
   one does. A pod whose address is not known (a template) may be in a block of prefix 0, unless that leaves out all
-  private addresses; a pod in its node's network whose address is not known may be in any block. It is enough that one
-  address of several is covered.
+  private addresses; a pod in its node's network whose address is not known may be in any block. Pods that have addresses of
+  both families may connect over either.
 - Nothing stops traffic between a node and the pods on it. A pod whose node is not known may be on every node.
 - A rule that allows domain names may allow every address outside; one whose peers are of an unknown kind may deny nothing.
 - Of administrators' policies of equal priority each may come first.
@@ -16,7 +16,7 @@ always reaches itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from soc2.model.kubernetes.admin_network import AdminNetworkPolicy, BaselineAdminNetworkPolicy, ClusterNetworkPolicy
@@ -24,16 +24,17 @@ from soc2.model.kubernetes.cluster import Node
 from soc2.model.kubernetes.network import NetworkPolicy
 from soc2.model.network.addresses import AddressSet, single_number
 from soc2.model.network.classes import Classes, EndpointClass
+from soc2.model.network.crossings import Crossings
 from soc2.model.network.endpoints import Block, Endpoint, Network, Peer
 from soc2.model.network.layered import Layered
 from soc2.model.network.layers import Layer, Reason
 from soc2.model.network.neighbours import Neighbours
-from soc2.model.network.policies import Direction, of_admin_policy, of_cluster_policy, of_network_policy
-from soc2.model.network.ports import EVERY_PORT, NO_PORT, PortSet
+from soc2.model.network.policies import of_admin_policy, of_cluster_policy, of_network_policy
+from soc2.model.network.ports import EVERY_PORT, PortSet
 from soc2.model.network.selection import places_in, set_of
 from soc2.model.network.sides import Side, Sides
-from soc2.model.network.tiers import Table, both, common, explain, ports_of
-from soc2.model.network.why import ITSELF, NEIGHBOURS, reason_of, undecided
+from soc2.model.network.tiers import Cause, Table, both, explain
+from soc2.model.network.why import ITSELF, NEIGHBOURS, reason_of
 
 _BASELINE = "default"
 """The only name under which a BaselineAdminNetworkPolicy counts."""
@@ -80,8 +81,7 @@ class Reachability:
         self._sides = Sides(self._classes, ours, theirs)
         self._neighbours = Neighbours(self._classes)
         self._layered = Layered(layers, self._classes)
-        self._pairs: dict[tuple[int, int], PortSet] = {}
-        self._reached = _by_table(self._sides.ingress)
+        self._crossings = Crossings(self._classes, self._sides)
 
     @property
     def classes(self) -> tuple[EndpointClass, ...]:
@@ -125,7 +125,8 @@ class Reachability:
         layers = self._layered.reasons(source, target, port)
         if self._neighbours.are(source, target):
             return NEIGHBOURS, NEIGHBOURS, *layers
-        return self._reason(source, target, "Egress", port), self._reason(target, source, "Ingress", port), *layers
+        egress, ingress = self._causes(source, target, port)
+        return reason_of(egress, source, target, "Egress"), reason_of(ingress, target, source, "Ingress"), *layers
 
     def row(self, source: Peer) -> tuple[Group, ...]:
         """Return what a source reaches, as groups of classes that have the same ports open to it.
@@ -135,12 +136,7 @@ class Reachability:
         if isinstance(source, Block):
             found = self._row_of_block(source)
         else:
-            number = self._classes.numbers[source.resource]
-            incoming: Table[int] = {}
-            for ports, sources, targets in self._reached:
-                if sources >> number & 1:
-                    incoming[ports] = incoming.get(ports, 0) | targets
-            found = common(self._sides.egress[number].table, incoming)
+            found = self._crossings.targets(self._classes.numbers[source.resource])
             found = _opened(found, self._neighbours.of(source))
         return _groups(self._layered.to_classes(source, found))
 
@@ -150,11 +146,9 @@ class Reachability:
         A port counts when it is open between any two different endpoints of the classes: those on one node may have more
         open than others. Of a class with itself, one more endpoint like those in it is thought of.
         """
-        sending = _by_target(_by_table(self._sides.egress), len(self.classes))
-        for target in self.classes:
-            found = common(self._sides.ingress[target.number].table, sending[target.number])
-            found = _opened(found, self._neighbours.of_class(target.number))
-            yield target, _groups(self._layered.from_classes(found, target.endpoints[0]))
+        for target, found in zip(self.classes, self._crossings.sources(), strict=True):
+            opened = _opened(found, self._neighbours.of_class(target.number))
+            yield target, _groups(self._layered.from_classes(opened, target.endpoints[0]))
 
     def all_pairs(self) -> Iterator[tuple[EndpointClass, EndpointClass, PortSet]]:
         """Yield source, target and ports of each pair of classes with anything open, as ``pairs`` has them."""
@@ -165,19 +159,12 @@ class Reachability:
 
     def _by_policies(self, source: Peer, target: Peer) -> PortSet:
         if isinstance(source, Endpoint) and isinstance(target, Endpoint):
-            return self._of_classes(self._classes.numbers[source.resource], self._classes.numbers[target.resource])
+            numbers = self._classes.numbers
+            return self._crossings.between(numbers[source.resource], numbers[target.resource])
         if isinstance(source, Block) and isinstance(target, Block):
             return EVERY_PORT
         block, side = self._outer(source, target)
         return side.open_to(self._addresses(block))
-
-    def _of_classes(self, source: int, target: int) -> PortSet:
-        found = self._pairs.get((source, target))
-        if found is None:
-            sending = ports_of(self._sides.egress[source].table, 1 << target)
-            found = both(sending, ports_of(self._sides.ingress[target].table, 1 << source)) if sending else NO_PORT
-            self._pairs[source, target] = found
-        return found
 
     def _outer(self, source: Peer, target: Peer) -> tuple[Block, Side]:
         """Return the Block at one end, and what policies say at the other."""
@@ -200,17 +187,22 @@ class Reachability:
         near = [e.number for e in self.classes if any(self._neighbours.are(source, each) for each in e.endpoints)]
         return _opened(found, set_of(near))
 
-    def _reason(self, end: Peer, peer: Peer, direction: Direction, port: tuple[str, int]) -> Reason:
-        if isinstance(end, Block) or end.host_network:
-            return undecided(end)
-        number = self._classes.numbers[end.resource]
-        side = (self._sides.egress if direction == "Egress" else self._sides.ingress)[number]
-        if isinstance(peer, Block):
-            cause = explain(side.of_addresses, AddressSet.of(peer.network), port)
-        else:
-            faces = self._classes.spread(1 << self._classes.numbers[peer.resource])
-            cause = explain(side.of_classes, faces, port)
-        return reason_of(cause, end, peer, direction)
+    def _causes(self, source: Peer, target: Peer, port: tuple[str, int]) -> tuple[Cause | None, Cause | None]:
+        """Return what decides at the egress and at the ingress end; None where policies are about nothing."""
+        if isinstance(source, Block) and isinstance(target, Block):
+            return None, None
+        if isinstance(source, Block) or isinstance(target, Block):
+            block, side = self._outer(source, target)
+            cause = explain(side.of_addresses, AddressSet.of(block.network), port)
+            return (None, cause) if block is source else (cause, None)
+        sending, taking = self._classes.numbers[source.resource], self._classes.numbers[target.resource]
+        causes = []
+        for meeting in self._crossings.meetings(sending, taking):
+            seen = self._classes.faces_of(taking, meeting.egress), self._classes.faces_of(sending, meeting.ingress)
+            egress = explain(self._sides.egress[sending].of_classes, seen[0], port)
+            ingress = explain(self._sides.ingress[taking].of_classes, seen[1], port)
+            causes.append((egress, ingress))
+        return next((each for each in causes if each[0].allowed and each[1].allowed), causes[0])
 
 
 def _same(source: Peer, target: Peer) -> bool:
@@ -228,22 +220,3 @@ def _opened(table: Table[int], classes: int) -> Table[int]:
     found = {ports: rest for ports, members in table.items() if (rest := members & ~classes)}
     found[EVERY_PORT] = found.get(EVERY_PORT, 0) | classes
     return found
-
-
-def _by_table(sides: Sequence[Side]) -> list[tuple[PortSet, int, int]]:
-    """Return ports, the classes at the other end, and all classes that have just these open to them."""
-    found: dict[tuple[PortSet, int], list[int]] = {}
-    for number, side in enumerate(sides):
-        for entry in side.table.items():
-            found.setdefault(entry, []).append(number)
-    return [(ports, others, set_of(numbers)) for (ports, others), numbers in found.items()]
-
-
-def _by_target(entries: Iterable[tuple[PortSet, int, int]], count: int) -> list[Table[int]]:
-    """Return the classes by the ports that are open from them, for each of the classes at the other end."""
-    tables: list[Table[int]] = [{} for _ in range(count)]
-    for ports, targets, sources in entries:
-        for number in places_in(targets):
-            table = tables[number]
-            table[ports] = table.get(ports, 0) | sources
-    return tables

@@ -19,7 +19,8 @@ M = TypeVar("M", bound=Members)
 
 
 class Side:
-    """One end of connections in one direction: ``table`` has the classes at the other end by the ports that are open."""
+    """One end of connections in one direction: ``tables`` have the classes at the other end by the ports that are open,
+    one for each family of addresses."""
 
     def __init__(self, classes: Classes, of_classes: Tiers[int], of_addresses: Callable[[], Tiers[AddressSet]]) -> None:
         self._classes = classes
@@ -32,10 +33,14 @@ class Side:
         return self._make_addresses()
 
     @cached_property
-    def table(self) -> Table[int]:
+    def tables(self) -> tuple[Table[int], ...]:
+        decided = decide(self.of_classes, self._classes.faces)
+        return tuple(self._folded(decided, family) for family in self._classes.families)
+
+    def _folded(self, decided: Table[int], family: int) -> Table[int]:
         found: Table[int] = {}
-        for ports, faces in decide(self.of_classes, self._classes.faces).items():
-            found = add(found, ports, self._classes.fold(faces))
+        for ports, faces in decided.items():
+            found = add(found, ports, self._classes.fold(faces & family))
         return found
 
     def of_block(self, addresses: AddressSet) -> Table[AddressSet]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from soc2.model.network.endpoints import Block, Endpoint, Peer
+from soc2.model.network.endpoints import Block, Peer
 from soc2.model.network.layers import Reason
 from soc2.model.network.policies import Direction, DomainPeers, PodPeers, Rule
 from soc2.model.network.tiers import Cause
@@ -13,15 +13,12 @@ NEIGHBOURS = Reason(LAYER, None, "a node and the pods on it always reach each ot
 _ORDINARY = "NetworkPolicy"
 
 
-def undecided(end: Peer) -> Reason:
-    """Return the reason at an end that no policy can be about."""
-    if isinstance(end, Block):
+def reason_of(cause: Cause | None, end: Peer, peer: Peer, direction: Direction) -> Reason:
+    """Return what decides at one end in words; ``cause`` is None at an end that is no pod."""
+    if isinstance(end, Block) or cause is None:
         return Reason(LAYER, None, f"{end} is no pod, which policies could select")
-    return Reason(LAYER, None, f"{end.name} is in its node's network, where no policy holds")
-
-
-def reason_of(cause: Cause, end: Endpoint, peer: Peer, direction: Direction) -> Reason:
-    """Return a cause at one end in words."""
+    if end.host_network:
+        return Reason(LAYER, None, f"{end.name} is in its node's network, where no policy holds")
     if cause.rule is not None:
         return Reason(LAYER, cause.rule.policy, cause.rule.name + _how(cause.rule, peer))
     if not cause.isolating:

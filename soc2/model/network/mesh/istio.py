@@ -253,7 +253,8 @@ def _by_namespace(items: Iterable[T]) -> dict[str, list[T]]:
 
 
 def _age(item: KubeObject) -> tuple[datetime, str, str]:
-    return (item.metadata.creation_timestamp or _LATEST, item.name, item.namespace)
+    created = item.metadata.creation_timestamp or _LATEST
+    return (created.replace(tzinfo=created.tzinfo or UTC), item.name, item.namespace)
 
 
 def _oldest(items: Iterable[PeerAuthentication]) -> PeerAuthentication | None:
