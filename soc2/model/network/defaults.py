@@ -13,7 +13,7 @@ from soc2.model.network.addresses import EVERY_ADDRESS, NO_ADDRESS, AddressSet
 from soc2.model.network.policies import AddressPeers, Direction, PodPeers, Policy, Rule
 from soc2.model.network.ports import EVERY_PORT, PROTOCOLS, PortRange, PortSet
 from soc2.model.network.selection import identity
-from soc2.model.network.selectors import NAME_LABEL, select_everything, selector_words
+from soc2.model.network.selectors import NAME_LABEL, select_everything, selector_words, selects
 
 _FAMILIES = {
     "every IPv4 address": AddressSet.of(ip_network("0.0.0.0/0")),
@@ -108,7 +108,7 @@ def namespace_defaults(
 def _is_about(policy: Policy, namespace: Namespace) -> bool:
     if policy.subject is None or isinstance(policy.subject.namespace, str):
         return False
-    return policy.subject.namespace.matches({**namespace.labels, NAME_LABEL: namespace.name})
+    return selects(policy.subject.namespace, {**namespace.labels, NAME_LABEL: namespace.name})
 
 
 class _Reach:
