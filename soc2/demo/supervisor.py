@@ -75,7 +75,7 @@ def _hold(folder: Path, variant: str, stopping: threading.Event, say: object) ->
             cloud.start()
             instances = seed(company, cloud.env)
             shipper = Shipper(cloud.env, cluster.audit_log, folder / ALERTS)
-            shipper.seed(variant)
+            shipper.seed(variant, instances)
             digests.deliver(cloud.env)
             return instances, shipper
 
@@ -90,7 +90,7 @@ def _hold(folder: Path, variant: str, stopping: threading.Event, say: object) ->
             admin = in_cluster.result()
             instances, shipper = in_cloud.result()
             link_nodes(admin, instances)
-        shipper.begin()
+        shipper.begin(admin, variant)
         state = State(
             pid=os.getpid(),
             variant=variant,

@@ -22,6 +22,7 @@ Company = dict[str, Any]
 _ACCOUNT = "123456789012"
 _ISSUER = "oidc.eks.eu-west-1.amazonaws.com/id/NNSTAGING"
 _IMAGE = "ami-12345678"
+_DATABASE_PROXY = "database-proxy"
 _REPORT_COLUMNS = [
     "user",
     "arn",
@@ -95,6 +96,7 @@ def seed(company: Company, environment: Mapping[str, str]) -> dict[str, str]:
     instances = _network(client, company)
     _workloads(client("eks"), client("ecr"), client("secretsmanager"), company, keys)
     _monitoring(client, company)
+    _log_flows_of(client("ec2"), instances[_DATABASE_PROXY])
     _rotate_what_aws_manages(client("kms"), company)
     return instances
 
@@ -250,6 +252,7 @@ def _network(client: Callable[[str], Any], company: Company) -> dict[str, str]:
             MinCount=1,
             MaxCount=1,
             SubnetId=subnet,
+            PrivateIpAddress=instance["address"],
             SecurityGroupIds=[groups[instance["group"]]],
             **({"IamInstanceProfile": {"Name": instance["profile"]}} if "profile" in instance else {}),
             MetadataOptions={
@@ -264,6 +267,19 @@ def _network(client: Callable[[str], Any], company: Company) -> dict[str, str]:
     for volume in company["volumes"].values():
         ec2.create_volume(AvailabilityZone=f"{REGION}a", Size=10, Encrypted=volume["encrypted"])
     return ids
+
+
+def _log_flows_of(ec2: Any, instance: str) -> None:
+    """Have the flows of an instance in a log group too; moto wants the group to be there before."""
+    wanted = [{"Name": "attachment.instance-id", "Values": [instance]}]
+    interfaces = ec2.describe_network_interfaces(Filters=wanted)["NetworkInterfaces"]
+    ec2.create_flow_logs(
+        ResourceIds=[interface["NetworkInterfaceId"] for interface in interfaces],
+        ResourceType="NetworkInterface",
+        TrafficType="ALL",
+        LogGroupName="/northwind/flow-logs",
+        DeliverLogsPermissionArn=f"arn:aws:iam::{_ACCOUNT}:role/nn-flow-logs",
+    )
 
 
 def _delete_default_vpc(ec2: Any, vpc: str) -> None:

@@ -104,7 +104,6 @@ class Ipv6Address(msgspec.Struct, frozen=True):
 
 class Attachment(msgspec.Struct, frozen=True, rename="pascal"):
     instance_id: str = ""
-    attach_time: datetime | None = None
 
 
 class NetworkInterface(PascalRecord, frozen=True):

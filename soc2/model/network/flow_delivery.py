@@ -56,8 +56,8 @@ def delivering_vpcs(
     logs: Iterable[CollectedLog],
     records: Iterable[InterfaceRecords],
 ) -> Iterator[DeliveringVpc]:
-    """Join VPCs with what arrived. Of interfaces whose records go to a log of which nothing could be read, nothing is known;
-    one that was attached less than that log's limit of age ago has time yet."""
+    """Join VPCs with what arrived. Of interfaces whose records go to a log of which nothing could be read, nothing is
+    known."""
     every, by_name = tuple(places), {log.source: log for log in logs}
     seen = {record.interface for record in records}
     since = min((log.since for log in by_name.values()), default=None)
@@ -68,7 +68,7 @@ def delivering_vpcs(
         for interface in vpc.interfaces:
             into = [by_name[name] for log in vpc.logs_of(interface) for name in _names(log, every) if name in by_name]
             unread = any(not log.complete and not log.records for log in into)
-            if into and not unread and interface.network_interface_id not in seen and not _young(interface, into):
+            if into and not unread and interface.network_interface_id not in seen:
                 silent.append(interface)
         if not vpc.flow_logs:
             problems.append(LogProblem(flow_log="no flow log", problem="there is none"))
@@ -113,9 +113,3 @@ def _names(flow_log: FlowLog, places: Iterable[DeclaredPlace]) -> list[str]:
 
 def _name(flow_log: FlowLog) -> str:
     return f"{flow_log.flow_log_id} of {flow_log.resource_id}"
-
-
-def _young(interface: NetworkInterface, logs: Iterable[CollectedLog]) -> bool:
-    attached = interface.attachment.attach_time if interface.attachment else None
-    limits = [timedelta(minutes=log.age_limit_minutes or 0) for log in logs]
-    return attached is not None and any(attached > log.until - limit for log, limit in zip(logs, limits, strict=True))

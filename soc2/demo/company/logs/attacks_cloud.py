@@ -69,6 +69,23 @@ def ssh_from_internet(time: datetime, dice: random.Random) -> Told:
         yield _FLOWS, flows.event(then, at, STRANGER, at.address, (port, 22), (packets, packets * 120))
 
 
+def scan_from_outside(time: datetime, dice: random.Random) -> Told:
+    """Somebody outside tries one port of a node after the other, and is refused."""
+    yield from _scan(time, dice, "198.51.100.201")
+
+
+def scan_by_supplier(time: datetime, dice: random.Random) -> Told:
+    """The supplier who looks for open ports does so."""
+    yield from _scan(time, dice, "198.51.100.202")
+
+
+def _scan(time: datetime, dice: random.Random, address: str) -> Told:
+    at = node("node-2")
+    for number in range(36):
+        then, port = time + timedelta(seconds=4 * number), dice.randrange(32768, 60999)
+        yield _FLOWS, flows.event(then, at, address, at.address, (port, 20 + 7 * number), (1, 44), accepted=False)
+
+
 def finding_of_credentials(time: datetime, dice: random.Random) -> Told:
     """GuardDuty sees a node's credentials used from elsewhere."""
     details = {"accessKeyId": "ASIANNNODE", "principalId": "AROANNNODE", "userType": "AssumedRole", "userName": "nn-node"}

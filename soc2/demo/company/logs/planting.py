@@ -35,6 +35,8 @@ ATTACKS: dict[str, Attack] = {
         attacks_cloud.key_for_another,
         attacks_cloud.break_glass_login,
         attacks_cloud.ssh_from_internet,
+        attacks_cloud.scan_from_outside,
+        attacks_cloud.scan_by_supplier,
         attacks_cloud.finding_of_credentials,
         attacks_nodes.ssh_brute_force,
         attacks_nodes.sudo_by_stranger,
@@ -68,7 +70,7 @@ def tell(day: Day, variant: str) -> Story:
             alerts += [_row(row, day.end - ago(patch["ago"])) for row in patch.get("alerts", ())]
         elif "silence" in patch:
             logs[patch["silence"]] = [event for event in logs[patch["silence"]] if not _silenced(event, patch, day)]
-        else:
+        elif "garble" in patch:
             _garble(logs[patch["garble"]], patch, day)
     return Story({name: sorted(events, key=lambda event: event.time) for name, events in logs.items()}, alerts)
 

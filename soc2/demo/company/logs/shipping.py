@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ import msgspec
 from soc2.demo.aws.server import REGION
 from soc2.demo.company.logs import audit
 from soc2.demo.company.logs.planting import tell
-from soc2.demo.company.logs.scene import Day
+from soc2.demo.company.logs.pod_flows import pod_flows, running_pods
+from soc2.demo.company.logs.scene import NODES, PROXY, Day, Event
 from soc2.demo.company.logs.store import BUCKET, LOGS, Log, Made, batches, objects, quiet_logs
+from soc2.gather.kubernetes.connection import KubeConnection
 from soc2.model.feeds import AlertRow
 
 # What CloudWatch Logs takes in one request, with room to spare: 10,000 events, of 1 MiB together.
@@ -45,9 +48,15 @@ class Shipper:
         self._streams: set[tuple[str, str]] = set()
         self._coming: Made = {}
         self._shipped = datetime.now(UTC)
+        self._ec2: Any = session.client("ec2", endpoint_url=environment["AWS_ENDPOINT_URL"])
+        self._interfaces: dict[str, str] = {}
 
-    def seed(self, variant: str) -> None:
-        """Bring the logs of the last day, and write the feed."""
+    def seed(self, variant: str, instances: Mapping[str, str]) -> None:
+        """Bring the logs of the last day, and write the feed. ``instances`` are ids by name: flow logs are of the interfaces
+        that these really have."""
+        found = self._ec2.describe_network_interfaces()["NetworkInterfaces"]
+        live = {each.get("Attachment", {}).get("InstanceId"): each["NetworkInterfaceId"] for each in found}
+        self._interfaces = {each.interface: live[instances[each.name]] for each in (*NODES, PROXY)}
         now = datetime.now(UTC)
         story = tell(Day(now), variant)
         self._deliver(story.logs)
@@ -58,9 +67,20 @@ class Shipper:
         self._coming = quiet_logs(Day(now + _COMING, int(_COMING / timedelta(hours=1)), seed=1))
         self._shipped = now
 
-    def begin(self) -> None:
-        """Ship the API server's audit log from here on. What made the company is no part of its story."""
+    def begin(self, kubeconfig: Path, variant: str) -> None:
+        """Ship the API server's audit log from here on, and what the pods that run now say to others. What made the company is
+        no part of its story."""
         self._offset = self._audit_log.stat().st_size
+        connection = KubeConnection(kubeconfig)
+        items = msgspec.json.decode(connection.request("GET", "/api/v1/pods").body)["items"]
+        connection.close()
+        now = datetime.now(UTC)
+        # A pod has its address from the second on in which it started.
+        time = now.replace(microsecond=0)
+        made: Made = {log.name: [] for log in LOGS}
+        for log, event in pod_flows(running_pods(items), variant, time, Day(now).dice("pods")):
+            made[log].append(event)
+        self._deliver(made, now)
 
     def ship(self) -> None:
         """Bring what happened since the last time."""
@@ -86,11 +106,18 @@ class Shipper:
 
     def _deliver(self, made: Made, now: datetime | None = None) -> None:
         for log in LOGS:
+            told = [self._of_live_interface(event) for event in made[log.name]] if "flows" in log.name else made[log.name]
             if log.prefix:
-                for key, content in objects(log, made[log.name], now):
+                for key, content in objects(log, told, now):
                     self._s3.put_object(Bucket=BUCKET, Key=key, Body=content)
-            for stream, events in batches(made[log.name]) if log.group else ():
+            for stream, events in batches(told) if log.group else ():
                 self._put(log, stream, events)
+
+    def _of_live_interface(self, event: Event) -> Event:
+        record = str(event.record)
+        for made, live in self._interfaces.items():
+            record = record.replace(made, live)
+        return replace(event, record=record)
 
     def _put(self, log: Log, stream: str, events: list[dict[str, Any]]) -> None:
         if events and (log.group, stream) not in self._streams:
