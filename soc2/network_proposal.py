@@ -7,7 +7,6 @@ policies say nothing of them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from ipaddress import ip_network
 from typing import NamedTuple, TypeVar, cast
 
 from soc2.gather.kubernetes import sources
@@ -15,21 +14,15 @@ from soc2.gather.kubernetes.unevaluated import UNEVALUATED
 from soc2.gather.source import Gatherer, Source
 from soc2.model.kubernetes.workloads import AnyWorkload
 from soc2.model.network.addresses import PRIVATE, AddressSet
-from soc2.model.network.endpoints import Block, Endpoint
+from soc2.model.network.endpoints import Endpoint
 from soc2.model.network.endpoints_of import endpoints_of
-from soc2.model.network.parties import METADATA, Kind
+from soc2.model.network.parties import Kind
 from soc2.model.network.ports import EVERY_PORT, PortRange, PortSet
 from soc2.model.network.reachability import Part, Reachability
+from soc2.model.network.zones import EVERYWHERE, INTERNET, METADATA_ADDRESSES
 
-_OUTSIDE = tuple(Block(ip_network(text)) for text in ("0.0.0.0/0", "::/0"))
-_METADATA = AddressSet.of(*METADATA)
-_LOCAL = PRIVATE | AddressSet.of(
-    *map(ip_network, ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3", "::/127", "fe80::/10", "ff00::/8"))
-)
 _NAMED = 8
 """Up to so many networks are named one by one; more than that of the internet are called by its name."""
-
-
 _SHOWN = 500
 T = TypeVar("T")
 
@@ -84,8 +77,8 @@ def proposed_connections(reach: Reachability) -> list[Line]:
         if example.host_network:
             continue
         targets = {(target, group.ports) for group in reach.row(example) for target in names.of(reach, group.classes)}
-        targets |= set(_addresses(part for block in _OUTSIDE for part in reach.parts(example, block)))
-        found = _addresses(part for block in _OUTSIDE for part in reach.parts(block, example))
+        targets |= set(_addresses(part for block in EVERYWHERE for part in reach.parts(example, block)))
+        found = _addresses(part for block in EVERYWHERE for part in reach.parts(block, example))
         callers = {end for end in found if end[0] != Kind.METADATA}  # which only answers
         for each in one.endpoints:
             outgoing.setdefault(each.name, set()).update(targets)
@@ -153,8 +146,8 @@ def _by_end(ends: dict[str, set[tuple[str, PortSet]]]) -> dict[tuple[str, PortSe
 def _addresses(parts: Iterable[Part]) -> Iterator[tuple[str, PortSet]]:
     for networks, ports in parts:
         addresses = AddressSet.of(*networks)
-        outside = tuple((addresses & ~_LOCAL).networks())
+        outside = tuple((addresses & INTERNET).networks())
         parties = tuple(map(str, outside)) if len(outside) <= _NAMED else (Kind.INTERNET.value,)
         own = map(str, (addresses & PRIVATE).networks())
-        metadata = (Kind.METADATA.value,) if addresses & _METADATA else ()
+        metadata = (Kind.METADATA.value,) if addresses & METADATA_ADDRESSES else ()
         yield from ((party, ports) for party in (*parties, *own, *metadata))
