@@ -121,9 +121,13 @@ def _from_workloads(paths: Paths, target: Workload, edges: Edges) -> Iterator[Op
 
 def _examples(paths: Paths, members: list[Workload], target: Workload, ports: PortSet, edges: Edges) -> str:
     """Return the ways of some of the members, each of another namespace."""
-    first = {each.namespace: each for each in reversed(members)}
+    first: dict[str, Workload] = {}
+    for each in members:
+        first.setdefault(each.namespace, each)
+        if len(first) == _EXAMPLES:
+            break
     found: dict[str, str] = {}
-    for source in list(first.values())[-_EXAMPLES:]:
+    for source in first.values():
         found.setdefault(ways(paths.reach, edges, paths.pairs_of(source, target), ports), source.name)
     return "; ".join(f"from {name}: {how}" for how, name in found.items())
 

@@ -13,7 +13,7 @@ from soc2.model.network.addresses import EVERY_ADDRESS, NO_ADDRESS, AddressSet
 from soc2.model.network.policies import AddressPeers, Direction, PodPeers, Policy, Rule
 from soc2.model.network.ports import EVERY_PORT, PROTOCOLS, PortRange, PortSet
 from soc2.model.network.selection import identity
-from soc2.model.network.selectors import NAME_LABEL, select_everything, selector_words
+from soc2.model.network.selectors import NAME_LABEL, select_everything, selector_words, selects
 
 _FAMILIES = {
     "every IPv4 address": AddressSet.of(ip_network("0.0.0.0/0")),
@@ -108,7 +108,7 @@ def namespace_defaults(
 def _is_about(policy: Policy, namespace: Namespace) -> bool:
     if policy.subject is None or isinstance(policy.subject.namespace, str):
         return False
-    return policy.subject.namespace.matches({**namespace.labels, NAME_LABEL: namespace.name})
+    return selects(policy.subject.namespace, {**namespace.labels, NAME_LABEL: namespace.name})
 
 
 class _Reach:
@@ -156,10 +156,10 @@ def _denies(policy: Policy, direction: Direction) -> bool | None:
 
 
 def _is_wide(rule: Rule) -> bool:
-    """Tell whether a rule is about all of any kind of peers."""
+    """Tell whether a rule is about all of some kind of peers, on every port of some protocol."""
     one = _Reach()
     one.add(rule)
-    return bool(one.whole())
+    return bool(one.whole()) and any(wanted <= rule.ports.numbers for wanted in _PORTS.values())
 
 
 def _opened(policies: Sequence[Policy], direction: Direction, whom: str) -> Iterator[OpenDefault]:
@@ -181,12 +181,12 @@ def _opened(policies: Sequence[Policy], direction: Direction, whom: str) -> Iter
 
 
 def _before_denial(policy: Policy, direction: Direction) -> Iterator[Rule]:
-    """Yield the allowing rules of an administrators' policy that come before one that denies anybody everything."""
+    """Yield the allowing rules of an administrators' policy that come before one that denies or passes on as much."""
     for rule in policy.rules.get(direction, ()):
-        if rule.action != "Allow" and rule.ports.numbers == EVERY_PORT:
-            return
         if rule.action == "Allow":
             yield rule
+        elif _is_wide(rule):
+            return
 
 
 def _whole_for(rules: Sequence[Rule], wanted: PortSet) -> list[str]:

@@ -38,6 +38,7 @@ class Paths:
         self._hosts = _set({one.number for one in reach.classes if one.endpoints[0].host_network})
         self._workloads_of: dict[int, int] = {}
         self._into: dict[int, Table[int]] = {}
+        self._of_each_class: dict[int, tuple[Endpoint, ...]] = {}
         self._pieces: dict[tuple[int, bool], list[Piece]] = {}
 
     @cached_property
@@ -83,9 +84,9 @@ class Paths:
             self._pieces[one.number, outgoing] = found
         return found
 
-    def classes_of(self, workload: Workload) -> Iterator[EndpointClass]:
-        """Yield the classes that the endpoints of a workload are in."""
-        yield from {one.number: one for one in map(self.reach.class_of, workload.endpoints)}.values()
+    def classes_of(self, workload: Workload) -> Iterable[EndpointClass]:
+        """Return the classes that the endpoints of a workload are in."""
+        return [self.reach.class_of(each) for each in self._distinct(workload)]
 
     def pairs_of(self, source: Workload, target: Workload) -> Iterator[tuple[Endpoint, Endpoint]]:
         """Yield pairs of endpoints that stand for all: of each two classes one, and one on the same node if there is."""
@@ -93,14 +94,17 @@ class Paths:
             for receiver in self._distinct(target):
                 if sender.resource != receiver.resource:
                     yield sender, receiver
-        near = (pair for pair in _on_one_node(source, target))
-        yield from near
+        yield from _on_one_node(source, target)
 
-    def _distinct(self, workload: Workload) -> list[Endpoint]:
-        found: dict[int, Endpoint] = {}
-        for endpoint in workload.endpoints:
-            found.setdefault(self.reach.class_of(endpoint).number, endpoint)
-        return list(found.values())
+    def _distinct(self, workload: Workload) -> Iterable[Endpoint]:
+        """Return an endpoint of each class."""
+        found = self._of_each_class.get(workload.number)
+        if found is None:
+            firsts: dict[int, Endpoint] = {}
+            for endpoint in workload.endpoints:
+                firsts.setdefault(self.reach.class_of(endpoint).number, endpoint)
+            found = self._of_each_class[workload.number] = tuple(firsts.values())
+        return found
 
     def _between(self, source: Workload, target: Workload) -> PortSet:
         """Return the ports that are open between any two endpoints."""

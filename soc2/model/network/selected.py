@@ -101,18 +101,20 @@ class _Cluster:
 
     def _unselected(self, wanted: PodPeers, *, waits: bool) -> str:
         """Return why nothing is selected; nothing when something is, or may come: all pods of a namespace that is there."""
-        if self._selected(wanted) & ~self._hosts or (waits and wanted.pods.selects_everything):
+        if self._selected(wanted) & ~self._hosts:
             return ""
         if isinstance(wanted.namespace, str):
             where = f"of namespace {wanted.namespace}"
         else:
-            if not self._namespaces.select(wanted.namespace):
-                return f"no namespace has the labels {selector_words(wanted.namespace)}"
             words = selector_words(wanted.namespace)
             where = f"of the namespaces with {words}" if words else "of the cluster"
+            if not self._namespaces.select(wanted.namespace):
+                return f"no namespace has the labels {words}"
+        if waits and (wanted.pods.selects_everything or not self._inside_of(wanted.namespace)):
+            return ""
         if self._selected(wanted):
             return f"it selects only pods {where} that are in their node's network, where no policy holds"
-        if wanted.pods.selects_everything or (waits and not self._inside_of(wanted.namespace)):
+        if wanted.pods.selects_everything:
             return ""
         return f"no pod or workload {where} has the labels {selector_words(wanted.pods)}"
 

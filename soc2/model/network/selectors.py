@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 from math import prod
 
@@ -36,14 +36,17 @@ def select_everything(selectors: Iterable[LabelSelector], always: Sequence[str] 
     if not every or prod(map(len, values.values())) > _MOST:
         return False
     return all(
-        any(_selects(selector, dict(zip(values, labels, strict=True))) for selector in every)
+        any(selects(selector, dict(zip(values, labels, strict=True))) for selector in every)
         for labels in product(*values.values())
     )
 
 
-def _selects(selector: LabelSelector, labels: dict[str, str | None]) -> bool:
+def selects(selector: LabelSelector, labels: Mapping[str, str | None]) -> bool:
+    """Tell whether a selector selects something with these labels; it does not have those that are None.
+
+    No server accepts an operator that is not known here, so what it stands in selects nothing.
+    """
     present = {key: value for key, value in labels.items() if value is not None}
-    # No server accepts another operator, so what it stands in selects nothing.
     known = all(each.operator in _OPERATORS for each in selector.match_expressions)
     return known and selector.matches(present)
 

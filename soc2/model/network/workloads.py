@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cached_property
 
 from soc2.model.deviation import Resource
 from soc2.model.network.addresses import AddressSet, number_of
@@ -23,7 +24,7 @@ class Workload:
     namespace: str
     endpoints: tuple[Endpoint, ...]
 
-    @property
+    @cached_property
     def host_network(self) -> bool:
         return any(each.host_network for each in self.endpoints)
 
