@@ -3,7 +3,7 @@
 Usage: ``python -m benchmarks.flows [RECORDS]``; 1,000,000 unless given. The records are of a day of a cluster of 200 nodes
 with 10,000 pods: 2,000 workloads of five pods each talk to three others, a database and the internet; half of the records
 are the answers, every connection is seen at both ends, and a part has no flags of TCP. One of ten thousand is an address
-outside that looks for open ports. Everything but the one in fifty that is planted is declared.
+outside that looks for open ports. All is declared but what one of sixty namespaces does.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -26,19 +26,27 @@ import msgspec
 from soc2.detect.store import keep
 from soc2.gather.logs.flow_owners import Known
 from soc2.gather.logs.flow_records import FlowFiles
-from soc2.gather.logs.flows import scan
+from soc2.gather.logs.flows import FlowScan, scan
 from soc2.gather.logs.segments import Segment
 from soc2.model.aws.compute import NetworkInterface
 from soc2.model.kubernetes.cluster import Node
+from soc2.model.kubernetes.network import NetworkPolicy
 from soc2.model.kubernetes.pods import Pod
 from soc2.model.logs import LogKind
+from soc2.model.network.declared_flows import Declared, Machines
 from soc2.model.network.endpoints_of import endpoints_of
+from soc2.model.network.let_through import Groups, LetThrough
+from soc2.model.network.parties import DeclaredConnection, parse_party
+from soc2.model.network.ports import EVERY_PORT
+from soc2.model.network.reachability import Reachability
+from soc2.model.network.seen import seen_pairs
+from soc2.rules import flows
 
 T = TypeVar("T")
 
 _RECORDS = 1_000_000
 _ROUNDS = 3
-_WORKLOADS, _PODS_EACH, _NODES = 2000, 5, 200
+_WORKLOADS, _PODS_EACH, _NODES, _TEAMS = 2000, 5, 200, 60
 _DAY = datetime(2026, 6, 1, tzinfo=UTC)
 _WINDOW = (_DAY, _DAY + timedelta(days=1))
 
@@ -53,14 +61,15 @@ def main() -> None:
         files = keep(duckdb.connect(), LogKind.VPC_FLOW, [segment], folder / "days").files
         size = sum(file.stat().st_size for file in files)
         print(f"{records:,} records in {size / 1e6:.0f} MB of Parquet")
-        known = cluster()
+        known, declared = cluster(), declared_connections()
         _show("bare count in DuckDB", lambda: _count(files))
         for _ in range(_ROUNDS):
             with tempfile.TemporaryDirectory(dir=folder) as work:
-                found = _show(
-                    "joined", lambda: scan([FlowFiles("f", LogKind.VPC_FLOW, files)], _WINDOW, known, folder=Path(work))
-                )
-            print(f"  {len(found.flows):,} groups, {len(found.probes)} probes")
+                log, place = FlowFiles("flows", LogKind.VPC_FLOW, files), Path(work)
+                begun = time.perf_counter()
+                found = _show("joined", lambda log=log, place=place: scan([log], _WINDOW, known, folder=place))
+                deviations = _show("judged", lambda found=found: judge(found, known, declared))
+            print(f"  together {time.perf_counter() - begun:.2f} s: {len(found.flows):,} groups, {deviations} deviations")
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
         print(f"peak memory {peak:.2f} GB")
 
@@ -78,6 +87,36 @@ def _count(files: tuple[Path, ...]) -> None:
         f'SELECT record."srcaddr", record."dstaddr", record."dstport", record."action", count(*), sum(record."bytes") '
         f"FROM read_parquet([{paths}]) GROUP BY ALL"
     ).fetchall()
+
+
+def judge(found: FlowScan, known: Known, declared: Sequence[DeclaredConnection]) -> int:
+    """Return how many deviations there are; who can talk to whom by policies is worked out too."""
+    reachability = Reachability(known.endpoints, {f"team-{number}": {} for number in range(_TEAMS)}, policies())
+    asked = Declared(declared, Machines(known.nodes, known.interfaces, ()), known.endpoints)
+    groups = Groups(known.interfaces, known.groups, known.nodes)
+    pairs = seen_pairs(found.flows, asked, LetThrough(known.endpoints, reachability, groups), lambda _: True)
+    return sum(1 for pair in pairs for _ in flows.declared(pair))
+
+
+def policies() -> list[NetworkPolicy]:
+    """Return for each namespace one that denies all, and one that lets others in at one port."""
+    made = []
+    for number in range(_TEAMS):
+        metadata = {"namespace": f"team-{number}", "uid": f"{number}"}
+        opened = {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{"ports": [{"port": 8080}]}]}
+        made.append({"metadata": {**metadata, "name": "deny"}, "spec": {"podSelector": {}, "policyTypes": ["Ingress"]}})
+        made.append({"metadata": {**metadata, "name": "open"}, "spec": opened})
+    return msgspec.convert(made, list[NetworkPolicy])
+
+
+def declared_connections() -> list[DeclaredConnection]:
+    """Return what is declared: all that the records hold, but for what one of the namespaces does."""
+    found = []
+    for number in range(1, _TEAMS):
+        others = [f"team-{(number + step) % _TEAMS}/*" for step in (1, 2, 3, 21, 22, 23)]
+        for target in (*others, "aws:eni-db", "internet"):
+            found.append(DeclaredConnection(parse_party(f"team-{number}/*"), parse_party(target), EVERY_PORT, ""))
+    return found
 
 
 def _address(pod: int) -> str:
@@ -130,7 +169,7 @@ def cluster() -> Known:
         {
             "metadata": {
                 "name": f"w{pod // _PODS_EACH}-{pod % _PODS_EACH}",
-                "namespace": f"team-{pod // _PODS_EACH % 60}",
+                "namespace": f"team-{pod // _PODS_EACH % _TEAMS}",
                 "ownerReferences": [{"kind": "StatefulSet", "name": f"w{pod // _PODS_EACH}", "controller": True}],
             },
             "spec": {

@@ -174,6 +174,6 @@ def delivers(vpc: DeliveringVpc) -> Iterator[Deviation]:
         yield InterfaceWithoutRecords(
             resource=interface.resource,
             interface=interface.network_interface_id,
-            what=interface.description or interface.private_ip_address or interface.interface_type,
+            what=", ".join(filter(None, (interface.description, interface.private_ip_address))) or "of no description",
             since=_time(vpc.since),
         )

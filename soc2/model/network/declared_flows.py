@@ -15,6 +15,7 @@ from soc2.model.network.flows import End, EndKind, Flow, is_private
 from soc2.model.network.parties import DeclaredConnection, Kind, Party
 from soc2.model.network.ports import EVERY_PORT
 
+_PATTERN = frozenset("*?[")
 Span = tuple[str, str]
 """The lowest and the highest address of an end, both included."""
 
@@ -57,6 +58,19 @@ class Declared:
 
     def __init__(self, declared: Sequence[DeclaredConnection], machines: Machines, endpoints: Iterable[Endpoint] = ()) -> None:
         self._declared = declared
+        self._from_party: dict[Party, set[int]] = {}
+        self._to_party: dict[Party, set[int]] = {}
+        for number, each in enumerate(declared):
+            self._from_party.setdefault(each.source, set()).add(number)
+            self._to_party.setdefault(each.target, set()).add(number)
+        # Names without a pattern are looked up, for there may be thousands of them.
+        self._named: dict[str, set[Party]] = {}
+        self._others: set[Party] = set()
+        for party in self._from_party.keys() | self._to_party.keys():
+            if party.kind is Kind.WORKLOAD and not _PATTERN.intersection(party.pattern):
+                self._named.setdefault(party.pattern, set()).add(party)
+            else:
+                self._others.add(party)
         self._machines = machines
         self._hosted: dict[str, set[str]] = {}
         for endpoint in endpoints:
@@ -81,17 +95,11 @@ class Declared:
 
     def _matching(self, end: End, span: Span) -> tuple[frozenset[int], frozenset[int]]:
         """Return the declared connections, by number, that an end is the source of, and those that it is the target of."""
-        known: dict[Party, bool] = {}
-
-        def is_it(party: Party) -> bool:
-            if party not in known:
-                known[party] = self._is(party, end, span)
-            return known[party]
-
-        every = list(enumerate(self._declared))
+        found = {party for party in self._others if self._is(party, end, span)}
+        found.update(*(self._named.get(name, ()) for name in self._workloads(end)))
         return (
-            frozenset(number for number, each in every if is_it(each.source)),
-            frozenset(number for number, each in every if is_it(each.target)),
+            frozenset(number for party in found for number in self._from_party.get(party, ())),
+            frozenset(number for party in found for number in self._to_party.get(party, ())),
         )
 
     def _is(self, party: Party, end: End, span: Span) -> bool:
