@@ -18,6 +18,9 @@ from soc2.waivers import Waiver, Waivers
 T = TypeVar("T")
 Rule = Callable[[T], Iterable[Deviation]]
 
+# Of the sources that are no evidence, those whose problems are told in a reason; each is in the results by itself.
+_CAUSES_SAID = 4
+
 
 @dataclass(frozen=True, kw_only=True)
 class WaiverNotInForce(Deviation):
@@ -149,12 +152,18 @@ def _waiver_problems(check: Check, found: list[Deviation], complete: bool, decla
             yield WaiverNotInForce(resource=resource, problem=problem)
 
 
+def _causes(population: Population[T]) -> str:
+    """Return why evidence is missing: the first sources with what they said, and the names of the others."""
+    said = [f"{source}: {problem}" for source, problem in population.problems[:_CAUSES_SAID]]
+    others = [source for source, _ in population.problems[_CAUSES_SAID:]]
+    return "; ".join(said) + (f"; and so for {len(others)} more sources: {', '.join(others)}" if others else "")
+
+
 def _reason(outcome: Outcome, population: Population[T], deviations: int, waived: int) -> str:
     share = f"{deviations} deviation{'s' * (deviations != 1)} in {len(population.items):,} items"
     match outcome:
         case Outcome.EVIDENCE_MISSING:
-            causes = "; ".join(f"{source}: {problem}" for source, problem in population.problems)
-            return f"evidence missing: {causes}" + (f"; what was read shows {share}" if deviations else "")
+            return f"evidence missing: {_causes(population)}" + (f"; what was read shows {share}" if deviations else "")
         case Outcome.NOT_APPLICABLE:
             return f"nothing to examine: {population.empty}"
         case Outcome.NOT_OCCURRED:

@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from soc2.detect.window import moment
 from soc2.errors import UsageError
+from soc2.gather.logs import flow
 from soc2.model.logs import LogKind
 from soc2.section import Name, Reason, Section
 from soc2.toml_file import TomlFile
@@ -62,7 +63,8 @@ class LogSource(Section, frozen=True):
 
     ``token_env`` is the name of the environment variable with Loki's token, never the token. ``max_age_minutes`` is how
     old the newest record may be; ``max_gap_minutes``, whole hours, how long it may be silent; ``per`` what each must
-    deliver. What is left out has a default by kind.
+    deliver. What is left out has a default by kind. ``format`` are the fields of VPC flow logs whose files do not name them
+    (``${version} ${vpc-id} …``): those of a custom format in CloudWatch.
     """
 
     name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
@@ -77,6 +79,7 @@ class LogSource(Section, frozen=True):
     token_env: Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
     lake: Annotated[str, Meta(pattern=_EVENT_DATA_STORE)] | None = None
     athena: Athena | None = None
+    format: Name | None = None
     region: Name | None = None
     account: Annotated[str, Meta(pattern=r"^\d{12}$")] | None = None
     cluster: Name | None = None
@@ -178,6 +181,9 @@ def checked_logs(logs: Logs, file: TomlFile) -> Logs:
             raise file.error((*where, "kind"), f'"{source.places[0]}" holds cloudtrail events, not {source.kind}')
         if source.loki and not source.query:
             raise file.error(where, f'log source "{source.name}" has no query', "for example query = '{job=\"audit\"}'")
+        if source.format is not None and (source.kind is not LogKind.VPC_FLOW or flow.header(source.format) is None):
+            mend = "the fields of a custom format of vpc-flow logs, as AWS has it: ${version} ${interface-id} ${srcaddr} …"
+            raise file.error((*where, "format"), f"{source.format!r} is no format of flow logs", mend)
         if source.name in seen:
             raise file.error((*where, "name"), f'two log sources are named "{source.name}"', "give each its own name")
         seen.add(source.name)

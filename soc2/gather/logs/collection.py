@@ -176,7 +176,7 @@ class _Collection:
         framed, whole = Framed(), True
         for path, origin, part in self._brought.new():
             try:
-                framed += frame(path, origin, self._kept.spool, self._source.kind, part=part)
+                framed += frame(path, origin, self._kept.spool, self._source.kind, part=part, flow_fields=self._source.format)
             except UsageError as error:
                 self._problems.append(Problem(Cause.MALFORMED, f"{origin}: {error.what}"))
                 whole = False
