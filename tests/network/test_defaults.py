@@ -170,6 +170,14 @@ def test_rules_that_leave_something(rule: dict[str, Any]) -> None:
     assert not list(default([policy(podSelector={}, ingress=[rule])]).undone("Ingress"))
 
 
+def test_all_rules_that_take_part_are_named() -> None:
+    protocols = [{"ports": [{"protocol": "UDP"}]}, {"ports": [{"port": 443}]}, {"ports": [{"protocol": "TCP"}]}]
+    (found,) = default([policy(podSelector={}, ingress=protocols)]).undone("Ingress")
+    assert (found.policies, found.what) == (("p ingress[0], ingress[2]",), "everybody on every tcp/udp port")
+    (whole,) = default([policy(podSelector={}, ingress=[*protocols, {}])]).undone("Ingress")
+    assert (whole.policies, whole.what) == (("p ingress[3]",), "everybody")
+
+
 def test_what_is_open_for_all_is_not_told_again_for_some() -> None:
     record = default([policy(podSelector={}, ingress=[{}]), policy(podSelector={"matchLabels": {"a": "b"}}, ingress=[{}])])
     assert [each.whom for each in record.undone("Ingress")] == ["all pods"]
