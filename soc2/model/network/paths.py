@@ -39,7 +39,7 @@ class Paths:
         self._hosts = _set({one.number for one in reach.classes if one.endpoints[0].host_network})
         self._workloads_of: dict[int, int] = {}
         self._into: dict[int, Table[int]] = {}
-        self._of_each_class: dict[int, tuple[Endpoint, ...]] = {}
+        self._firsts: dict[int, tuple[Endpoint, ...]] = {}
         self._pieces: dict[tuple[int, bool], list[Piece]] = {}
 
     @cached_property
@@ -87,13 +87,13 @@ class Paths:
 
     def classes_of(self, workload: Workload) -> Iterable[EndpointClass]:
         """Return the classes that the endpoints of a workload are in."""
-        return [self.reach.class_of(each) for each in self._distinct(workload)]
+        return [self.reach.class_of(each) for each in self.of_each_class(workload)]
 
     def pairs_of(self, source: Workload, target: Workload) -> Iterator[tuple[Endpoint, Endpoint]]:
         """Yield pairs of endpoints that stand for all: of each two classes one on the same node if there is, and one."""
         yield from self._on_one_node(source, target)
-        for sender in self._distinct(source):
-            for receiver in self._distinct(target):
+        for sender in self.of_each_class(source):
+            for receiver in self.of_each_class(target):
                 if sender.resource != receiver.resource:
                     yield sender, receiver
 
@@ -114,14 +114,14 @@ class Paths:
                         seen.add(key)
                         yield pair
 
-    def _distinct(self, workload: Workload) -> Iterable[Endpoint]:
-        """Return an endpoint of each class."""
-        found = self._of_each_class.get(workload.number)
+    def of_each_class(self, workload: Workload) -> tuple[Endpoint, ...]:
+        """Return an endpoint of a workload from each class that it has some in."""
+        found = self._firsts.get(workload.number)
         if found is None:
             firsts: dict[int, Endpoint] = {}
             for endpoint in workload.endpoints:
                 firsts.setdefault(self.reach.class_of(endpoint).number, endpoint)
-            found = self._of_each_class[workload.number] = tuple(firsts.values())
+            found = self._firsts[workload.number] = tuple(firsts.values())
         return found
 
     def _between(self, source: Workload, target: Workload) -> PortSet:
