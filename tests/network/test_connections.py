@@ -165,9 +165,9 @@ def test_every_way_is_found_and_told(cluster: Cluster, declared: list[DeclaredCo
             assert path.ports
             assert path.who
             assert "not found" not in path.ways
-    for record in egress_of(paths, paths.workloads.all, edges):
-        assert all(path.ports <= PortSet.of([PortRange("TCP", 80, 80)]) for path in record.metadata)
-        for path in (*record.metadata, *record.internet):
+    for leaving in egress_of(paths, paths.workloads.all, edges):
+        assert all(path.ports <= PortSet.of([PortRange("TCP", 80, 80)]) for path in leaving.metadata)
+        for path in (*leaving.metadata, *leaving.internet):
             assert path.ports
             assert "not found" not in path.ways
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import groupby, product
+from itertools import product
 
 from soc2.model.deviation import Resource
 from soc2.model.network.addresses import PRIVATE, AddressSet
@@ -99,49 +99,51 @@ def _outer(
         if not inside or not ports:
             continue
         blocks = [Block(network) for network in networks_in(inside, _NETWORKS)]
-        pods = [one.endpoints[0] for one in paths.classes_of(inner)]
+        pods = paths.of_each_class(inner)
         ends: list[tuple[Peer, Peer]] = [(block, pod) if incoming else (pod, block) for block, pod in product(blocks, pods)]
         yield OpenPath(network_words(inside, zone, name), ports, ways(paths.reach, edges, ends, ports, "it"))
 
 
 def _from_workloads(paths: Paths, target: Workload, edges: Edges) -> Iterator[OpenPath]:
     table = undeclared_into(paths, target)
-    sources = [(source, ports) for ports, some in table.items() for source in paths.workloads.members(some)]
-    one_by_one = len(sources) <= _ONE_BY_ONE
-    keyed = []
-    for source, ports in sources:
-        how = ways(paths.reach, edges, paths.pairs_of(source, target), ports) if one_by_one else ""
-        keyed.append(((source.host_network, source.namespace if one_by_one else "", ports, how), source))
-    keyed.sort(key=lambda each: (each[0][0], each[0][1], each[0][2].ranges, each[0][3], each[1].number))
-    for (hosts, _, ports, how), group in groupby(keyed, key=lambda each: each[0]):
-        members = [source for _, source in group]
-        how = how or _examples(paths, members, target, ports, edges)
-        yield OpenPath(_who(paths, members, hosts=hosts), ports, how)
+    groups: dict[tuple[bool, str, PortSet, str], int] = {}
+    if sum(some.bit_count() for some in table.values()) <= _ONE_BY_ONE:
+        for ports, some in table.items():
+            for source in paths.workloads.members(some):
+                how = ways(paths.reach, edges, paths.pairs_of(source, target), ports)
+                key = (source.host_network, source.namespace, ports, how)
+                groups[key] = groups.get(key, 0) | 1 << source.number
+    else:
+        hosts = paths.workloads.hosts
+        for ports, some in table.items():
+            for in_host, those in ((False, some & ~hosts), (True, some & hosts)):
+                if those:
+                    groups[in_host, "", ports, _examples(paths, those, target, ports, edges)] = those
+    for (in_host, _, ports, how), those in sorted(groups.items(), key=_order):
+        yield OpenPath(_who(paths, those, in_host=in_host), ports, how)
 
 
-def _examples(paths: Paths, members: list[Workload], target: Workload, ports: PortSet, edges: Edges) -> str:
-    """Return the ways of some of the members, each of another namespace."""
-    first: dict[str, Workload] = {}
-    for each in members:
-        first.setdefault(each.namespace, each)
-        if len(first) == _EXAMPLES:
-            break
+def _order(group: tuple[tuple[bool, str, PortSet, str], int]) -> tuple[bool, str, tuple[PortRange, ...], str]:
+    in_host, namespace, ports, how = group[0]
+    return in_host, namespace, ports.ranges, how
+
+
+def _examples(paths: Paths, sources: int, target: Workload, ports: PortSet, edges: Edges) -> str:
+    """Return the ways of some of the sources, each of another namespace."""
     found: dict[str, str] = {}
-    for source in first.values():
+    for namespace in paths.workloads.namespaces_of(sources)[:_EXAMPLES]:
+        source = next(paths.workloads.members(sources & paths.workloads.of_namespace(namespace)))
         found.setdefault(ways(paths.reach, edges, paths.pairs_of(source, target), ports), source.name)
     return "; ".join(f"from {name}: {how}" for how, name in found.items())
 
 
-def _who(paths: Paths, members: list[Workload], *, hosts: bool) -> str:
-    where = " in the network of its node" if len(members) == 1 else " in the network of their nodes"
-    place = where if hosts else ""
-    if len(members) == 1:
-        return members[0].name + place
-    found = {namespace: list(each) for namespace, each in groupby(members, key=lambda each: each.namespace)}
-    if len(found) > 1:
-        return f"{len(members):,} workloads of {len(found):,} namespaces ({names(list(found))}){place}"
-    ((namespace, those),) = found.items()
-    others = paths.workloads.of_namespace(namespace) & ~paths.workloads.hosts
-    if not hosts and len(those) == others.bit_count():
-        return f"every workload of namespace {namespace}"
-    return names([each.name for each in those]) + place
+def _who(paths: Paths, sources: int, *, in_host: bool) -> str:
+    count = sources.bit_count()
+    place = (" in the network of its node" if count == 1 else " in the network of their nodes") if in_host else ""
+    namespaces = paths.workloads.namespaces_of(sources)
+    if len(namespaces) > 1:
+        return f"{count:,} workloads of {len(namespaces):,} namespaces ({names(namespaces)}){place}"
+    others = paths.workloads.of_namespace(namespaces[0]) & ~paths.workloads.hosts
+    if sources == others and count > 1:
+        return f"every workload of namespace {namespaces[0]}"
+    return names([each.name for each in paths.workloads.members(sources)]) + place

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from soc2.model.network.addresses import NO_ADDRESS, AddressSet
 from soc2.model.network.parties import DeclaredConnection, Kind, Party
-from soc2.model.network.ports import NO_PORT, PortSet
+from soc2.model.network.ports import PortSet
 from soc2.model.network.selection import places_in, set_of
-from soc2.model.network.tiers import Table, both, either, without
+from soc2.model.network.tiers import Table, without
 from soc2.model.network.workloads import Workloads
 from soc2.model.network.zones import INTERNET, METADATA_ADDRESSES
 
@@ -46,18 +46,6 @@ class Declared:
         count = len(workloads.all)
         self._from = _by_member([line.sources for line in self.lines], count)
         self._to = _by_member([line.targets for line in self.lines], count)
-        self._ports: dict[int, PortSet] = {}
-
-    def between(self, source: int, target: int) -> PortSet:
-        """Return the ports that are declared from one workload to another, by their numbers."""
-        lines = self._from[source] & self._to[target]
-        found = self._ports.get(lines)
-        if found is None:
-            found = NO_PORT
-            for place in places_in(lines):
-                found = either(found, self.lines[place].connection.ports)
-            self._ports[lines] = found
-        return found
 
     def into(self, target: int) -> Iterator[Line]:
         """Yield what is declared about a target."""
@@ -110,15 +98,6 @@ def merged(pieces: Iterable[Piece]) -> list[Piece]:
     for addresses, ports in pieces:
         found[ports] = found.get(ports, NO_ADDRESS) | addresses
     return [(addresses, ports) for ports, addresses in found.items()]
-
-
-def declared_of(table: Table[int], lines: Iterable[Line]) -> Table[int]:
-    """Return what is both open and declared of the sources of a target."""
-    found: Table[int] = {}
-    for line in lines:
-        for ports, sources in table.items():
-            _put(found, both(ports, line.connection.ports), sources & line.sources)
-    return found
 
 
 def _put(table: Table[int], ports: PortSet, members: int) -> None:

@@ -167,17 +167,15 @@ def _opened(policies: Sequence[Policy], direction: Direction, whom: str) -> Iter
     rules = [rule for each in policies for rule in each.rules.get(direction, ()) if rule.action == "Allow"]
     if rules and rules[0].policy.kind != "NetworkPolicy":
         rules = list(_before_denial(policies[0], direction))
-    found: dict[str, list[str]] = {}
-    ports_of: dict[str, list[str]] = {}
+    protocols: dict[str, list[str]] = {}
     for protocol, wanted in _PORTS.items():
         for what in _whole_for(rules, wanted):
-            ports_of.setdefault(what, []).append(protocol)
-            found.setdefault(what, _named(_needed(rules, what, wanted)))
-    if _EVERYBODY in found:
-        found = {_EVERYBODY: found[_EVERYBODY]}
-    for what, names in found.items():
-        ports = "" if len(ports_of[what]) == len(PROTOCOLS) else f" on every {'/'.join(ports_of[what]).lower()} port"
-        yield OpenDefault(tuple(names), what + ports, whom)
+            protocols.setdefault(what, []).append(protocol)
+    if _EVERYBODY in protocols:
+        protocols = {_EVERYBODY: protocols[_EVERYBODY]}
+    for what, known in protocols.items():
+        ports = "" if len(known) == len(PROTOCOLS) else f" on every {'/'.join(known).lower()} port"
+        yield OpenDefault(tuple(_named(_needed(rules, what, known))), what + ports, whom)
 
 
 def _before_denial(policy: Policy, direction: Direction) -> Iterator[Rule]:
@@ -219,15 +217,19 @@ def _representatives(pieces: Iterable[PortSet], wanted: PortSet) -> list[tuple[s
     return [(whole.protocol, edge) for edge in sorted(edges) if edge <= whole.last]
 
 
-def _needed(rules: Sequence[Rule], what: str, wanted: PortSet) -> list[Rule]:
+def _needed(rules: Sequence[Rule], what: str, protocols: Sequence[str]) -> list[Rule]:
     """Return one rule that is enough by itself, or all that take part in it."""
+
+    def enough(some: Sequence[Rule]) -> bool:
+        return all(what in _whole_for(some, _PORTS[each]) for each in protocols)
+
     for rule in rules:
-        if what in _whole_for([rule], wanted):
+        if enough([rule]):
             return [rule]
     kept = list(rules)
     for rule in rules:
         without = [each for each in kept if each is not rule]
-        if what in _whole_for(without, wanted):
+        if enough(without):
             kept = without
     return kept
 

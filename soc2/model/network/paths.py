@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
+from itertools import chain
 
 from soc2.model.kubernetes.cluster import Node
 from soc2.model.network.addresses import AddressSet, number_of
@@ -11,7 +12,7 @@ from soc2.model.network.classes import EndpointClass
 from soc2.model.network.declared import Declared, Piece, merged
 from soc2.model.network.endpoints import Endpoint
 from soc2.model.network.parties import DeclaredConnection
-from soc2.model.network.ports import NO_PORT, PortSet
+from soc2.model.network.ports import EVERY_PORT, NO_PORT, PortSet
 from soc2.model.network.reachability import Group, Reachability
 from soc2.model.network.selection import places_in
 from soc2.model.network.tiers import Table, add, either
@@ -38,7 +39,7 @@ class Paths:
         self._hosts = _set({one.number for one in reach.classes if one.endpoints[0].host_network})
         self._workloads_of: dict[int, int] = {}
         self._into: dict[int, Table[int]] = {}
-        self._of_each_class: dict[int, tuple[Endpoint, ...]] = {}
+        self._firsts: dict[int, tuple[Endpoint, ...]] = {}
         self._pieces: dict[tuple[int, bool], list[Piece]] = {}
 
     @cached_property
@@ -86,34 +87,50 @@ class Paths:
 
     def classes_of(self, workload: Workload) -> Iterable[EndpointClass]:
         """Return the classes that the endpoints of a workload are in."""
-        return [self.reach.class_of(each) for each in self._distinct(workload)]
+        return [self.reach.class_of(each) for each in self.of_each_class(workload)]
 
     def pairs_of(self, source: Workload, target: Workload) -> Iterator[tuple[Endpoint, Endpoint]]:
-        """Yield pairs of endpoints that stand for all: of each two classes one, and one on the same node if there is."""
-        for sender in self._distinct(source):
-            for receiver in self._distinct(target):
+        """Yield pairs of endpoints that stand for all: of each two classes one on the same node if there is, and one."""
+        yield from self._on_one_node(source, target)
+        for sender in self.of_each_class(source):
+            for receiver in self.of_each_class(target):
                 if sender.resource != receiver.resource:
                     yield sender, receiver
-        yield from _on_one_node(source, target)
 
-    def _distinct(self, workload: Workload) -> Iterable[Endpoint]:
-        """Return an endpoint of each class."""
-        found = self._of_each_class.get(workload.number)
+    def _on_one_node(self, source: Workload, target: Workload) -> Iterator[tuple[Endpoint, Endpoint]]:
+        """Yield pairs of which one is in the network of the node that the other is on, or may be."""
+        seen = set()
+        for ours, theirs, turned in ((source, target, False), (target, source, True)):
+            hosts: dict[str, list[Endpoint]] = {}
+            for each in ours.endpoints if ours.host_network else ():
+                if each.host_network:
+                    hosts.setdefault(each.node, []).append(each)
+            for other in theirs.endpoints if hosts else ():
+                near = [*hosts.get(other.node, ()), *hosts.get("", ())] if other.node else chain(*hosts.values())
+                for host in near:
+                    pair = (other, host) if turned else (host, other)
+                    key = tuple(self.reach.class_of(each).number for each in pair)
+                    if host.resource != other.resource and key not in seen:
+                        seen.add(key)
+                        yield pair
+
+    def of_each_class(self, workload: Workload) -> tuple[Endpoint, ...]:
+        """Return an endpoint of a workload from each class that it has some in."""
+        found = self._firsts.get(workload.number)
         if found is None:
             firsts: dict[int, Endpoint] = {}
             for endpoint in workload.endpoints:
                 firsts.setdefault(self.reach.class_of(endpoint).number, endpoint)
-            found = self._of_each_class[workload.number] = tuple(firsts.values())
+            found = self._firsts[workload.number] = tuple(firsts.values())
         return found
 
     def _between(self, source: Workload, target: Workload) -> PortSet:
         """Return the ports that are open between any two endpoints."""
-        pair = next(_on_one_node(source, target), None)
-        if pair is not None:
-            return self.reach.allowed(*pair)
         found = NO_PORT
         for sender, receiver in self.pairs_of(source, target):
             found = either(found, self.reach.allowed(sender, receiver))
+            if found == EVERY_PORT:
+                break
         return found
 
     def _of_classes(self, classes: int) -> int:
@@ -124,17 +141,6 @@ class Paths:
                 found |= self._members[number]
             self._workloads_of[classes] = found
         return found
-
-
-def _on_one_node(source: Workload, target: Workload) -> Iterator[tuple[Endpoint, Endpoint]]:
-    """Yield a pair of endpoints of which one is in the network of the node that the other is on, or may be."""
-    for ours, theirs, turned in ((source, target, False), (target, source, True)):
-        hosts = {each.node: each for each in ours.endpoints if each.host_network}
-        for other in theirs.endpoints if hosts else ():
-            host = hosts.get(other.node) or hosts.get("") or (None if other.node else next(iter(hosts.values())))
-            if host and host.resource != other.resource:
-                yield (other, host) if turned else (host, other)
-                return
 
 
 def _addresses_of(nodes: Iterable[Node], endpoints: Iterable[Endpoint]) -> AddressSet:

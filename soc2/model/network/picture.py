@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import islice, product
 from typing import NamedTuple
 
 from soc2.model.matrix import Cell, CellState, Matrix
@@ -203,9 +203,9 @@ def _ends(example: Ends, paths: Paths) -> Iterator[tuple[Peer, Peer]]:
     if isinstance(source, Workload) and isinstance(target, Workload):
         yield from islice(paths.pairs_of(source, target), _ENDS)
     elif isinstance(source, Workload) and isinstance(target, AddressSet):
-        yield from ((source.endpoints[0], Block(network)) for network in networks_in(target, _ENDS))
+        yield from product(paths.of_each_class(source), map(Block, networks_in(target, _ENDS)))
     elif isinstance(source, AddressSet) and isinstance(target, Workload):
-        yield from ((Block(network), target.endpoints[0]) for network in networks_in(source, _ENDS))
+        yield from product(map(Block, networks_in(source, _ENDS)), paths.of_each_class(target))
 
 
 def _words(ports: PortSet) -> str:

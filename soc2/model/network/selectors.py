@@ -21,8 +21,10 @@ def select_everything(selectors: Iterable[LabelSelector], always: Sequence[str] 
     ``always`` are labels that everything has. Tried on every value that the selectors speak of, another one, and none.
     """
     every = tuple(selectors)
-    if any(each.selects_everything for each in every):
+    if any(_selects_everything(each, always) for each in every):
         return True
+    if len(every) == 1:
+        return False
     values: dict[str, set[str | None]] = {}
     for each in every:
         for key, value in (each.match_labels or {}).items():
@@ -38,6 +40,14 @@ def select_everything(selectors: Iterable[LabelSelector], always: Sequence[str] 
     return all(
         any(selects(selector, dict(zip(values, labels, strict=True))) for selector in every)
         for labels in product(*values.values())
+    )
+
+
+def _selects_everything(selector: LabelSelector, always: Sequence[str]) -> bool:
+    """Tell whether nothing that a selector asks for can fail."""
+    return not selector.match_labels and all(
+        (each.operator == "NotIn" and not each.values) or (each.operator == "Exists" and each.key in always)
+        for each in selector.match_expressions
     )
 
 

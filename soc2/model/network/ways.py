@@ -16,7 +16,7 @@ _PIECES = 24
 """So many ranges of ports are explained for a connection."""
 _WAYS = 4
 """So many different ways are shown."""
-_ENDS = 8
+_ENDS = 64
 """So many pairs of ends are tried for each port."""
 Edges = Mapping[str, Mapping[str, Sequence[int]]]
 """Ports at which a rule begins, or after which it ends, by namespace of its policy and protocol."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -49,6 +49,7 @@ class Workloads:
             members.setdefault(each.namespace, []).append(each.number)
         self._by_namespace = {namespace: set_of(numbers) for namespace, numbers in members.items()}
         self._by_pattern: dict[str, int] = {}
+        self._namespaces_of: dict[int, list[str]] = {}
 
     def where(self, holds: Callable[[Workload], bool]) -> int:
         return set_of([each.number for each in self.all if holds(each)])
@@ -57,9 +58,12 @@ class Workloads:
         """Yield the workloads of a set."""
         return (self.all[number] for number in places_in(workloads))
 
-    @property
-    def namespaces(self) -> Sequence[str]:
-        return sorted(self._by_namespace)
+    def namespaces_of(self, workloads: int) -> list[str]:
+        """Return the namespaces of a set of workloads, in the order of the workloads."""
+        found = self._namespaces_of.get(workloads)
+        if found is None:
+            found = self._namespaces_of[workloads] = list(dict.fromkeys(each.namespace for each in self.members(workloads)))
+        return found
 
     def of_namespace(self, namespace: str) -> int:
         return self._by_namespace.get(namespace, 0)
