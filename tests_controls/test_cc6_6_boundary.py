@@ -23,7 +23,7 @@ from soc2.model.network.seen import SeenPair
 from soc2.model.network.selected import PolicyEffect
 from soc2.model.population import Population
 from soc2.model.tls import Certificates, PlainHttp, Versions
-from soc2.rules import cloud_compute, cloud_transit, detections, flows, mesh, network, reach, tls
+from soc2.rules import cloud_compute, cloud_transit, detections, exposure, flows, mesh, network, reach, tls
 from soc2.system import System
 
 
@@ -138,7 +138,7 @@ def test_declared_connections_hold(declared_connections: Population[DeclaredLine
 )
 def test_exposed_services_are_approved(services: Population[Service], judge: Judge, system: System) -> None:
     """Only approved Services are reachable from outside the cluster."""
-    judge(services, network.service_approved(system.exposure.services))
+    judge(services, exposure.service_approved(system.exposure.services))
 
 
 @pytest.mark.check(
@@ -152,7 +152,7 @@ def test_exposed_services_are_approved(services: Population[Service], judge: Jud
 )
 def test_ingresses_are_approved(ingresses: Population[Ingress], judge: Judge, system: System) -> None:
     """Only approved Ingresses exist."""
-    judge(ingresses, network.ingress_approved(system.exposure.ingresses))
+    judge(ingresses, exposure.ingress_approved(system.exposure.ingresses))
 
 
 @pytest.mark.check(
