@@ -161,7 +161,7 @@ def served(
     reference = {"name": "door", "namespace": "infra", **(parent or {})}
     route = made(kind, spec={"parentRefs": [reference], "hostnames": list(hosts)})
     labels = {"shop": {"team": "a"}, "infra": {}}
-    found = list(attached_routes([gateway], (), [route], (), labels))
+    found = list(attached_routes([gateway], [route], labels))
     assert [(each.name, each.gateways, each.foreign) for each in found] in ([], [("shop/x", ("infra/door",), ("infra/door",))])
     return bool(found)
 
@@ -209,6 +209,24 @@ def test_what_a_gateway_serves(given: dict[str, Any], expected: bool) -> None:
     assert served(**given) is expected
 
 
+@pytest.mark.parametrize("kind", [gateways.ListenerSet, gateways.XListenerSet])
+def test_a_set_of_listeners_is_a_gateway_of_its_own(kind: type[gateways.ListenerSet]) -> None:
+    listener = {"name": "web", "port": 80, "protocol": "HTTP", "allowedRoutes": {"namespaces": {"from": "All"}}}
+    more = made(kind, "more", "infra", spec={"parentRef": {"name": "door"}, "listeners": [listener]})
+    door = made(gateways.Gateway, "more", "infra", spec={"listeners": []})
+    group = "gateway.networking.x-k8s.io" if kind is gateways.XListenerSet else "gateway.networking.k8s.io"
+    parents = [
+        {"name": "more", "namespace": "infra", "kind": kind.KIND, "group": group},
+        {"name": "more", "namespace": "infra"},
+        {"name": "more", "namespace": "infra", "kind": kind.KIND, "group": "example.com"},
+    ]
+    routes = [made(gateways.HttpRoute, f"r{number}", spec={"parentRefs": [each]}) for number, each in enumerate(parents)]
+    found = attached_routes([more, door], routes, {})
+    assert [(each.name, each.foreign) for each in found] == [("shop/r0", ("infra/more",))]
+    (unapproved,) = exposure.gateway_approved([], [])(open_gateways([more])[0])
+    assert unapproved.fields == {"how": "it listens on 80/HTTP for every host (routes from all namespaces)"}
+
+
 @pytest.mark.parametrize(
     ("host", "namespaces"),
     [
@@ -226,7 +244,7 @@ def test_what_a_gateway_of_istio_serves(host: str, namespaces: str) -> None:
     virtual = [
         made(gateways.VirtualService, "v", each, spec={"hosts": ["a.test"], "gateways": ["mesh", "a/door"]}) for each in "ab"
     ]
-    found = list(attached_routes((), [gateway], (), virtual, {}))
+    found = list(attached_routes([gateway], virtual, {}))
     assert "".join(each.resource.namespace for each in found) == namespaces
     assert [each.foreign for each in found] == [("a/door",) if name == "b" else () for name in namespaces]
 
@@ -254,8 +272,8 @@ def test_no_gateway_is_left_out_whatever_stands_in_it(
     virtual = made(gateways.VirtualService, spec={"hosts": hosts, "gateways": ["theirs", "shop/theirs", "", "/"]})
     rule = exposure.gateway_approved(approved, ())
     everything: list[OpenGateway | AttachedRoute] = [
-        *open_gateways([ours], [theirs]),
-        *attached_routes([ours], [theirs], [route], [virtual], {}),
+        *open_gateways([ours, theirs]),
+        *attached_routes([ours, theirs], [route, virtual], {}),
     ]
     found = [deviation.resource for each in everything for deviation in rule(each)]
     wanted = [

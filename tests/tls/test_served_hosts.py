@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from soc2.declared_network import DeclaredNetwork, Endpoint
-from soc2.gather.kubernetes.sources import GATEWAYS, INGRESSES, ISTIO_GATEWAYS
+from soc2.gather.kubernetes.sources import GATEWAY_SOURCES, GATEWAYS, INGRESSES
 from soc2.gather.source import Gatherer, Listing, Source
 from soc2.gather.tls.served_hosts import ServedHosts
 from soc2.model.kubernetes.gateways import Gateway
@@ -27,7 +27,12 @@ class _Gatherer:
     gateways: tuple[Gateway, ...] = ()
 
     def get(self, source: Source[Any]) -> Listing[Any]:
-        return {INGRESSES: self.listing, GATEWAYS: Listing(self.gateways, ()), ISTIO_GATEWAYS: Listing((), ())}[source]
+        given = {
+            **dict.fromkeys(GATEWAY_SOURCES, Listing((), ())),
+            INGRESSES: self.listing,
+            GATEWAYS: Listing(self.gateways, ()),
+        }
+        return given[source]
 
 
 def ingress(*hosts: str, tls: tuple[str, ...] = (), namespace: str = "web") -> Ingress:

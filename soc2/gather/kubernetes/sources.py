@@ -83,6 +83,15 @@ GATEWAYS = KubeList(
     optional=True,
     older=(f"{_GATEWAY}/v1beta1/gateways", f"{_GATEWAY}/v1alpha2/gateways"),
 )
+LISTENER_SETS = KubeList(
+    "listenersets.gateway.networking.k8s.io", f"{_GATEWAY}/v1/listenersets", gateways.ListenerSet, optional=True
+)
+X_LISTENER_SETS = KubeList(
+    "xlistenersets.gateway.networking.x-k8s.io",
+    f"/apis/{gateways.EXPERIMENTAL}/v1alpha1/xlistenersets",
+    gateways.XListenerSet,
+    optional=True,
+)
 HTTP_ROUTES = KubeList(
     "httproutes.gateway.networking.k8s.io",
     f"{_GATEWAY}/v1/httproutes",
@@ -221,6 +230,8 @@ SERVER_AUTHORIZATIONS = KubeList(
     linkerd.ServerAuthorization,
     optional=True,
 )
+GATEWAY_SOURCES = (GATEWAYS, LISTENER_SETS, X_LISTENER_SETS, ISTIO_GATEWAYS)
+"""Everything that listens for routes."""
 ISTIO_SOURCES = (PEER_AUTHENTICATIONS, ISTIO_POLICIES, SIDECARS)
 LINKERD_SOURCES = (
     LINKERD_SERVERS,

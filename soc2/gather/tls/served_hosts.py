@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 
-from soc2.gather.kubernetes.sources import GATEWAYS, INGRESSES, ISTIO_GATEWAYS
+from soc2.gather.kubernetes.sources import GATEWAY_SOURCES, INGRESSES
 from soc2.gather.source import Gatherer, Listing
 from soc2.model.kubernetes.attachment import OpenGateway, open_gateways
 from soc2.model.kubernetes.network import Ingress
@@ -24,11 +24,11 @@ class ServedHosts:
     name: str = "hosts that the cluster serves"
 
     def gather(self, gatherer: Gatherer) -> Listing[str]:
-        ingresses, *others = (gatherer.get(source) for source in (INGRESSES, GATEWAYS, ISTIO_GATEWAYS))
+        ingresses, *others = (gatherer.get(source) for source in (INGRESSES, *GATEWAY_SOURCES))
         if ingresses.exempt:
             return Listing((), (), ingresses.exempt)
         system = gatherer.system
-        gateways = open_gateways(*(listing.items for listing in others))
+        gateways = open_gateways(item for listing in others for item in listing.items)
         served = chain(
             (host for each in ingresses.items if system.in_scope(each.namespace) for host in _hosts(each)),
             (host for each in gateways if system.in_scope(each.resource.namespace) for host in _hosts_of(each)),

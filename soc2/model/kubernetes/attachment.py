@@ -7,14 +7,17 @@ from dataclasses import dataclass
 
 from soc2.model.deviation import Resource
 from soc2.model.kubernetes.gateways import (
+    EXPERIMENTAL,
     GATEWAY_API,
     AllowedRoutes,
     Gateway,
     IstioGateway,
+    ListenerSet,
     ParentRef,
     Route,
     RouteNamespaces,
     VirtualService,
+    XListenerSet,
 )
 from soc2.model.kubernetes.meta import LabelSelector
 from soc2.model.network.selectors import NAME_LABEL, select_everything, selects
@@ -31,6 +34,10 @@ _SERVED_BY = {
 """Protocols of listeners that a kind of route may attach to. Protocols of implementations' own are not known."""
 _PROTOCOLS = {protocol for protocols in _SERVED_BY.values() for protocol in protocols}
 _ENCRYPTED = ("HTTPS", "TLS")
+
+_ISTIO = "networking.istio.io"
+_GROUPS: dict[type, str] = {IstioGateway: _ISTIO, XListenerSet: EXPERIMENTAL}
+"""API groups of the kinds of gateways that are not of the Gateway API."""
 
 Labels = Mapping[str, Mapping[str, str]]
 """Labels of every namespace."""
@@ -95,34 +102,40 @@ class AttachedRoute:
         return f"{self.resource.namespace}/{self.resource.name}"
 
 
-def open_gateways(gateways: Iterable[Gateway], istio: Iterable[IstioGateway]) -> tuple[OpenGateway, ...]:
-    """Return the gateways of both kinds in one form."""
-    return (
-        *(OpenGateway(each.resource, tuple(_listeners(each))) for each in gateways),
-        *(OpenGateway(each.resource, tuple(_servers(each))) for each in istio),
+def open_gateways(gateways: Iterable[Gateway | ListenerSet | IstioGateway]) -> tuple[OpenGateway, ...]:
+    """Return gateways in one form. A set of listeners is one too: it opens ports whose routes are its own."""
+    return tuple(
+        OpenGateway(each.resource, tuple(_servers(each) if isinstance(each, IstioGateway) else _listeners(each)))
+        for each in gateways
     )
 
 
 def attached_routes(
-    gateways: Iterable[Gateway],
-    istio: Iterable[IstioGateway],
-    routes: Iterable[Route],
-    virtual: Iterable[VirtualService],
+    gateways: Iterable[Gateway | ListenerSet | IstioGateway],
+    routes: Iterable[Route | VirtualService],
     labels: Labels,
 ) -> Iterator[AttachedRoute]:
     """Yield the routes that some listener of a gateway admits: by their namespace, kind and hosts.
 
     Which controller serves a gateway, and whether it has taken the route up already, does not matter: it may at any time.
     """
-    ours = {each.name: each for each in open_gateways(gateways, ())}
-    theirs = {each.name: each for each in open_gateways((), istio)}
+    there: dict[tuple[str, str, str], OpenGateway] = {}
+    for each in gateways:
+        group = _GROUPS.get(type(each), GATEWAY_API)
+        there.update({(group, each.KIND, one.name): one for one in open_gateways([each])})
     for route in routes:
-        parents = [each for each in route.spec.parent_refs or () if (each.group, each.kind) == (GATEWAY_API, Gateway.KIND)]
-        wanted = [(ours.get(f"{each.namespace or route.namespace}/{each.name}"), each) for each in parents]
-        yield from _attached(route, _hosts(route.spec.hostnames), wanted, labels)
-    for service in virtual:
-        names = [name if "/" in name else f"{service.namespace}/{name}" for name in service.spec.gateways or ()]
-        yield from _attached(service, _hosts(service.spec.hosts), [(theirs.get(name), ParentRef()) for name in names], labels)
+        if isinstance(route, VirtualService):
+            names = [name if "/" in name else f"{route.namespace}/{name}" for name in route.spec.gateways or ()]
+            found = [(there.get((_ISTIO, IstioGateway.KIND, name)), ParentRef()) for name in names]
+            yield from _attached(route, _hosts(route.spec.hosts), found, labels)
+        else:
+            wanted = [(_key(each, route.namespace), each) for each in route.spec.parent_refs or ()]
+            found = [(there.get(key), each) for key, each in wanted]
+            yield from _attached(route, _hosts(route.spec.hostnames), found, labels)
+
+
+def _key(parent: ParentRef, namespace: str) -> tuple[str, str, str]:
+    return (parent.group, parent.kind, f"{parent.namespace or namespace}/{parent.name}")
 
 
 def meet(one: str, two: str) -> bool:
@@ -166,7 +179,7 @@ def _hosts(hosts: Iterable[str] | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(host.lower() or EVERY_HOST for host in hosts or ())) or (EVERY_HOST,)
 
 
-def _listeners(gateway: Gateway) -> Iterator[Listener]:
+def _listeners(gateway: Gateway | ListenerSet) -> Iterator[Listener]:
     for each in gateway.spec.listeners or ():
         allowed = each.allowed_routes or AllowedRoutes()
         kinds = frozenset(one.kind for one in allowed.kinds) if allowed.kinds else None

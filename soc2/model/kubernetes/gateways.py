@@ -9,6 +9,7 @@ from msgspec import field
 from soc2.model.kubernetes.meta import KubeObject, LabelSelector, Record
 
 GATEWAY_API = "gateway.networking.k8s.io"
+EXPERIMENTAL = "gateway.networking.x-k8s.io"
 
 
 class RouteNamespaces(Record, frozen=True):
@@ -45,6 +46,20 @@ class Gateway(KubeObject, frozen=True):
     KIND: ClassVar[str] = "Gateway"
 
     spec: GatewaySpec = GatewaySpec()
+
+
+class ListenerSet(KubeObject, frozen=True):
+    """Listeners that a Gateway has beside its own, from whatever namespace; routes attach to them as to a Gateway."""
+
+    KIND: ClassVar[str] = "ListenerSet"
+
+    spec: GatewaySpec = GatewaySpec()
+
+
+class XListenerSet(ListenerSet, frozen=True):
+    """What a ListenerSet was before it was taken into the standard."""
+
+    KIND: ClassVar[str] = "XListenerSet"
 
 
 class ParentRef(Record, frozen=True):
