@@ -62,6 +62,9 @@ eks_principals = []       # ARNs that may enter the EKS cluster
 [exposure]                # "namespace/name"
 services = []
 ingresses = []
+gateways = []
+routes = []               # that attach to a Gateway of another namespace
+host_ports = []           # "namespace/workload:port"
 public_buckets = []
 
 [agents]                  # DaemonSets, "namespace/name"

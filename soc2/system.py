@@ -154,10 +154,18 @@ class Admission(Section, frozen=True):
 
 
 class Exposure(Section, frozen=True):
-    """What is meant to be reachable from outside: ``namespace/name`` or names, as patterns."""
+    """What is meant to be reachable from outside: ``namespace/name`` or names, as patterns.
+
+    A route is served by the Gateway that it attaches to: whoever approves a Gateway approves the routes of its namespace
+    with it, and those of other namespaces are approved under ``routes``. ``host_ports`` are ports of nodes that a workload
+    takes, as ``namespace/workload:port``.
+    """
 
     services: tuple[str, ...] = ()
     ingresses: tuple[str, ...] = ()
+    gateways: tuple[str, ...] = ()
+    routes: tuple[str, ...] = ()
+    host_ports: tuple[Annotated[str, Meta(pattern=r"^[^/:]+/[^/:]+:[\d*?]+$")], ...] = ()
     public_buckets: tuple[str, ...] = ()
 
 

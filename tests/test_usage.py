@@ -145,7 +145,8 @@ def test_an_unreachable_system_is_missing_evidence(tmp_path: Path) -> None:
     assert done.returncode == 10, done.stdout + done.stderr
     assert "unreachable" in done.stdout
     assert " passed" not in done.stdout
-    assert "5 errors" in done.stdout
+    assert " failed" not in done.stdout
+    assert " errors in " in done.stdout
 
 
 def test_two_regions_may_be_named(tmp_path: Path) -> None:

@@ -11,6 +11,9 @@ from soc2.model.aws.compute import EksCluster
 from soc2.model.aws.joins import LoggedVpc, UsedGroup
 from soc2.model.aws.transit import CloudCertificate, UsedListener
 from soc2.model.detections import Detection
+from soc2.model.kubernetes.approvals import Approval
+from soc2.model.kubernetes.attachment import AttachedRoute, OpenGateway
+from soc2.model.kubernetes.host_ports import WorkloadPorts
 from soc2.model.kubernetes.network import Ingress, Service
 from soc2.model.network.connections import ReachedWorkload, WorkloadEgress
 from soc2.model.network.declared_lines import DeclaredLine
@@ -23,7 +26,7 @@ from soc2.model.network.seen import SeenPair
 from soc2.model.network.selected import PolicyEffect
 from soc2.model.population import Population
 from soc2.model.tls import Certificates, PlainHttp, Versions
-from soc2.rules import cloud_compute, cloud_transit, detections, flows, mesh, network, reach, tls
+from soc2.rules import cloud_compute, cloud_transit, detections, exposure, flows, mesh, network, reach, tls
 from soc2.system import System
 
 
@@ -138,7 +141,7 @@ def test_declared_connections_hold(declared_connections: Population[DeclaredLine
 )
 def test_exposed_services_are_approved(services: Population[Service], judge: Judge, system: System) -> None:
     """Only approved Services are reachable from outside the cluster."""
-    judge(services, network.service_approved(system.exposure.services))
+    judge(services, exposure.service_approved(system.exposure.services))
 
 
 @pytest.mark.check(
@@ -152,7 +155,49 @@ def test_exposed_services_are_approved(services: Population[Service], judge: Jud
 )
 def test_ingresses_are_approved(ingresses: Population[Ingress], judge: Judge, system: System) -> None:
     """Only approved Ingresses exist."""
-    judge(ingresses, network.ingress_approved(system.exposure.ingresses))
+    judge(ingresses, exposure.ingress_approved(system.exposure.ingresses))
+
+
+@pytest.mark.check(
+    "gateways-approved",
+    severity="high",
+    official=["CC6.6"],
+    hipaa=["164.312(e)(1)", "164.312(a)(1)"],
+    gdpr=["32(1)(b)"],
+    kind="configuration",
+    remedy="Remove it, or approve it under [exposure] gateways or routes; let listeners take routes from chosen namespaces",
+)
+def test_gateways_are_approved(gateways: Population[OpenGateway | AttachedRoute], judge: Judge, system: System) -> None:
+    """Only approved Gateways exist, and only approved routes from other namespaces attach to them."""
+    judge(gateways, exposure.gateway_approved(system.exposure.gateways, system.exposure.routes))
+
+
+@pytest.mark.check(
+    "host-ports-approved",
+    severity="medium",
+    official=["CC6.6"],
+    hipaa=["164.312(e)(1)", "164.312(a)(1)"],
+    gdpr=["32(1)(b)"],
+    kind="configuration",
+    remedy="Use a Service instead of hostPort and hostNetwork, or approve the port under [exposure] host_ports",
+)
+def test_host_ports_are_approved(workloads_on_nodes: Population[WorkloadPorts], judge: Judge, system: System) -> None:
+    """Only approved ports of nodes are taken by workloads."""
+    judge(workloads_on_nodes, exposure.host_ports_approved(system.exposure.host_ports))
+
+
+@pytest.mark.check(
+    "approved-exposure-exists",
+    severity="medium",
+    official=["CC6.6"],
+    hipaa=["164.312(e)(1)", "164.312(a)(1)"],
+    gdpr=["32(1)(b)"],
+    kind="configuration",
+    remedy="Remove the entry from its list under [exposure], or correct its name",
+)
+def test_approved_exposure_exists(approved_exposure: Population[Approval], judge: Judge) -> None:
+    """Everything that is approved to be reachable from outside the cluster is there and is reachable."""
+    judge(approved_exposure, exposure.still_there)
 
 
 @pytest.mark.check(

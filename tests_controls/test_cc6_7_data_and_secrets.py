@@ -15,7 +15,7 @@ from soc2.model.kubernetes.cluster import ConfigMap
 from soc2.model.kubernetes.network import Ingress
 from soc2.model.kubernetes.subjects import PodSubject
 from soc2.model.population import Population
-from soc2.rules import cloud_compute, cloud_storage, detections, literals, network
+from soc2.rules import cloud_compute, cloud_storage, detections, exposure, literals
 from soc2.system import System
 
 
@@ -60,7 +60,7 @@ def test_config_maps_hold_no_secrets(config_maps: Population[ConfigMap], judge: 
 )
 def test_ingresses_use_tls(ingresses: Population[Ingress], judge: Judge) -> None:
     """Every host of an Ingress is served with TLS."""
-    judge(ingresses, network.ingress_tls)
+    judge(ingresses, exposure.ingress_tls)
 
 
 @pytest.mark.check(

@@ -8,6 +8,7 @@ from soc2.model.kubernetes import (
     admission,
     certificates,
     cluster,
+    gateways,
     istio,
     linkerd,
     network,
@@ -74,6 +75,53 @@ CERTIFICATE_REQUESTS = KubeList(
     namespaced=False,
 )
 
+_GATEWAY = f"/apis/{gateways.GATEWAY_API}"
+GATEWAYS = KubeList(
+    "gateways.gateway.networking.k8s.io",
+    f"{_GATEWAY}/v1/gateways",
+    gateways.Gateway,
+    optional=True,
+    older=(f"{_GATEWAY}/v1beta1/gateways", f"{_GATEWAY}/v1alpha2/gateways"),
+)
+LISTENER_SETS = KubeList(
+    "listenersets.gateway.networking.k8s.io", f"{_GATEWAY}/v1/listenersets", gateways.ListenerSet, optional=True
+)
+X_LISTENER_SETS = KubeList(
+    "xlistenersets.gateway.networking.x-k8s.io",
+    f"/apis/{gateways.EXPERIMENTAL}/v1alpha1/xlistenersets",
+    gateways.XListenerSet,
+    optional=True,
+)
+HTTP_ROUTES = KubeList(
+    "httproutes.gateway.networking.k8s.io",
+    f"{_GATEWAY}/v1/httproutes",
+    gateways.HttpRoute,
+    optional=True,
+    older=(f"{_GATEWAY}/v1beta1/httproutes", f"{_GATEWAY}/v1alpha2/httproutes"),
+)
+GRPC_ROUTES = KubeList(
+    "grpcroutes.gateway.networking.k8s.io",
+    f"{_GATEWAY}/v1/grpcroutes",
+    gateways.GrpcRoute,
+    optional=True,
+    older=(f"{_GATEWAY}/v1alpha2/grpcroutes",),
+)
+TLS_ROUTES = KubeList(
+    "tlsroutes.gateway.networking.k8s.io",
+    f"{_GATEWAY}/v1/tlsroutes",
+    gateways.TlsRoute,
+    optional=True,
+    older=(f"{_GATEWAY}/v1alpha3/tlsroutes", f"{_GATEWAY}/v1alpha2/tlsroutes"),
+)
+TCP_ROUTES = KubeList(
+    "tcproutes.gateway.networking.k8s.io", f"{_GATEWAY}/v1alpha2/tcproutes", gateways.TcpRoute, optional=True
+)
+UDP_ROUTES = KubeList(
+    "udproutes.gateway.networking.k8s.io", f"{_GATEWAY}/v1alpha2/udproutes", gateways.UdpRoute, optional=True
+)
+ROUTES = (HTTP_ROUTES, GRPC_ROUTES, TLS_ROUTES, TCP_ROUTES, UDP_ROUTES)
+"""Every kind of route of the Gateway API."""
+
 _ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 VALIDATING_WEBHOOKS = KubeList(
     "validatingwebhookconfigurations",
@@ -137,6 +185,20 @@ SIDECARS = KubeList(
     optional=True,
     older=(f"{_ISTIO_NETWORK}/v1beta1/sidecars",),
 )
+ISTIO_GATEWAYS = KubeList(
+    "gateways.networking.istio.io",
+    f"{_ISTIO_NETWORK}/v1/gateways",
+    gateways.IstioGateway,
+    optional=True,
+    older=(f"{_ISTIO_NETWORK}/v1beta1/gateways", f"{_ISTIO_NETWORK}/v1alpha3/gateways"),
+)
+VIRTUAL_SERVICES = KubeList(
+    "virtualservices.networking.istio.io",
+    f"{_ISTIO_NETWORK}/v1/virtualservices",
+    gateways.VirtualService,
+    optional=True,
+    older=(f"{_ISTIO_NETWORK}/v1beta1/virtualservices", f"{_ISTIO_NETWORK}/v1alpha3/virtualservices"),
+)
 LINKERD_SERVERS = KubeList(
     "servers.policy.linkerd.io",
     f"{_LINKERD}/v1beta3/servers",
@@ -168,6 +230,8 @@ SERVER_AUTHORIZATIONS = KubeList(
     linkerd.ServerAuthorization,
     optional=True,
 )
+GATEWAY_SOURCES = (GATEWAYS, LISTENER_SETS, X_LISTENER_SETS, ISTIO_GATEWAYS)
+"""Everything that listens for routes."""
 ISTIO_SOURCES = (PEER_AUTHENTICATIONS, ISTIO_POLICIES, SIDECARS)
 LINKERD_SOURCES = (
     LINKERD_SERVERS,

@@ -64,10 +64,24 @@ class ServiceSpec(Record, frozen=True):
     load_balancer_source_ranges: tuple[str, ...] = ()
 
 
+class LoadBalancerIngress(Record, frozen=True):
+    ip: str = ""
+    hostname: str = ""
+
+
+class LoadBalancerStatus(Record, frozen=True):
+    ingress: tuple[LoadBalancerIngress, ...] = ()
+
+
+class ServiceStatus(Record, frozen=True):
+    load_balancer: LoadBalancerStatus = LoadBalancerStatus()
+
+
 class Service(KubeObject, frozen=True):
     KIND: ClassVar[str] = "Service"
 
     spec: ServiceSpec = ServiceSpec()
+    status: ServiceStatus = ServiceStatus()
 
 
 class IngressTls(Record, frozen=True):
@@ -79,8 +93,13 @@ class IngressHostRule(Record, frozen=True):
     host: str = ""
 
 
+class IngressBackend(Record, frozen=True):
+    """What requests are handed to that no rule is about; that there is one is all that matters here."""
+
+
 class IngressSpec(Record, frozen=True):
     ingress_class_name: str = ""
+    default_backend: IngressBackend | None = None
     tls: tuple[IngressTls, ...] = ()
     rules: tuple[IngressHostRule, ...] = ()
 
@@ -89,3 +108,11 @@ class Ingress(KubeObject, frozen=True):
     KIND: ClassVar[str] = "Ingress"
 
     spec: IngressSpec = IngressSpec()
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Return the hosts that it serves, in lower case; ``*`` is every host, as by a rule without one or a default
+        backend, to which everything goes that no rule is about."""
+        named = (rule.host.lower() or "*" for rule in self.spec.rules)
+        rest = ("*",) if self.spec.default_backend or not self.spec.rules else ()
+        return tuple(dict.fromkeys((*named, *rest)))

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from soc2.model.deviation import Resource
 from soc2.model.fingerprint import Annotations
-from soc2.model.kubernetes.meta import KubeObject, Metadata, OwnerReference
+from soc2.model.kubernetes.meta import Metadata
+from soc2.model.kubernetes.owners import Owners
 from soc2.model.kubernetes.pods import Container, Pod, PodSpec, PodStatus
 from soc2.model.kubernetes.workloads import AnyWorkload
 from soc2.model.network.endpoints import Endpoint, NamedPort
@@ -22,7 +23,7 @@ def endpoints_of(pods: Sequence[Pod], workloads: Sequence[AnyWorkload]) -> tuple
     What finally owns a pod is looked for over the listed workloads (Pod, ReplicaSet, Deployment); where an owner is not
     among them, it is what the last owner reference names.
     """
-    owners = _Owners(workloads)
+    owners = Owners(workloads)
     running = tuple(
         _endpoint(pod.resource, owners.outermost(pod), pod.metadata, pod.spec, pod.status)
         for pod in pods
@@ -35,38 +36,6 @@ def endpoints_of(pods: Sequence[Pod], workloads: Sequence[AnyWorkload]) -> tuple
         if not owners.listed(each) and owners.outermost(each) not in served
     )
     return (*running, *templates)
-
-
-class _Owners:
-    """Who owns what, over the listed workloads."""
-
-    def __init__(self, workloads: Sequence[AnyWorkload]) -> None:
-        self._by_uid = {each.metadata.uid: each for each in workloads if each.metadata.uid}
-        self._by_name = {(each.KIND, each.namespace, each.name): each for each in workloads}
-
-    def listed(self, item: KubeObject) -> bool:
-        """Tell whether a listed workload owns it."""
-        reference = _controller(item.metadata)
-        return reference is not None and self._find(reference, item.namespace) is not None
-
-    def outermost(self, item: KubeObject) -> Resource:
-        """Return the last of its owners, or the object itself when it has none. A node's static pods own themselves."""
-        passed = set()
-        while (reference := _controller(item.metadata)) and id(item) not in passed:
-            passed.add(id(item))
-            owner = self._find(reference, item.namespace)
-            if owner is None:
-                return Resource(reference.kind, reference.name, item.namespace)
-            item = owner
-        return item.resource
-
-    def _find(self, reference: OwnerReference, namespace: str) -> AnyWorkload | None:
-        return self._by_uid.get(reference.uid) or self._by_name.get((reference.kind, namespace, reference.name))
-
-
-def _controller(metadata: Metadata) -> OwnerReference | None:
-    owners = [owner for owner in metadata.owner_references if owner.kind != "Node"]
-    return next((owner for owner in owners if owner.controller), owners[0] if owners else None)
 
 
 def _of_template(workload: AnyWorkload) -> Metadata:
