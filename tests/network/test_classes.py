@@ -8,9 +8,9 @@ from itertools import product
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soc2.model.network.endpoints import Block, Endpoint, Peer
+from soc2.model.network.endpoints import Block, Peer
 from soc2.model.network.ports import NO_PORT, PortSet
-from soc2.model.network.reachability import Group, Reachability
+from soc2.model.network.reachability import Group
 from tests.network.strategies import CIDRS, Cluster, clusters
 
 BLOCKS = tuple(Block(ip_network(each)) for each in (*CIDRS, "10.1.0.2/32", "10.0.0.0/31", "fd00::2/128", "8.8.8.8/32"))
