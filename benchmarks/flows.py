@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TypeVar
@@ -67,8 +68,8 @@ def main() -> None:
             with tempfile.TemporaryDirectory(dir=folder) as work:
                 log, place = FlowFiles("flows", LogKind.VPC_FLOW, files), Path(work)
                 begun = time.perf_counter()
-                found = _show("joined", lambda log=log, place=place: scan([log], _WINDOW, known, folder=place))
-                deviations = _show("judged", lambda found=found: judge(found, known, declared))
+                found = _show("joined", partial(scan, [log], _WINDOW, known, folder=place))
+                deviations = _show("judged", partial(judge, found, known, declared))
             print(f"  together {time.perf_counter() - begun:.2f} s: {len(found.flows):,} groups, {deviations} deviations")
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
         print(f"peak memory {peak:.2f} GB")

@@ -16,11 +16,12 @@ PORTS = (("TCP", 80), ("TCP", 81), ("TCP", 443), ("TCP", 8080), ("UDP", 80), ("U
 """What is asked: policies speak of the numbers 80, 443 and 8080, and of ranges between them."""
 _NUMBERS = (80, 443, 8080)
 _OUTSIDE = {4: ("192.0.2.7", "169.254.169.254"), 6: ("2001:db8::7", "fd00:ec2::254")}
+_BLOCK = {4: "10.0.0.0/23", 6: "::/0"}
 _NODES = {4: ("10.0.1.1", "10.0.1.2"), 6: ("fd00:1::1", "fd00:1::2")}
 _PODS = {4: [f"10.0.0.{number}" for number in range(1, 6)], 6: [f"fd00::{number}" for number in range(1, 6)]}
 _CIDRS = {
     4: {
-        "0.0.0.0/0": ["10.0.0.0/8", "169.254.169.254/32"],
+        "0.0.0.0/0": ["10.0.0.0/8", "169.254.169.254/32", "172.16.0.0/12", "192.168.0.0/16"],
         "10.0.0.0/8": ["10.0.1.0/24", "10.0.0.0/30"],
         "10.0.0.0/29": ["10.0.0.2/31", "10.0.0.4/32"],
         "10.0.0.3/29": [],  # host bits are set: the API server takes it, as the network
@@ -42,7 +43,7 @@ _NAMESPACE_LABELS = {"team": ("a", "b"), "kubernetes.io/metadata.name": NAMESPAC
 
 @dataclass(frozen=True)
 class World:
-    """A cluster, and the pods and addresses to ask about. Without ``dual`` nothing has two addresses."""
+    """A cluster, and the pods, addresses and blocks of addresses to ask about. Without ``dual`` nothing has two addresses."""
 
     cluster: Cluster
     sides: tuple[Side, ...]
@@ -75,7 +76,7 @@ def _world(draw: st.DrawFn, families: tuple[int, ...]) -> World:
     pods = [_pod(draw, number, families) for number in range(draw(st.integers(2, 5)))]
     found = draw(st.lists(policies(families), max_size=4))
     cluster = Cluster(namespaces, pods, nodes, _named(found), draw(_admin(families)))
-    addresses = [address for family in families for address in (*_OUTSIDE[family], _NODES[family][0])]
+    addresses = [address for family in families for address in (*_OUTSIDE[family], _NODES[family][0], _BLOCK[family])]
     return World(cluster, (*pods, *addresses), len(families) > 1)
 
 
@@ -169,7 +170,7 @@ def _rules(peers: str, families: tuple[int, ...]) -> SearchStrategy[Object]:
 def _peers(families: tuple[int, ...]) -> SearchStrategy[Object]:
     blocks = st.sampled_from([(cidr, holes) for family in families for cidr, holes in _CIDRS[family].items()]).flatmap(
         lambda one: (
-            st.lists(st.sampled_from(one[1]), max_size=2, unique=True).map(
+            st.lists(st.sampled_from(one[1]), max_size=4, unique=True).map(
                 lambda holes: {"cidr": one[0], **({"except": holes} if holes else {})}
             )
             if one[1]
@@ -199,24 +200,24 @@ _PORT = st.one_of(
 
 @st.composite
 def _admin(draw: st.DrawFn, families: tuple[int, ...]) -> list[Object]:
-    """Return policies of one version of the API; priorities differ, because the order of equal ones is the plugin's."""
+    """Return policies of one version of the API."""
     kind = draw(st.sampled_from(["", "", "v1alpha1", "v1alpha2"]))
     if not kind:
         return []
     newer = kind == "v1alpha2"
     specs = draw(st.lists(_admin_specs(families, newer, baseline=False), max_size=2))
-    priorities = draw(st.permutations([0, 10, 500, 1000]))
+    priorities = draw(st.lists(st.sampled_from([0, 10, 1000]), min_size=len(specs), max_size=len(specs)))
     if newer:
         tiers = draw(st.lists(st.sampled_from(["Admin", "Baseline"]), min_size=len(specs), max_size=len(specs)))
         return _named(
             [
                 _object("ClusterNetworkPolicy", "", spec={"tier": tier, "priority": priority, **spec})
-                for tier, priority, spec in zip(tiers, priorities, specs, strict=False)
+                for tier, priority, spec in zip(tiers, priorities, specs, strict=True)
             ]
         )
     admin = [
         _object("AdminNetworkPolicy", "", spec={"priority": priority, **spec})
-        for priority, spec in zip(priorities, specs, strict=False)
+        for priority, spec in zip(priorities, specs, strict=True)
     ]
     baseline = draw(st.lists(_admin_specs(families, newer, baseline=True), max_size=1))
     return [*_named(admin), *(_object("BaselineAdminNetworkPolicy", "default", spec=spec) for spec in baseline)]
@@ -241,7 +242,9 @@ def _admin_specs(families: tuple[int, ...], newer: bool, *, baseline: bool) -> S
     named, unnamed = _NEWER_PORTS if newer else _OLDER_PORTS
     field = "protocols" if newer else "ports"
 
-    def rules(peers: str, kinds: SearchStrategy[Any], ports: SearchStrategy[Any]) -> SearchStrategy[Object]:
+    def rules(
+        peers: str, kinds: SearchStrategy[Any], ports: SearchStrategy[Any], action: SearchStrategy[str] = action
+    ) -> SearchStrategy[Object]:
         return st.fixed_dictionaries(
             {"action": action, peers: st.lists(kinds, min_size=1, max_size=2)},
             optional={field: st.lists(ports, min_size=1, max_size=2)},
@@ -249,6 +252,8 @@ def _admin_specs(families: tuple[int, ...], newer: bool, *, baseline: bool) -> S
 
     # Rules about nodes and networks have no named ports: the API server refuses them.
     egress = rules("to", inner, named | unnamed) | rules("to", inner | outer, unnamed)
+    if not baseline:
+        egress |= rules("to", st.just({"domainNames": ["*.example"]}), unnamed, st.just("Accept" if newer else "Allow"))
     return st.fixed_dictionaries(
         {"subject": _admin_pods()},
         optional={"ingress": _few(rules("from", inner, named | unnamed)), "egress": _few(egress)},

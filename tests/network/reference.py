@@ -2,20 +2,24 @@
 
 Written from the documentation of NetworkPolicy (kubernetes.io, "Network Policies" and the API reference of
 networking.k8s.io/v1) and of policy.networking.k8s.io (v1alpha1 and v1alpha2), not from the engine. Where the documentation
-leaves a choice to the network plugin, the choice is told where it is made.
+leaves a choice to the network plugin, or an address is not known, what may be possible counts as possible: the choice is told
+where it is made.
 """
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
-from itertools import product
+from functools import cache
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from itertools import permutations, product
 from typing import Any, Literal
 
 Object = dict[str, Any]
 Side = Object | str
-"""A pod, or an address that is no pod's."""
+"""A pod, an address that is no pod's, or a block of those."""
 Direction = Literal["ingress", "egress"]
 
 
@@ -32,13 +36,13 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Connection:
-    """A connection from one address to another; None where a pod's address is not known."""
+    """A connection from one address to another."""
 
     cluster: Cluster
     source: Side
-    source_address: str | None
+    source_address: str
     target: Side
-    target_address: str | None
+    target_address: str
     protocol: str
     port: int
 
@@ -49,7 +53,7 @@ class Connection:
     def peer(self, direction: Direction) -> Side:
         return self.source if direction == "ingress" else self.target
 
-    def peer_address(self, direction: Direction) -> str | None:
+    def peer_address(self, direction: Direction) -> str:
         return self.source_address if direction == "ingress" else self.target_address
 
 
@@ -63,6 +67,13 @@ def allowed(cluster: Cluster, source: Side, target: Side, protocol: str, port: i
     )
 
 
+def passes_both_ends(cluster: Cluster, source: Side, target: Side, protocol: str, port: int) -> bool:
+    """As ``allowed``, but over addresses that may be others at one end than at the other: more may seem possible."""
+    tried = connections(cluster, source, target, protocol, port)
+    ends: tuple[Direction, ...] = ("egress", "ingress")
+    return never_stopped(cluster, source, target) or all(any(lets_through(one, end) for one in tried) for end in ends)
+
+
 def never_stopped(cluster: Cluster, source: Side, target: Side) -> bool:
     """Tell whether no policy can cut them: a pod from itself, or a pod and its node."""
     itself = not isinstance(source, str) and not isinstance(target, str) and _same(source, target)
@@ -71,9 +82,9 @@ def never_stopped(cluster: Cluster, source: Side, target: Side) -> bool:
 
 def connections(cluster: Cluster, source: Side, target: Side, protocol: str, port: int) -> list[Connection]:
     """Return the connections that can be tried: one for each pair of addresses of a family."""
-    pairs = list(product(_addresses(source), _addresses(target)))
+    pairs = list(product(_addresses(cluster, source), _addresses(cluster, target)))
     # A side that has no address of the other's family is asked for all the same.
-    same = [(one, two) for one, two in pairs if not one or not two or ip_address(one).version == ip_address(two).version]
+    same = [(one, two) for one, two in pairs if _network(one).version == _network(two).version]
     return [Connection(cluster, source, one, target, two, protocol, port) for one, two in same or pairs]
 
 
@@ -82,13 +93,13 @@ def lets_through(connection: Connection, direction: Direction) -> bool:
     pod = connection.end(direction)
     if isinstance(pod, str) or _host_network(pod):
         return True
-    verdict = _tier_verdict(connection, direction, "Admin")
-    if verdict in ("Allow", "Deny"):
-        return verdict == "Allow"
+    verdicts = _tier_verdicts(connection, direction, "Admin")
+    if "Allow" in verdicts or verdicts == {"Deny"}:
+        return "Allow" in verdicts
     selecting = [policy for policy in connection.cluster.policies if isolates(policy, pod, direction)]
     if selecting:
         return any(rule_matches(connection, direction, policy, rule) for policy, rule in _rules(selecting, direction))
-    return _tier_verdict(connection, direction, "Baseline") != "Deny"
+    return _tier_verdicts(connection, direction, "Baseline") != {"Deny"}
 
 
 # --- NetworkPolicy ---
@@ -123,7 +134,7 @@ def _peer_matches(connection: Connection, direction: Direction, policy: Object, 
     if peer.get("ipBlock"):
         block = peer["ipBlock"]
         address = connection.peer_address(direction)
-        return _within(address, block["cidr"]) and not any(_within(address, hole) for hole in block.get("except") or [])
+        return _within(address, block["cidr"]) and not any(_all_within(address, hole) for hole in block.get("except") or [])
     pod = connection.peer(direction)
     if isinstance(pod, str) or _host_network(pod):
         return False
@@ -149,16 +160,29 @@ def _port_matches(connection: Connection, port: Object) -> bool:
 # --- AdminNetworkPolicy, BaselineAdminNetworkPolicy, ClusterNetworkPolicy ---
 
 
-def _tier_verdict(connection: Connection, direction: Direction, tier: str) -> str | None:
-    """Return what the first matching rule of a tier does: Allow, Deny, Pass; None when none matches."""
+def _tier_verdicts(connection: Connection, direction: Direction, tier: str) -> set[str]:
+    """Return what the first matching rule of a tier may do: Allow, Deny, Pass, or Pass when none matches.
+
+    It is one, but for policies of equal priority: the plugin may take them in any order.
+    """
+    policies = [policy for policy in connection.cluster.admin if _tier(policy) == tier]
+    orders = [order for order in permutations(policies) if list(map(_priority, order)) == sorted(map(_priority, order))]
+    return {_verdict(connection, direction, order) for order in orders}
+
+
+def _verdict(connection: Connection, direction: Direction, policies: Sequence[Object]) -> str:
     pod = connection.end(direction)
     assert not isinstance(pod, str)
-    for policy in sorted(connection.cluster.admin, key=lambda each: int(each["spec"].get("priority", 0))):
-        if _tier(policy) == tier and admin_peer_selects(connection.cluster, policy["spec"]["subject"], pod):
+    for policy in policies:
+        if admin_peer_selects(connection.cluster, policy["spec"]["subject"], pod):
             for rule in policy["spec"].get(direction) or []:
                 if admin_rule_matches(connection, direction, rule):
                     return "Allow" if rule["action"] == "Accept" else str(rule["action"])
-    return None
+    return "Pass"
+
+
+def _priority(policy: Object) -> int:
+    return int(policy["spec"].get("priority", 0))
 
 
 def _tier(policy: Object) -> str:
@@ -180,6 +204,10 @@ def admin_rule_matches(connection: Connection, direction: Direction, rule: Objec
 
 def _admin_peer_matches(connection: Connection, direction: Direction, peer: Object) -> bool:
     address = connection.peer_address(direction)
+    if "domainNames" in peer:
+        # Which addresses a name has is not known: any that is outside. Only rules that allow have them.
+        inside = [each for node in connection.cluster.nodes for each in _node_addresses(node)]
+        return isinstance(connection.peer(direction), str) and address not in inside
     if "networks" in peer:
         return any(_within(address, network) for network in peer["networks"])
     if "nodes" in peer:
@@ -239,7 +267,8 @@ def _same(one: Object, other: Object) -> bool:
 def _lives_on(cluster: Cluster, pod: Side, other: Side) -> bool:
     """Tell whether the first is a pod on a node that the other is: by the node's address, or in the node's network.
 
-    A choice: where it is not known on which node something runs, it may be that one.
+    A choice: where it is not known on which node something runs, it may be that one. A block of addresses is no node, though a
+    node's address may be in it: or the whole internet could reach every pod.
     """
     if isinstance(pod, str):
         return False
@@ -268,10 +297,30 @@ def _node_addresses(node: Object) -> list[str]:
     return [each["address"] for each in node["status"]["addresses"] if each["type"] in ("InternalIP", "ExternalIP")]
 
 
-def _addresses(side: Side) -> list[str | None]:
+_PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+
+
+def _addresses(cluster: Cluster, side: Side) -> list[str]:
+    """Return the addresses of a side.
+
+    A choice: a pod whose address is not known is somewhere in a private network, which stands for its address; or, in the
+    network of its node, anywhere, so that any address stands for it that some policy makes a difference for.
+    """
     if isinstance(side, str):
-        return [side]
-    return [each["ip"] for each in (side.get("status") or {}).get("podIPs") or []] or [None]
+        return representatives(cluster, side) if "/" in side else [side]
+    known = [each["ip"] for each in (side.get("status") or {}).get("podIPs") or []]
+    return known or (representatives(cluster) if _host_network(side) else list(_PRIVATE))
+
+
+def representatives(cluster: Cluster, within: str | None = None) -> list[str]:
+    """Return addresses, of all or of a network, such that policies treat every other as they treat one of these."""
+    texts = re.findall(r'"([0-9a-f.:]+/\d+)"', json.dumps([*cluster.policies, *cluster.admin]))
+    found = {ip_address(address) for node in cluster.nodes for address in _node_addresses(node)}
+    for network in (_network(text) for text in ("0.0.0.0/0", "::/0", *([within] if within else []), *texts)):
+        found.add(network.network_address)
+        if network.prefixlen and int(network.broadcast_address) + 1 < 2**network.max_prefixlen:
+            found.add(network.broadcast_address + 1)
+    return [str(address) for address in sorted(found, key=str) if within is None or address in _network(within)]
 
 
 def _named_ports(side: Side) -> list[tuple[str, str, int]]:
@@ -289,9 +338,20 @@ def _named_ports(side: Side) -> list[tuple[str, str, int]]:
     ]
 
 
-def _within(address: str | None, cidr: str) -> bool:
-    """Tell whether an address is in a network. One that is not known is in none."""
-    return address is not None and ip_address(address) in ip_network(cidr, strict=False)
+@cache
+def _network(text: str) -> IPv4Network | IPv6Network:
+    return ip_network(text, strict=False)
+
+
+def _within(address: str, cidr: str) -> bool:
+    """Tell whether an address is in a network. A network that stands for an address is in that of all addresses only."""
+    return _all_within(address, cidr) and ("/" not in address or _network(cidr).prefixlen == 0)
+
+
+def _all_within(address: str, cidr: str) -> bool:
+    """Tell whether an address, or all of the network that stands for one, is in a network."""
+    inner, outer = _network(address), _network(cidr)
+    return inner.version == outer.version and inner.subnet_of(outer)  # type: ignore[arg-type]
 
 
 def _selects(selector: Object, labels: dict[str, str]) -> bool:

@@ -76,11 +76,15 @@ def pairs(world: World) -> Iterator[tuple[Side, Side]]:
 @EXAMPLES
 @given(clusters.worlds())
 def test_the_engine_answers_as_the_reference(world: World) -> None:
+    """Where pods have two addresses it looks at each end by itself, so that it may take more for possible, and never less."""
     asked = Asked(world.cluster)
     for source, target in pairs(world):
         found = asked.allowed(source, target)
         wanted = {port for port in PORTS if reference.allowed(world.cluster, source, target, *port)}
-        assert found == wanted, f"from {_name(source)} to {_name(target)}"
+        most = wanted
+        if world.dual:
+            most = {port for port in PORTS if reference.passes_both_ends(world.cluster, source, target, *port)}
+        assert wanted <= found <= most, f"from {_name(source)} to {_name(target)}"
 
 
 def _name(side: Side) -> str:

@@ -87,14 +87,14 @@ def says_one(together: list[tuple[Seen, bool]]) -> int:
 
 
 def undecided(protocol: int, ends: Any, together: list[tuple[Seen, bool]]) -> bool:
-    one, two = (rank(*end, protocol) for end in ends)
+    one, two = (rank(address, port, protocol) for address, port in ends)
     return says_one(together) == 0 and protocol in (6, 17, 132) and one == two and one > 1
 
 
 def opened_by_one(protocol: int, ends: Any, together: list[tuple[Seen, bool]], talked: Any) -> bool:
     votes = says_one(together)
     first = min(together, key=lambda each: (each[0].at, each[1]))
-    one, two = (rank(*end, protocol) for end in ends)
+    one, two = (rank(address, port, protocol) for address, port in ends)
     if votes:
         return votes > 0
     if protocol not in (6, 17, 132):
