@@ -1,0 +1,74 @@
+"""Looks at the content of files, for what rules match and for secrets, in one scan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import yara_x
+
+from soc2.gather.registry.anchors import ANCHORS, NAMESPACE, is_settings, passages
+from soc2.gather.registry.failure import PullError
+from soc2.gather.registry.yara_rules import YaraRules, load_rules
+from soc2.model.image_content import FoundSecret, SecretFinder
+from soc2.model.population import Cause
+
+_SCAN_SECONDS = 60
+_MATCHES = 200
+"""How many places of a pattern in a window are looked at."""
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """The rules that match, with their descriptions, and the secrets, with lines from the beginning of what was looked at."""
+
+    rules: tuple[tuple[str, str], ...]
+    secrets: tuple[FoundSecret, ...]
+
+
+_NOTHING = Inspected((), ())
+
+
+def image_rules(folders: tuple[str, ...] = ()) -> YaraRules:
+    """Return the rules that images are looked at with, those of the user's folders among them. Raises UsageError."""
+    return load_rules(folders, added=ANCHORS)
+
+
+class Inspector:
+    """One thread's scanner."""
+
+    def __init__(self, rules: YaraRules, secrets: SecretFinder) -> None:
+        self._scanner = yara_x.Scanner(rules.rules)
+        self._scanner.set_timeout(_SCAN_SECONDS)
+        self._scanner.max_matches_per_pattern(_MATCHES)
+        self._secrets = secrets
+
+    def inspect(self, path: str, content: bytes) -> Inspected:
+        """Look at a file, or a window of one. Raises PullError when that takes too long."""
+        try:
+            matching = self._scanner.scan(content).matching_rules
+        except yara_x.TimeoutError:
+            raise PullError(Cause.TIMED_OUT, f"looking at {path} takes longer than {_SCAN_SECONDS} s") from None
+        except yara_x.ScanError as error:
+            raise PullError(Cause.INCONCLUSIVE, f"{path} cannot be looked at: {error}") from None
+        if not matching and not is_settings(path, content):
+            return _NOTHING
+        rules = tuple((rule.identifier, _description(rule)) for rule in matching if rule.namespace != NAMESPACE)
+        offsets = [
+            match.offset
+            for rule in matching
+            if rule.namespace == NAMESPACE
+            for pattern in rule.patterns
+            for match in pattern.matches
+        ]
+        return Inspected(rules, tuple(self._found(path, content, offsets)))
+
+    def _found(self, path: str, content: bytes, offsets: Iterable[int]) -> Iterator[FoundSecret]:
+        name = path.rpartition("/")[2]
+        for text, line in passages(path, content, offsets):
+            for found in self._secrets(text, name):
+                yield FoundSecret(found.detector, found.fingerprint, found.line + line)
+
+
+def _description(rule: yara_x.Rule) -> str:
+    return next((str(value) for name, value in rule.metadata if name == "description"), "")
