@@ -23,9 +23,15 @@ class FoundSecret(msgspec.Struct, frozen=True):
 
 
 class SecretFinder(Protocol):
-    """Finds secrets in texts. ``key`` is what the text is called where it stands: a variable, a label, a file."""
+    """Finds secrets; used by several threads."""
 
-    def __call__(self, text: str, key: str, /) -> Iterable[FoundSecret]: ...
+    def in_value(self, name: str, text: str) -> Iterable[FoundSecret]:
+        """Look into a text that a name is given to: a variable, a label; empty for one without a name."""
+        ...
+
+    def in_file(self, content: bytes, name: str) -> Iterable[FoundSecret]:
+        """Look into a file, or, with an empty name, into a part of one."""
+        ...
 
 
 class PrivilegedFile(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,47 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 NAMESPACE = "added"
-ANCHORS = r"""
-rule secrets
-{
-    strings:
-        $aws = /A(KI|SI)A[A-Z2-7]{16}/
-        $github = /(gh[pousr]_|github_pat_)\w{20}/
-        $gitlab = /gl(pat|dt|ptt|rt|cbt|ft|soat|agent|oas|imt|ffct)-[\w-]{20}/
-        $slack = /xox[abeoprs]-/
-        $slack_hook = "hooks.slack.com/services/"
-        $discord = /discord(app)?\.com\/api\/webhooks\//
-        $key = "PRIVATE KEY"
-        $putty = "PuTTY-User-Key-File"
-        $stripe = /[sr]k_(live|test)_\w{10}/
-        $openai = "T3BlbkFJ"
-        $anthropic = "sk-ant-"
-        $azure = /(AccountKey|SharedAccessKey)=/
-        $jwt = /eyJ[\w-]{10,400}\.eyJ/
-        $sendgrid = /SG\.[\w-]{16,32}\.[\w-]{16}/
-        $npm = /npm_\w{36}/
-        $npm_line = "_authToken"
-        $pypi = "pypi-AgE"
-        $google = /AIza[\w-]{35}/
-        $google_oauth = "GOCSPX-"
-        $url = /[a-z]:\/\/[^\s:@\/'"<>{}$]{1,64}:[^\s@\/'"<>]{3,100}@[\w.-]/
-        $square = /sq0(atp|csp|idp)-/
-        $twilio = /\b(AC|SK)[0-9a-f]{32}\b/
-        $mailchimp = /[0-9a-f]{32}-us\d{1,2}\b/
-        $telegram = /\b\d{8,10}:AA[\w-]{33}/
-        $digitalocean = /do[opr]_v1_[0-9a-f]{20}/
-        $vault = /\bhv[sbr]\.[\w-]{20}/
-        $age = "AGE-SECRET-KEY-1"
-        $hugging_face = /\bhf_[A-Za-z]{30}/
-        $doppler = "dp.pt."
-        $shopify = /shp(at|ca|pa|ss)_[0-9a-fA-F]{32}/
-        $linear = "lin_api_"
-    condition:
-        any of them
-}
-"""
+ANCHORS = (Path(__file__).parents[2] / "data" / "secret-anchors.yar").read_text(encoding="utf-8")
 
 _SETTINGS_NAMES = (
     *(
@@ -72,40 +35,47 @@ _SETTINGS_SUFFIXES = (
     *(".tfstate", ".secret", ".secrets", ".password", ".token", ".key", ".pem", ".envrc"),
 )
 _SETTINGS_BYTES = 512 * 1024
+_ONE_VALUE_BYTES = 400
 _WORDS = re.compile(rb"(?i)passw|passphrase|pwd|secret|token|api[_.-]?key|access[_.-]?key|private[_.-]?key|credential|auth")
 # A key is a few kilobytes; anything else that is looked for stands on a line.
 _BEFORE, _AFTER = 1024, 8192
-_LINE_END = (b"\n", b"\0")
+_LINE_ENDS = (b"\n", b"\0")
+_KEY, _KEY_END = b"PRIVATE KEY", b"PRIVATE KEY-----"
 
 
 def is_settings(path: str, content: bytes) -> bool:
-    """Tell whether a file may say a password in its own words: a file of settings that speaks of one."""
-    if len(content) > _SETTINGS_BYTES or not content:
+    """Tell whether a file may say a password in its own words: a file of settings that speaks of one, or one that is called
+    like a password and holds nothing else."""
+    if len(content) > _SETTINGS_BYTES or not content or b"\0" in content:
         return False
     name = path.rpartition("/")[2].lower()
-    named = name in _SETTINGS_NAMES or name.endswith(_SETTINGS_SUFFIXES) or name.startswith((".env", "env."))
-    return named and b"\0" not in content and _WORDS.search(content) is not None
+    if len(content) <= _ONE_VALUE_BYTES and _WORDS.search(name.encode()):
+        return True
+    named = name in _SETTINGS_NAMES or name.endswith(_SETTINGS_SUFFIXES) or name.startswith(".env")
+    return named and _WORDS.search(content) is not None
 
 
-def passages(path: str, content: bytes, offsets: Iterable[int]) -> Iterator[tuple[str, int]]:
-    """Yield the texts that are to be looked at, each with how many lines there are before it."""
+def passages(path: str, content: bytes, offsets: Iterable[int]) -> Iterator[tuple[bytes, str, int]]:
+    """Yield what is to be looked at: the whole of a file of settings with its path, and otherwise what is around the offsets,
+    without one; each with how many lines there are before it."""
     if is_settings(path, content):
-        yield content.decode("utf-8", "replace"), 0
+        yield content, path, 0
         return
-    end = -1
+    end = 0
     for offset in sorted(offsets):
         if offset < end:
             continue
-        start = max(max(content.rfind(mark, max(0, offset - _BEFORE), offset) for mark in _LINE_END) + 1, offset - _BEFORE, 0)
+        first = max(offset - _BEFORE, end)
+        start = max([first, *(content.rfind(mark, first, offset) + 1 for mark in _LINE_ENDS)])
         end = _end(content, offset)
-        yield content[start:end].decode("utf-8", "replace"), content.count(b"\n", 0, start)
+        yield content[start:end], "", content.count(b"\n", 0, start)
 
 
 def _end(content: bytes, offset: int) -> int:
     """Return where the line ends, or, of a key, the key."""
     limit = min(len(content), offset + _AFTER)
-    if content.startswith(b"PRIVATE KEY", offset):
-        found = content.find(b"PRIVATE KEY-----", offset + 16, limit)
-        return found + 16 if found >= 0 else limit
-    ends = [found for mark in _LINE_END if (found := content.find(mark, offset, limit)) >= 0]
+    if content.startswith(_KEY, offset):
+        found = content.find(_KEY_END, offset + len(_KEY_END), limit)
+        return found + len(_KEY_END) if found >= 0 else limit
+    ends = [found for mark in _LINE_ENDS if (found := content.find(mark, offset, limit)) >= 0]
     return min(ends, default=limit)

@@ -11,12 +11,12 @@ from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
+from soc2.declared_images import RegistryHost
 from soc2.gather.registry.challenges import parse_challenges
 from soc2.gather.registry.credentials import Login
 from soc2.gather.registry.failure import Deadline, PullError
 from soc2.gather.registry.transport import Answer, Transport
 from soc2.model.population import Cause
-from soc2.registries import RegistryHost
 
 _ATTEMPTS = 3
 _FIRST_WAIT_SECONDS = 0.25

@@ -64,9 +64,8 @@ class Inspector:
         return Inspected(rules, tuple(self._found(path, content, offsets)))
 
     def _found(self, path: str, content: bytes, offsets: Iterable[int]) -> Iterator[FoundSecret]:
-        name = path.rpartition("/")[2]
-        for text, line in passages(path, content, offsets):
-            for found in self._secrets(text, name):
+        for passage, name, line in passages(path, content, offsets):
+            for found in self._secrets.in_file(passage, name):
                 yield FoundSecret(found.detector, found.fingerprint, found.line + line)
 
 

@@ -19,10 +19,10 @@ from urllib3.exceptions import (
     TimeoutError,
 )
 
+from soc2.declared_images import RegistryHost, host_of, is_loopback
 from soc2.gather.registry.failure import Deadline, PullError
 from soc2.model.network.places import Place
 from soc2.model.population import Cause
-from soc2.registries import RegistryHost, host_of, is_loopback
 
 _CONNECT_SECONDS, _SILENCE_SECONDS = 10.0, 30.0
 _AGENT = "soc2-controls"

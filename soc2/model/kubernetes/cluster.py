@@ -49,6 +49,8 @@ class NodeInfo(Record, frozen=True):
     os_image: str = ""
     kernel_version: str = ""
     container_runtime_version: str = ""
+    operating_system: str = ""
+    architecture: str = ""
 
 
 class NodeAddress(Record, frozen=True):

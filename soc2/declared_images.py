@@ -1,4 +1,4 @@
-"""The section ``[registries]`` of ``system.toml``: how registries are reached, by whom, and how much is read of them."""
+"""The sections ``[images]`` and ``[registries]`` of ``system.toml``: what images may be and hold, and how they are read."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from soc2.errors import UsageError
+from soc2.gather.registry.credentials import read_logins
+from soc2.gather.registry.yara_rules import load_rules, rule_files
 from soc2.model.image_reference import registry_name
 from soc2.model.network.places import Place
 from soc2.section import Name, Section
@@ -17,6 +20,16 @@ from soc2.toml_file import TomlFile
 
 _MEBIBYTES = Annotated[int, Meta(ge=1, le=1024 * 1024)]
 _SECONDS = Annotated[float, Meta(gt=0, le=86_400)]
+
+
+class Images(Section, frozen=True):
+    """Registries (prefixes of image references) that images may come from; ``privileged_files`` are files with setuid, setgid
+    or capabilities that images may have, as patterns over ``image -> path``, for example
+    ``registry.example/tools/* -> /usr/bin/ping``; ``yara_rules`` are folders with rules of the user's own."""
+
+    allowed_registries: tuple[str, ...] = ()
+    privileged_files: tuple[Annotated[str, Meta(pattern=r"^[^>]+ -> /.+$")], ...] = ()
+    yara_rules: tuple[Name, ...] = ()
 
 
 class RegistryHost(Section, frozen=True):
@@ -54,6 +67,18 @@ class Registries(Section, frozen=True):
         return next((each for each in self.hosts if each.host == name), RegistryHost(host=name))
 
 
+def checked_images(images: Images, file: TomlFile) -> Images:
+    """Return the section with its folders beside ``file``. Raises UsageError with file and line, also of a rule."""
+    folders = tuple(_beside(file, folder) for folder in images.yara_rules)
+    for index, folder in enumerate(folders):
+        if not rule_files(Path(folder)):
+            mend = "name a folder of .yar or .yara files"
+            raise file.error(("images", "yara_rules", index), f"{folder} holds no rules of YARA", mend)
+    if folders:
+        load_rules(folders)
+    return msgspec.structs.replace(images, yara_rules=folders)
+
+
 def checked_registries(registries: Registries, file: TomlFile) -> Registries:
     """Return the section with its files beside ``file``. Raises UsageError with file and line."""
     hosts = tuple(_checked_host(each, index, file) for index, each in enumerate(registries.hosts))
@@ -63,9 +88,10 @@ def checked_registries(registries: Registries, file: TomlFile) -> Registries:
     if registries.credentials is None:
         return msgspec.structs.replace(registries, hosts=hosts)
     path = _beside(file, registries.credentials)
-    if not Path(path).is_file():
-        mend = "name a file as `docker login` writes it"
-        raise file.error(("registries", "credentials"), f"{path} is no file", mend)
+    try:
+        read_logins(Path(path))
+    except UsageError as error:
+        raise file.error(("registries", "credentials"), f"{path}: {error.what}", error.mend) from None
     return msgspec.structs.replace(registries, hosts=hosts, credentials=path)
 
 
