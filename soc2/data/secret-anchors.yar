@@ -26,8 +26,8 @@ rule secrets
         $url = /[a-z]:\/\/[^\s:@\/'"<>{}$]{1,64}:[^\s@\/'"<>]{3,100}@[\w.-]/
         $square = /sq0(atp|csp|idp)-/
         $twilio = /\b(AC|SK)[0-9a-f]{32}\b/
-        $mailchimp = /[0-9a-f]{32}-us\d{1,2}\b/
-        $telegram = /\b\d{8,10}:AA[\w-]{33}/
+        $mailchimp = /-us\d{1,2}\b/
+        $telegram = /\d:AA[\w-]{33}/
         $digitalocean = /do[opr]_v1_[0-9a-f]{20}/
         $vault = /\bhv[sbr]\.[\w-]{20}/
         $age = "AGE-SECRET-KEY-1"

@@ -54,7 +54,13 @@ def archive(files: Iterable[File]) -> bytes:
     with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for file in files:
             entry = tarfile.TarInfo(file.path)
-            entry.type, entry.mode, entry.uid, entry.gid, entry.linkname = file.kind, file.mode, file.uid, file.gid, file.target
+            entry.type, entry.mode, entry.uid, entry.gid, entry.linkname = (
+                file.kind,
+                file.mode,
+                file.uid,
+                file.gid,
+                file.target,
+            )
             entry.size = len(file.content)
             entry.pax_headers = dict(file.attributes)
             tar.addfile(entry, io.BytesIO(file.content))

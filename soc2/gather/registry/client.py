@@ -16,7 +16,7 @@ from soc2.gather.registry.challenges import parse_challenges
 from soc2.gather.registry.credentials import Login
 from soc2.gather.registry.failure import Deadline, PullError
 from soc2.gather.registry.transport import Answer, Transport
-from soc2.model.population import Cause
+from soc2.model.population import Cause, Problem
 
 _ATTEMPTS = 3
 _FIRST_WAIT_SECONDS = 0.25
@@ -40,14 +40,14 @@ class RegistryClient:
         self._login = login
         self._authorizing = threading.Lock()
         self._authorizations: dict[str, str] = {}
-        self._down: PullError | None = None
+        self._down: Problem | None = None
 
     @contextmanager
     def get(self, repository: str, path: str, accept: str, deadline: Deadline) -> Iterator[Answer]:
         """Yield what is at ``/v2/<repository>/<path>``, with status 200. Raises PullError; what fails by chance is tried
         again, and a registry that does not answer at all is not asked again by later calls."""
         if self._down:
-            raise self._down
+            raise PullError(self._down.cause, self._down.detail)
         url = f"{self.transport.base}/v2/{repository}/{path}"
         with ExitStack() as stack:
             for attempt in range(_ATTEMPTS):
@@ -57,7 +57,7 @@ class RegistryClient:
                 except PullError as error:
                     if not error.again or attempt == _ATTEMPTS - 1:
                         if error.problem.cause is Cause.UNREACHABLE:
-                            self._down = error
+                            self._down = error.problem
                         raise
                     time.sleep(min(_FIRST_WAIT_SECONDS * 2**attempt, deadline.left))
             yield answer

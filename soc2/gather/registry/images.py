@@ -43,7 +43,7 @@ class RunningImages:
             gatherer.system.registries,
             _logins(gatherer),
             KeptFacts(cache_folder(), rules.key),
-            lambda: Inspector(rules, secrets),
+            Inspector(rules, secrets),
         )
         try:
             pulled = puller.pull(_wanted(digests))
@@ -101,8 +101,8 @@ def _contents(pulled: Pulled, secrets: SecretFinder) -> Iterator[ImageContent]:
 
 
 def _problems(pulled: Pulled) -> Iterator[Problem]:
-    for failure in pulled.failures:
-        yield Problem(failure.problem.cause, f"{pulled.reference}: {failure.problem.detail}")
+    for problem in pulled.problems:
+        yield Problem(problem.cause, f"{pulled.reference}: {problem.detail}")
 
 
 def _untold(digests: Iterable[RunningDigest]) -> Iterator[Problem]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import yara_x
@@ -35,18 +36,25 @@ def image_rules(folders: tuple[str, ...] = ()) -> YaraRules:
 
 
 class Inspector:
-    """One thread's scanner."""
+    """May be used by several threads. Each has a scanner of its own, which has to end in it: so an exception that was raised
+    while it was used must not leave the thread, for it leads to the scanner by its traceback."""
 
     def __init__(self, rules: YaraRules, secrets: SecretFinder) -> None:
-        self._scanner = yara_x.Scanner(rules.rules)
-        self._scanner.set_timeout(_SCAN_SECONDS)
-        self._scanner.max_matches_per_pattern(_MATCHES)
+        self._rules = rules.rules
         self._secrets = secrets
+        self._own = threading.local()
+
+    def _scan(self, content: bytes) -> Sequence[yara_x.Rule]:
+        if not hasattr(self._own, "scanner"):
+            self._own.scanner = yara_x.Scanner(self._rules)
+            self._own.scanner.set_timeout(_SCAN_SECONDS)
+            self._own.scanner.max_matches_per_pattern(_MATCHES)
+        return self._own.scanner.scan(content).matching_rules  # type: ignore[no-any-return]
 
     def inspect(self, path: str, content: bytes) -> Inspected:
         """Look at a file, or a window of one. Raises PullError when that takes too long."""
         try:
-            matching = self._scanner.scan(content).matching_rules
+            matching = self._scan(content)
         except yara_x.TimeoutError:
             raise PullError(Cause.TIMED_OUT, f"looking at {path} takes longer than {_SCAN_SECONDS} s") from None
         except yara_x.ScanError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -19,7 +19,7 @@ from soc2.gather.registry.layer import read_layer
 from soc2.gather.registry.manifests import Descriptor, Manifest, read_manifests
 from soc2.gather.registry.streams import Unpacked, VerifiedBlob
 from soc2.model.image_reference import ImageReference
-from soc2.model.population import Cause
+from soc2.model.population import Cause, Problem
 
 _MANIFESTS_AT_ONCE = 8
 # A layer takes up to 30 MB of memory while it is read, and most of a core.
@@ -36,7 +36,7 @@ class Pulled:
     reference: ImageReference
     manifests: tuple[Manifest, ...]
     facts: Mapping[str, LayerFacts]
-    failures: tuple[PullError, ...]
+    problems: tuple[Problem, ...]
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,9 @@ class _Layer:
 
 
 class Puller:
-    """Pulls from registries as they are declared. ``inspector`` makes what looks at the files of one layer."""
+    """Pulls from registries as they are declared; ``inspector`` looks at the files of layers."""
 
-    def __init__(
-        self, registries: Registries, logins: Logins, kept: KeptFacts | None, inspector: Callable[[], Inspector]
-    ) -> None:
+    def __init__(self, registries: Registries, logins: Logins, kept: KeptFacts | None, inspector: Inspector) -> None:
         self._registries, self._logins, self._kept, self._inspector = registries, logins, kept, inspector
         self._clients: dict[str, RegistryClient] = {}
         self._creating = threading.Lock()
@@ -83,13 +81,13 @@ class Puller:
                 self._clients[registry] = RegistryClient(host, lambda: self._logins(registry))
             return self._clients[registry]
 
-    def _manifests(self, reference: ImageReference, platforms: frozenset[str]) -> tuple[Manifest, ...] | PullError:
+    def _manifests(self, reference: ImageReference, platforms: frozenset[str]) -> tuple[Manifest, ...] | Problem:
         try:
             return tuple(read_manifests(self._client(reference.registry), reference, platforms, self._deadline))
         except PullError as error:
-            return error
+            return error.problem
 
-    def _facts(self, layer: _Layer) -> LayerFacts | PullError:
+    def _facts(self, layer: _Layer) -> LayerFacts | Problem:
         known = self._kept.get(layer.descriptor.digest) if self._kept else None
         if known:
             self.layers_known += 1
@@ -103,15 +101,17 @@ class Puller:
                 return facts
         return facts
 
-    def _read_from(self, reference: ImageReference, descriptor: Descriptor) -> LayerFacts | PullError:
-        for attempt in range(_ATTEMPTS):
+    def _read_from(self, reference: ImageReference, descriptor: Descriptor) -> LayerFacts | Problem:
+        problem = Problem(Cause.INCONCLUSIVE, "")
+        for _ in range(_ATTEMPTS):
             try:
                 return self._read(reference, descriptor)
             except PullError as error:
-                failure = error
-                if not error.again or attempt == _ATTEMPTS - 1:
-                    break
-        return PullError(failure.problem.cause, f"layer {descriptor.digest}: {failure.problem.detail}")
+                # The exception itself stays here: see Inspector.
+                problem, again = error.problem, error.again
+            if not again:
+                break
+        return Problem(problem.cause, f"layer {descriptor.digest}: {problem.detail}")
 
     def _read(self, reference: ImageReference, descriptor: Descriptor) -> LayerFacts:
         limits = self._limits
@@ -126,39 +126,39 @@ class Puller:
         with client.get(reference.repository, f"blobs/{descriptor.digest}", "*/*", deadline) as answer:
             blob = VerifiedBlob(answer, descriptor.digest, descriptor.size, deadline)
             unpacked = Unpacked(blob, limits.unpacked_mib * _MEBIBYTE)
-            facts = read_layer(Archive(unpacked, limits.entries), unpacked, self._inspector())
+            facts = read_layer(Archive(unpacked, limits.entries), unpacked, self._inspector)
             blob.drain()
         return facts
 
     def _pulled(
         self,
         reference: ImageReference,
-        manifests: tuple[Manifest, ...] | PullError,
-        read: Mapping[str, LayerFacts | PullError],
+        manifests: tuple[Manifest, ...] | Problem,
+        read: Mapping[str, LayerFacts | Problem],
     ) -> Pulled:
-        if isinstance(manifests, PullError):
+        if isinstance(manifests, Problem):
             return Pulled(reference, (), {}, (manifests,))
         results = {each.digest: read[each.digest] for manifest in manifests for each in manifest.layers}
         facts = {digest: each for digest, each in results.items() if isinstance(each, LayerFacts)}
-        failures = [each for each in results.values() if isinstance(each, PullError)]
-        failures += [
-            PullError(Cause.MALFORMED, f"layer {digest}: {fault}") for digest, each in facts.items() for fault in each.faults
+        problems = [each for each in results.values() if isinstance(each, Problem)]
+        problems += [
+            Problem(Cause.MALFORMED, f"layer {digest}: {fault}") for digest, each in facts.items() for fault in each.faults
         ]
         for manifest in manifests:
             unpacked = sum(facts[each.digest].unpacked for each in manifest.layers if each.digest in facts)
             if unpacked > self._limits.image_mib * _MEBIBYTE:
                 what = f"its layers have {unpacked:,} bytes, more than image_mib = {self._limits.image_mib:,} allows"
-                failures.append(PullError(Cause.TRUNCATED, what))
-        return Pulled(reference, manifests, facts, tuple(failures))
+                problems.append(Problem(Cause.TRUNCATED, what))
+        return Pulled(reference, manifests, facts, tuple(problems))
 
 
 def _layers(
-    found: Iterable[tuple[ImageReference, Sequence[Manifest] | PullError]],
+    found: Iterable[tuple[ImageReference, Sequence[Manifest] | Problem]],
 ) -> dict[str, _Layer]:
     """Return every layer by digest, with all references that it can be read by."""
     layers: dict[str, _Layer] = {}
     for reference, manifests in found:
-        if isinstance(manifests, PullError):
+        if isinstance(manifests, Problem):
             continue
         for manifest in manifests:
             for descriptor in manifest.layers:

@@ -45,7 +45,8 @@ class Answer:
     def read(self, size: int = -1, /) -> bytes:
         """Raises PullError when the connection breaks or stays silent."""
         try:
-            return self._response.read(None if size < 0 else size, decode_content=False)
+            # What is there by now, so that whoever reads can tell how long it takes.
+            return self._response.read1(None if size < 0 else size, decode_content=False)
         except (HTTPError, OSError) as error:
             raise failed(error, self.host) from None
 
