@@ -20,6 +20,8 @@ from soc2.model.population import Cause
 _ECR = re.compile(
     r"^\d{12}\.dkr[.-]ecr(?:-fips)?\.([a-z0-9-]+)\.(?:amazonaws\.com(?:\.cn)?|on\.(?:aws|amazonwebservices\.com\.cn))$"
 )
+ECR_PERMISSIONS = frozenset({"ecr:GetAuthorizationToken", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"})
+"""What reading images of a registry of ECR needs."""
 # Docker Hub is written as the address of an interface that is long gone.
 _HUB = ("docker.io", "index.docker.io", "registry-1.docker.io")
 
