@@ -12,7 +12,8 @@ from soc2.gather.kubernetes.connection import now
 from soc2.gather.kubernetes.sources import NODES, PODS
 from soc2.gather.problems import together
 from soc2.gather.registry.assembly import assembled
-from soc2.gather.registry.credentials import Login, Logins, ecr_login, ecr_region, read_logins
+from soc2.gather.registry.credentials import Login, Logins, read_logins
+from soc2.gather.registry.ecr import ecr_login, ecr_region
 from soc2.gather.registry.inspection import Inspector, image_rules
 from soc2.gather.registry.kept import KeptFacts, cache_folder
 from soc2.gather.registry.pulling import Pulled, Puller
