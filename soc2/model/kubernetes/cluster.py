@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from msgspec import field
 
-from soc2.model.fingerprint import Fingerprint
+from soc2.model.fingerprint import EncodedLiterals, Literals
 from soc2.model.kubernetes.meta import KubeObject, Record
 
 
@@ -88,7 +88,8 @@ class Node(KubeObject, frozen=True):
 class ConfigMap(KubeObject, frozen=True):
     KIND: ClassVar[str] = "ConfigMap"
 
-    data: dict[str, Fingerprint] | None = None
+    data: Literals = Literals()
+    binary_data: EncodedLiterals = EncodedLiterals()
 
 
 class PersistentVolumeClaim(KubeObject, frozen=True):
