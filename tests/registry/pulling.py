@@ -7,20 +7,20 @@ from typing import Any
 
 from soc2.declared_images import Registries, RegistryHost, RegistryLimits
 from soc2.demo.images import File, Image, image
-from soc2.gather.codec import Codec
+from soc2.detectors.secrets import Scanner
 from soc2.gather.registry.assembly import assembled
 from soc2.gather.registry.credentials import Login
 from soc2.gather.registry.inspection import Inspector, image_rules
 from soc2.gather.registry.kept import KeptFacts
 from soc2.gather.registry.pulling import Pulled, Puller
-from soc2.gather.registry.secrets import secret_finder
+from soc2.gather.registry.secrets import ScannedSecrets
 from soc2.model.image_content import ImageContent
 from soc2.model.image_reference import ImageReference
 from tests.registry.server import PASSWORD, USER, Registry
 
 HOST = "registry.example"
 PROGRAM = File(path="usr/bin/app", content=b"\x7fELF and so on", mode=0o755)
-SECRETS = secret_finder(Codec(None))
+SECRETS = ScannedSecrets(Scanner())
 # The test file for scanners, made when it is needed: it stands nowhere as it is.
 _EICAR = (
     "721f650b7a0f6a6b7a711e767a70721f1e027a74031d6969031d570e6f63696b7807"

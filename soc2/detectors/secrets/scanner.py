@@ -64,6 +64,11 @@ class Scanner:
             line += text.count("\n")
         return found
 
+    def passage(self, data: bytes) -> list[Finding]:
+        """Return what is found in a part of a file, which has no name of its own."""
+        text = data.decode("latin-1")
+        return list(self._found(in_text(text, bare=False, file=True), text))
+
     def _in_value(self, name: str, text: str) -> tuple[Finding, ...]:
         plain = text if text.isascii() else text.encode("utf-8", "surrogatepass").decode("latin-1")
         return tuple(self._found(in_value(name, plain), plain))

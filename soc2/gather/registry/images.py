@@ -17,7 +17,7 @@ from soc2.gather.registry.ecr import ecr_login, ecr_region
 from soc2.gather.registry.inspection import Inspector, image_rules
 from soc2.gather.registry.kept import KeptFacts, cache_folder
 from soc2.gather.registry.pulling import Pulled, Puller
-from soc2.gather.registry.secrets import secret_finder
+from soc2.gather.registry.secrets import ScannedSecrets
 from soc2.gather.source import Gatherer, Listing
 from soc2.model.image_content import ImageContent, SecretFinder
 from soc2.model.image_reference import ImageReference
@@ -38,7 +38,7 @@ class RunningImages:
         started = now()
         in_scope = [pod for pod in pods.items if gatherer.system.in_scope(pod.namespace)]
         digests = list(running_digests(in_scope, nodes.items))
-        secrets = secret_finder(gatherer.codec)
+        secrets = ScannedSecrets(gatherer.codec.redactor.scanner)
         rules = image_rules(gatherer.system.images.yara_rules)
         puller = Puller(
             gatherer.system.registries,

@@ -10,6 +10,7 @@ import yara_x
 
 from soc2.gather.registry.anchors import ANCHORS, NAMESPACE, is_settings, passages
 from soc2.gather.registry.failure import PullError
+from soc2.gather.registry.packaged import is_packaged, is_usual
 from soc2.gather.registry.yara_rules import YaraRules, load_rules
 from soc2.model.image_content import FoundSecret, SecretFinder
 from soc2.model.population import Cause
@@ -72,9 +73,11 @@ class Inspector:
         return Inspected(rules, tuple(self._found(path, content, offsets)))
 
     def _found(self, path: str, content: bytes, offsets: Iterable[int]) -> Iterator[FoundSecret]:
+        packaged = is_packaged(path, content)
         for passage, name, line in passages(path, content, offsets):
             for found in self._secrets.in_file(passage, name):
-                yield FoundSecret(found.detector, found.fingerprint, found.line + line)
+                if not (packaged and is_usual(found.detector)):
+                    yield FoundSecret(found.detector, found.fingerprint, found.line + line)
 
 
 def _description(rule: yara_x.Rule) -> str:

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from soc2.gather.codec import Codec
-from soc2.gather.redaction import Redactor, _detectors
-from soc2.model.image_content import FoundSecret, SecretFinder
+from soc2.detectors.secrets import Scanner
+from soc2.model.fingerprint import Finding
+from soc2.model.image_content import FoundSecret
+
+_LINE = re.compile(r"line (\d+)$")
 
 
 @dataclass(frozen=True)
-class _Formats:
-    redactor: Redactor
+class ScannedSecrets:
+    """A SecretFinder that asks a scanner."""
+
+    scanner: Scanner
 
     def in_value(self, name: str, text: str) -> Iterator[FoundSecret]:
-        del name
-        for detector, patterns in _detectors():
-            for pattern in patterns:
-                for found in pattern.finditer(text):
-                    digest = self.redactor.fingerprint(found[0]).features.digest
-                    yield FoundSecret(detector, digest, text.count("\n", 0, found.start()) + 1)
+        return _found(self.scanner.value(name, text))
 
     def in_file(self, content: bytes, name: str) -> Iterator[FoundSecret]:
-        return self.in_value(name, content.decode("latin-1"))
+        return _found(self.scanner.scan(content, name) if name else self.scanner.passage(content))
 
 
-def secret_finder(codec: Codec) -> SecretFinder:
-    """Return what finds secrets; its digests are those of the codec's other fingerprints."""
-    return _Formats(codec._redactor)
+def _found(findings: Iterable[Finding]) -> Iterator[FoundSecret]:
+    for each in findings:
+        line = _LINE.search(each.place)
+        yield FoundSecret(each.detector, each.fingerprint, int(line[1]) if line else 1)

@@ -1,0 +1,35 @@
+"""Files that come with packages of others: what is called a password there is an example, a test or a default of theirs."""
+
+from __future__ import annotations
+
+import re
+
+_FOLDERS = re.compile(
+    r"(?:^|/)(?:site-packages|dist-packages|node_modules|gems|usr/lib/python\d[.\d]*|usr/local/lib/python\d[.\d]*|usr/include"
+    r"|usr/lib/(?:\w+-linux-gnu\w*|node|ruby|go\w*|jvm|perl5?|git-core|google-cloud-sdk)|usr/local/go|go/pkg/mod"
+    r"|usr/share/(?:doc|man|info|perl5?|vim|locale|python3|zsh|bash-completion|javascript|mime|misc|gitweb))/"
+)
+_LIBRARIES = ("usr/lib/", "usr/lib64/", "lib/", "lib64/")
+_BINARY = (b"\x7fELF", b"!<arch>\n")
+# What others call a password, a URL with a password, a token or a key in their own files says nothing of the image's owner.
+_OFTEN = (
+    "name",
+    "randomness",
+    "password in a command",
+    "bearer token",
+    "basic authentication",
+    "Basic Auth",
+    "JSON Web",
+    "Private Key",
+    "Google API Key",
+)
+
+
+def is_packaged(path: str, content: bytes) -> bool:
+    """Tell whether a file belongs to a package: by its folder, or because it is a library of the system."""
+    return bool(_FOLDERS.search(path)) or (path.startswith(_LIBRARIES) and content.startswith(_BINARY))
+
+
+def is_usual(detector: str) -> bool:
+    """Tell whether packages have what this detector finds."""
+    return detector.startswith(_OFTEN)
