@@ -102,7 +102,7 @@ class _Handler(BaseHTTPRequestHandler):
         del format, args
 
     def _found(self) -> tuple[bytes, str] | None:
-        kind, _, digest = self.path.rpartition("/")
+        kind, _, digest = urlsplit(self.path).path.rpartition("/")
         if kind.endswith("/manifests"):
             return self.registry.manifests.get(digest)
         blob = self.registry.blobs.get(digest)

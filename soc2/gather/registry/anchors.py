@@ -30,6 +30,8 @@ _SETTINGS_NAMES = (
     *("settings.py", "local_settings.py", "secrets.py", ".bash_history", ".zsh_history", ".sh_history", ".ash_history"),
     *(".psql_history", ".mysql_history", ".python_history"),
 )
+# They come with every system, and speak of passwords that are no one's.
+_NO_SETTINGS = ("nsswitch.conf", "openssl.cnf")
 _SETTINGS_SUFFIXES = (
     *(".env", ".properties", ".ini", ".conf", ".cfg", ".cnf", ".config", ".yaml", ".yml", ".toml", ".json", ".tfvars"),
     *(".tfstate", ".secret", ".secrets", ".password", ".token", ".key", ".pem", ".envrc"),
@@ -51,6 +53,8 @@ def is_settings(path: str, content: bytes) -> bool:
     name = path.rpartition("/")[2].lower()
     if len(content) <= _ONE_VALUE_BYTES and _WORDS.search(name.encode()):
         return True
+    if name in _NO_SETTINGS:
+        return False
     named = name in _SETTINGS_NAMES or name.endswith(_SETTINGS_SUFFIXES) or name.startswith(".env")
     return named and _WORDS.search(content) is not None
 

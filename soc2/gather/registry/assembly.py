@@ -58,8 +58,8 @@ def _privileges(layers: Layers) -> Iterator[ImagePrivilege]:
     there: dict[str, PrivilegedFile] = {}
     found: dict[str, ImagePrivilege] = {}
     for place, (_, layer) in enumerate(layers):
-        there = {path: each for path, each in there.items() if not layer.hides(path)}
         linked = [(path, there[target]) for path, target in layer.links if target in there]
+        there = {path: each for path, each in there.items() if not layer.hides(path)}
         renamed = [msgspec.structs.replace(each, path=path) for path, each in linked]
         for privilege in (*layer.privileges, *renamed):
             there[privilege.path] = privilege

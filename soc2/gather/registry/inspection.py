@@ -10,7 +10,7 @@ import yara_x
 
 from soc2.gather.registry.anchors import ANCHORS, NAMESPACE, is_settings, passages
 from soc2.gather.registry.failure import PullError
-from soc2.gather.registry.packaged import is_packaged, is_usual
+from soc2.gather.registry.packaged import is_packaged, is_program, is_usual, is_weak
 from soc2.gather.registry.yara_rules import YaraRules, load_rules
 from soc2.model.image_content import FoundSecret, SecretFinder
 from soc2.model.population import Cause
@@ -73,10 +73,10 @@ class Inspector:
         return Inspected(rules, tuple(self._found(path, content, offsets)))
 
     def _found(self, path: str, content: bytes, offsets: Iterable[int]) -> Iterator[FoundSecret]:
-        packaged = is_packaged(path, content)
+        passed_over = is_usual if is_packaged(path, content) else is_weak if is_program(content) else None
         for passage, name, line in passages(path, content, offsets):
             for found in self._secrets.in_file(passage, name):
-                if not (packaged and is_usual(found.detector)):
+                if not (passed_over and passed_over(found.detector)):
                     yield FoundSecret(found.detector, found.fingerprint, found.line + line)
 
 

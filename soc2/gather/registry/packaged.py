@@ -12,22 +12,23 @@ _FOLDERS = re.compile(
 _LIBRARIES = ("usr/lib/", "usr/lib64/", "lib/", "lib64/")
 _BINARY = (b"\x7fELF", b"!<arch>\n")
 # What others call a password, a URL with a password, a token or a key in their own files says nothing of the image's owner.
-_OFTEN = (
-    "name",
-    "randomness",
-    "password in a command",
-    "bearer token",
-    "basic authentication",
-    "Basic Auth",
-    "JSON Web",
-    "Private Key",
-    "Google API Key",
-)
+_BY_NAME = ("name", "randomness", "password in a command", "bearer token", "basic authentication")
+_OFTEN = (*_BY_NAME, "Basic Auth", "JSON Web", "Private Key", "Google API Key")
 
 
 def is_packaged(path: str, content: bytes) -> bool:
     """Tell whether a file belongs to a package: by its folder, or because it is a library of the system."""
     return bool(_FOLDERS.search(path)) or (path.startswith(_LIBRARIES) and content.startswith(_BINARY))
+
+
+def is_program(content: bytes) -> bool:
+    """Tell whether a file is no text, as Git tells it."""
+    return b"\0" in content[:8000]
+
+
+def is_weak(detector: str) -> bool:
+    """Tell whether a detector goes by names, which programs have in the texts that they show."""
+    return detector.startswith(_BY_NAME)
 
 
 def is_usual(detector: str) -> bool:
