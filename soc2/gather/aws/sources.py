@@ -7,7 +7,7 @@ from typing import Any
 from soc2.gather.aws.calls import AwsDetail, AwsList
 from soc2.gather.aws.credential_report import CredentialReport
 from soc2.gather.aws.service_control import ServiceControl
-from soc2.model.aws import compute, iam, monitoring, storage, transit
+from soc2.model.aws import balancers, compute, iam, monitoring, storage, transit
 
 ACCOUNT_SUMMARY = AwsList("account summary", "iam", "get_account_summary", "", iam.AccountSummary, regional=False)
 AUTHORIZATION_DETAILS = AwsList(
@@ -302,4 +302,39 @@ CERTIFICATES = AwsDetail(
     CERTIFICATE_NAMES,
     lambda name: name.certificate_arn,
     lambda name: {"CertificateArn": name.certificate_arn},
+)
+
+CLASSIC_BALANCERS = AwsList(
+    "classic load balancers", "elb", "describe_load_balancers", "LoadBalancerDescriptions", balancers.ClassicBalancer
+)
+TARGET_GROUPS = AwsList("target groups", "elbv2", "describe_target_groups", "TargetGroups", balancers.TargetGroup)
+BALANCER_TAGS = AwsDetail(
+    "load balancer tags",
+    "elbv2",
+    "describe_tags",
+    "TagDescriptions",
+    balancers.BalancerTags,
+    LOAD_BALANCERS,
+    lambda balancer: balancer.load_balancer_arn,
+    lambda balancer: {"ResourceArns": [balancer.load_balancer_arn]},
+)
+CLASSIC_TAGS = AwsDetail(
+    "classic load balancer tags",
+    "elb",
+    "describe_tags",
+    "TagDescriptions",
+    balancers.BalancerTags,
+    CLASSIC_BALANCERS,
+    lambda balancer: balancer.arn,
+    lambda balancer: {"LoadBalancerNames": [balancer.load_balancer_name]},
+)
+BALANCER_ATTRIBUTES = AwsDetail(
+    "load balancer attributes",
+    "elbv2",
+    "describe_load_balancer_attributes",
+    "",
+    balancers.BalancerAttributes,
+    LOAD_BALANCERS,
+    lambda balancer: balancer.load_balancer_arn,
+    lambda balancer: {"LoadBalancerArn": balancer.load_balancer_arn} if balancers.may_be_open_by_six(balancer) else None,
 )
