@@ -11,6 +11,7 @@ from soc2.model.aws.balancers import Balancer
 from soc2.model.aws.compute import EksCluster
 from soc2.model.aws.joins import LoggedVpc, UsedGroup
 from soc2.model.aws.transit import CloudCertificate, UsedListener
+from soc2.model.aws.web_endpoints import WebEndpoint
 from soc2.model.detections import Detection
 from soc2.model.kubernetes.approvals import Approval
 from soc2.model.kubernetes.attachment import AttachedRoute, OpenGateway
@@ -27,7 +28,7 @@ from soc2.model.network.seen import SeenPair
 from soc2.model.network.selected import PolicyEffect
 from soc2.model.population import Population
 from soc2.model.tls import Certificates, PlainHttp, Versions
-from soc2.rules import balancers, cloud_compute, cloud_transit, detections, exposure, flows, mesh, network, reach, tls
+from soc2.rules import balancers, cloud_compute, cloud_transit, detections, exposure, flows, mesh, network, reach, tls, waf
 from soc2.system import System
 
 
@@ -229,6 +230,20 @@ def test_load_balancers_are_approved(load_balancers: Population[Balancer], judge
 def test_approved_exposure_of_the_account_exists(approved_cloud_exposure: Population[Approval], judge: Judge) -> None:
     """Everything of the account that is approved to be reachable from outside is there and is reachable."""
     judge(approved_cloud_exposure, exposure.still_there)
+
+
+@pytest.mark.check(
+    "waf-covers-endpoints",
+    severity="medium",
+    official=["CC6.6"],
+    hipaa=["164.312(e)(1)", "164.312(a)(1)"],
+    gdpr=["32(1)(b)"],
+    kind="configuration",
+    remedy="Associate a web ACL whose rules block, and give it a logging configuration",
+)
+def test_web_acls_cover_what_faces_the_internet(web_endpoints_outside: Population[WebEndpoint], judge: Judge) -> None:
+    """A web ACL that stops something and logs is before everything of the account that answers HTTP to the internet."""
+    judge(web_endpoints_outside, waf.covered)
 
 
 @pytest.mark.check(
