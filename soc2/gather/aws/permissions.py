@@ -27,6 +27,10 @@ _PERMISSIONS = {
     "apigateway:GetStages": "apigateway:GET",
 }
 _BESIDES = {"wafv2:GetWebACLForResource": frozenset({"wafv2:GetWebACL", "elasticloadbalancing:GetLoadBalancerWebACL"})}
+_APIS = "arn:aws:apigateway:*::"
+ONLY = {"apigateway:GET": ("Apis", (f"{_APIS}/restapis", f"{_APIS}/restapis/*/stages", f"{_APIS}/apis"))}
+"""Permissions that would show more than is asked for (here the keys of clients), with the name of a statement and the
+resources on which they are needed."""
 
 
 def permission(service: str, operation: str) -> str:
