@@ -16,14 +16,14 @@ _SHOWN = 6
 
 @dataclass(frozen=True, kw_only=True)
 class NoWebAcl(Deviation):
-    template: ClassVar[str] = "{what} faces the internet without a web ACL{why}"
+    template: ClassVar[str] = "it is {what} facing the internet without a web ACL{why}"
     what: str
     why: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class WebAclStopsNothing(Deviation):
-    template: ClassVar[str] = "{what} faces the internet behind the web ACL {acl}, which stops nothing: {found}"
+    template: ClassVar[str] = "it is {what} facing the internet behind the web ACL {acl}, which stops nothing: {found}"
     what: str
     acl: str
     found: str
@@ -31,7 +31,7 @@ class WebAclStopsNothing(Deviation):
 
 @dataclass(frozen=True, kw_only=True)
 class WebAclLogsNothing(Deviation):
-    template: ClassVar[str] = "{what} faces the internet behind the web ACL {acl}, which logs nothing: {found}"
+    template: ClassVar[str] = "it is {what} facing the internet behind the web ACL {acl}, which logs nothing: {found}"
     what: str
     acl: str
     found: str

@@ -76,7 +76,8 @@ class AwsDetail(Generic[P, T]):
             for item in listing.items
             if (parameters := self.parameters(item)) is not None
         ]
-        return _gather(gatherer, self, wanted, listing.statuses)
+        # Items that need the very same call, such as web ACLs that several things share, need it once.
+        return _gather(gatherer, self, list({repr(one): one for one in wanted}.values()), listing.statuses)
 
 
 @dataclass(frozen=True)
