@@ -21,6 +21,7 @@ from soc2.model.network.policies import (
     PeerPattern,
     PodPeers,
     Policy,
+    RelatedPeers,
     Rule,
     UnknownPeers,
 )
@@ -186,6 +187,8 @@ class Classes:
                 return Peers(known, maybe | self._unknown_hosts, sure, possible)
             case DomainPeers():
                 return Peers(0, 0, NO_ADDRESS, EVERY_ADDRESS)
+            case RelatedPeers():
+                return Peers(0, self.spread(self.everybody & ~self.hosts), NO_ADDRESS, NO_ADDRESS)
             case UnknownPeers():
                 return _NOBODY if rule.action == "Allow" else Peers(0, self.faces, NO_ADDRESS, EVERY_ADDRESS)
 

@@ -8,6 +8,7 @@ What is not known is answered so that no possible connection is missed:
   both families may connect over either.
 - Nothing stops traffic between a node and the pods on it. A pod whose node is not known may be on every node.
 - A rule that allows domain names may allow every address outside; one whose peers are of an unknown kind may deny nothing.
+- A rule on namespaces by labels in common (of early releases of AdminNetworkPolicy) may allow every pod, and deny none.
 - Of administrators' policies of equal priority each may come first.
 
 Policies do not hold for pods in their node's network: as peers these are addresses, and their ports have no names. A pod
