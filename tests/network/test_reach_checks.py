@@ -231,6 +231,21 @@ def test_the_matrix_shows_every_state() -> None:
     )
 
 
+def test_the_matrix_shows_pods_in_their_nodes_network_as_the_check_does() -> None:
+    """They are no part of their namespace, whether they are shown by themselves or with it."""
+    host = pod("notes", "capture", hostNetwork=True, nodeName="n")
+    pods = [pod("notes", "api", nodeName="n"), pod("notes", "db", nodeName="n"), host]
+    sources = {"namespaces": NAMESPACES, "pods": pods}
+    found = cells(judged(REACHED, sources).matrix)
+    assert found["notes/capture", "notes/api"] is CellState.UNDECLARED
+    assert found["notes/db", "notes/api"] is CellState.WITHIN
+    many = [pod("tools", f"t{number}") for number in range(40)]
+    found = cells(judged(REACHED, {**sources, "pods": [*pods, *many]}).matrix)
+    assert found["notes/*", "notes/*"] is CellState.UNDECLARED
+    found = cells(judged(REACHED, {**sources, "pods": [*pods[:2], *many]}).matrix)
+    assert found["notes/*", "notes/*"] is CellState.WITHIN
+
+
 def test_a_large_matrix_is_by_namespace() -> None:
     names = [f"team-{number:02}" for number in range(45)]
     pods = [pod(name, "web") for name in names]

@@ -134,6 +134,9 @@ class Classes:
                 found = _NOBODY
                 for each in rule.peers:
                     found = found | self._peers_of(each, rule)
+                if found.sure_addresses == EVERY_ADDRESS:
+                    # Whatever the address of an endpoint is that is not known.
+                    found = found | Peers(self.faces, self.faces, EVERY_ADDRESS, EVERY_ADDRESS)
             self._peers[rule] = found
         return found
 
