@@ -129,6 +129,13 @@ class Reachability:
         egress, ingress = self._causes(source, target, port)
         return reason_of(egress, source, target, "Egress"), reason_of(ingress, target, source, "Ingress"), *layers
 
+    def stops(self, source: Peer, target: Peer, port: tuple[str, int]) -> tuple[Reason, ...]:
+        """Return those of the reasons that stop a protocol and port; nothing where it is open."""
+        if _same(source, target):
+            return ()
+        found = [] if self._neighbours.are(source, target) else self._stopping_ends(source, target, port)
+        return (*found, *self._layered.stops(source, target, port))
+
     def row(self, source: Peer) -> tuple[Group, ...]:
         """Return what a source reaches, as groups of classes that have the same ports open to it.
 
@@ -187,6 +194,11 @@ class Reachability:
             found[ports] = found.get(ports, 0) | targets
         near = [e.number for e in self.classes if any(self._neighbours.are(source, each) for each in e.endpoints)]
         return _opened(found, set_of(near))
+
+    def _stopping_ends(self, source: Peer, target: Peer, port: tuple[str, int]) -> list[Reason]:
+        egress, ingress = self._causes(source, target, port)
+        found = [reason_of(egress, source, target, "Egress")] if egress and not egress.allowed else []
+        return [*found, reason_of(ingress, target, source, "Ingress")] if ingress and not ingress.allowed else found
 
     def _causes(self, source: Peer, target: Peer, port: tuple[str, int]) -> tuple[Cause | None, Cause | None]:
         """Return what decides at the egress and at the ingress end; None where policies are about nothing."""
