@@ -297,7 +297,7 @@ def _node_addresses(node: Object) -> list[str]:
     return [each["address"] for each in node["status"]["addresses"] if each["type"] in ("InternalIP", "ExternalIP")]
 
 
-_PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+_PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
 
 
 def _addresses(cluster: Cluster, side: Side) -> list[str]:

@@ -3,9 +3,9 @@
 What is not known is answered so that no possible connection is missed:
 
 - An ipBlock or network that covers a pod's address lets that pod through. Kubernetes leaves it to the network plugin whether
-  one does. A pod whose address is not known (a template) may be in a block of prefix 0, unless that leaves out all
-  private addresses; a pod in its node's network whose address is not known may be in any block. Pods that have addresses of
-  both families may connect over either.
+  one does. Endpoints that have addresses of both families may connect over either, and so may one whose addresses are not
+  known (a pod that waits, a template). Such a pod may be in a block of prefix 0, unless that leaves out all private
+  addresses; one in its node's network may be in any block. It surely is in a rule that is about all addresses of a family.
 - Nothing stops traffic between a node and the pods on it. A pod whose node is not known may be on every node.
 - A rule that allows domain names may allow every address outside; one whose peers are of an unknown kind may deny nothing.
 - A rule on namespaces by labels in common (of early releases of AdminNetworkPolicy) may allow every pod, and deny none.
