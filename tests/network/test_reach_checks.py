@@ -180,7 +180,12 @@ def test_only_what_stops_a_declared_connection_is_named() -> None:
     let_in = policy("notes", "web", ingress=[{"from": [{"namespaceSelector": {}}]}])
     callers = {"metadata": {"name": "callers", "namespace": "notes"}, "spec": {"rules": []}}
     api = {**PODS[0], "spec": {"containers": [*PODS[0]["spec"]["containers"], {"name": "istio-proxy"}]}}
-    sources = {**OPEN, "pods": [api, PODS[1]], "networkpolicies": [let_in], "authorizationpolicies.security.istio.io": [callers]}
+    sources = {
+        **OPEN,
+        "pods": [api, PODS[1]],
+        "networkpolicies": [let_in],
+        "authorizationpolicies.security.istio.io": [callers],
+    }
     line = {"from": "tools/web", "to": "notes/api", "ports": ["tcp/80"]}
     assert told(judged(HOLD, sources, line)) == [
         "DeclaredConnection/tools/web -> notes/api (tcp/80): tcp/80 is declared and nowhere possible: "
