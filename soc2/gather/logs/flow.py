@@ -27,24 +27,9 @@ VERSION_2 = (
     "log-status",
 )
 """The default format."""
-# Fields that no column is for; a header may name them all the same.
-_OTHERS = frozenset(
-    [
-        "ecs-cluster-arn",
-        "ecs-cluster-name",
-        "ecs-container-instance-arn",
-        "ecs-container-instance-id",
-        "ecs-container-id",
-        "ecs-second-container-id",
-        "ecs-service-name",
-        "ecs-task-definition-arn",
-        "ecs-task-arn",
-        "ecs-task-id",
-        "reject-reason",
-        "resource-id",
-        "encryption-status",
-    ]
-)
+_NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*$")
+_ACTIONS = frozenset(["ACCEPT", "REJECT", "-"])
+_STATUSES = frozenset(["OK", "NODATA", "SKIPDATA"])
 _INTERFACE = re.compile(r"eni-[0-9a-f]+$")
 # Older tables of Athena name some fields otherwise.
 _TABLE_NAMES = {
@@ -63,10 +48,14 @@ _TABLE_NAMES = {
 
 
 def header(text: str) -> tuple[str, ...] | None:
-    """The fields that a header names (``version account-id …`` or ``${version} ${account-id} …``); None if it is none."""
+    """The fields that a header names (``version account-id …`` or ``${version} ${account-id} …``); None if it is none.
+
+    Versions of the format add fields, so not every one has to be known.
+    """
     names = tuple(name.strip("${}").replace("_", "-") for name in text.split())
-    known = sum(name in _COLUMNS or name in _OTHERS for name in names)
-    return names if len(names) > 2 and known == len(names) else None
+    if "interface-id" not in names or not all(map(_NAME.match, names)):
+        return None
+    return names if sum(name in _COLUMNS for name in names) >= max(3, len(names) / 2) else None
 
 
 def line(text: str, names: tuple[str, ...] | None) -> dict[str, Any] | None:
@@ -77,6 +66,8 @@ def line(text: str, names: tuple[str, ...] | None) -> dict[str, Any] | None:
     if names is None:
         if len(values) != len(VERSION_2) or not _INTERFACE.match(values[2]) or not values[0].isdigit():
             return None
+        if values[12] not in _ACTIONS or values[13] not in _STATUSES:
+            return None  # a custom format of as many fields
         names = VERSION_2
     if len(values) != len(names):
         return None
