@@ -169,7 +169,9 @@ def test_notifications_of_buckets_are_no_trail() -> None:
 
 
 def test_flow_lines_follow_a_header_with_fields_that_are_not_known_yet() -> None:
-    found, framed = frame_bytes(b"interface-id srcaddr dstaddr a-field-to-come start\neni-1 192.0.2.1 192.0.2.2 x 1767225600\n")
+    found, framed = frame_bytes(
+        b"interface-id srcaddr dstaddr a-field-to-come start\neni-1 192.0.2.1 192.0.2.2 x 1767225600\n"
+    )
     assert [record["dstaddr"] for _, record in found] == ["192.0.2.2"]
     assert framed.malformed == ()
 

@@ -7,26 +7,11 @@ from typing import Any
 
 from soc2.detect.schema import SCHEMAS
 from soc2.model.logs import LogKind
+from soc2.model.network.flow_delivery import VERSION_2
 
 _COLUMNS = SCHEMAS[LogKind.VPC_FLOW].columns
 _NUMBERS = frozenset(name for name, kind in _COLUMNS.items() if kind in ("INTEGER", "BIGINT"))
-VERSION_2 = (
-    "version",
-    "account-id",
-    "interface-id",
-    "srcaddr",
-    "dstaddr",
-    "srcport",
-    "dstport",
-    "protocol",
-    "packets",
-    "bytes",
-    "start",
-    "end",
-    "action",
-    "log-status",
-)
-"""The default format."""
+_DEFAULT = tuple(VERSION_2.split())
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*$")
 _ACTIONS = frozenset(["ACCEPT", "REJECT", "-"])
 _STATUSES = frozenset(["OK", "NODATA", "SKIPDATA"])
@@ -60,15 +45,15 @@ def header(text: str) -> tuple[str, ...] | None:
 
 def line(text: str, names: tuple[str, ...] | None) -> dict[str, Any] | None:
     """The record in a line of fields with these names (None: of the default format); None if it does not fit them."""
-    if names is None and (text.count(" ") < len(VERSION_2) - 1 or not text[:1].isdigit()):
+    if names is None and (text.count(" ") < len(_DEFAULT) - 1 or not text[:1].isdigit()):
         return None
     values = text.split()
     if names is None:
-        if len(values) != len(VERSION_2) or not _INTERFACE.match(values[2]) or not values[0].isdigit():
+        if len(values) != len(_DEFAULT) or not _INTERFACE.match(values[2]) or not values[0].isdigit():
             return None
         if values[12] not in _ACTIONS or values[13] not in _STATUSES:
             return None  # a custom format of as many fields
-        names = VERSION_2
+        names = _DEFAULT
     if len(values) != len(names):
         return None
     return named(dict(zip(names, values, strict=True)))
