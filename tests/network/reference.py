@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from itertools import permutations, product
 from typing import Any, Literal
@@ -32,6 +32,11 @@ class Cluster:
     nodes: Sequence[Object] = ()
     policies: Sequence[Object] = ()
     admin: Sequence[Object] = ()
+
+    @cached_property
+    def networks(self) -> list[str]:
+        """Every network that a policy names."""
+        return re.findall(r'"([0-9a-f.:]+/\d+)"', json.dumps([*self.policies, *self.admin]))
 
 
 @dataclass(frozen=True)
@@ -314,9 +319,8 @@ def _addresses(cluster: Cluster, side: Side) -> list[str]:
 
 def representatives(cluster: Cluster, within: str | None = None) -> list[str]:
     """Return addresses, of all or of a network, such that policies treat every other as they treat one of these."""
-    texts = re.findall(r'"([0-9a-f.:]+/\d+)"', json.dumps([*cluster.policies, *cluster.admin]))
     found = {ip_address(address) for node in cluster.nodes for address in _node_addresses(node)}
-    for network in (_network(text) for text in ("0.0.0.0/0", "::/0", *([within] if within else []), *texts)):
+    for network in (_network(text) for text in ("0.0.0.0/0", "::/0", *([within] if within else []), *cluster.networks)):
         found.add(network.network_address)
         if network.prefixlen and int(network.broadcast_address) + 1 < 2**network.max_prefixlen:
             found.add(network.broadcast_address + 1)

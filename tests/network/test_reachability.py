@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from random import Random
 from typing import Any
 
@@ -69,7 +69,7 @@ def test_names_of_namespaces_do_not_matter(world: World) -> None:
     def renamed(item: Any) -> Any:
         return json.loads(json.dumps(item).replace('"blue"', '"zebra-1"').replace('"red"', '"a"'))
 
-    cluster = Cluster(**{name: renamed(items) for name, items in vars(world.cluster).items()})
+    cluster = Cluster(**{each.name: renamed(getattr(world.cluster, each.name)) for each in fields(Cluster)})
     assert everything(World(cluster, tuple(map(renamed, world.sides)), world.dual)) == everything(world)
 
 

@@ -12,6 +12,7 @@ from soc2.model.network.declared import Line, Piece, undeclared_addresses, undec
 from soc2.model.network.endpoints import Block, Peer
 from soc2.model.network.paths import Paths
 from soc2.model.network.ports import NO_PORT, PortRange, PortSet
+from soc2.model.network.selection import set_of
 from soc2.model.network.tiers import Table, both, either
 from soc2.model.network.ways import Edges, stopping, ways
 from soc2.model.network.workloads import Workload
@@ -58,7 +59,7 @@ def matrix_of(
     """Draw who can talk to whom: workloads in scope (by namespace when there are more than ``most``), namespaces out of
     scope, and what is outside. Of more than ``most`` namespaces, those that hold restricted data are shown, then the first
     by name, and the rest as one. Connections of which no end is in scope are left out."""
-    examined, held = _set(in_scope), _set(restricted)
+    examined, held = (set_of([each.number for each in some]) for some in (in_scope, restricted))
     inside = _units(in_scope, held, most)
     away = list(paths.workloads.members(paths.workloads.everybody & ~examined))
     others = _limited(list(_by_namespace(away)), held, most, "other namespaces out of scope")
@@ -219,10 +220,3 @@ def _words(ports: PortSet) -> str:
         return ports.words
     first: tuple[PortRange, ...] = ports.ranges[:_PORTS]
     return f"{PortSet(first).words} and {len(ports.ranges) - _PORTS} more"
-
-
-def _set(workloads: Iterable[Workload]) -> int:
-    found = 0
-    for each in workloads:
-        found |= 1 << each.number
-    return found

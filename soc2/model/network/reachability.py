@@ -158,13 +158,6 @@ class Reachability:
             opened = _opened(found, self._neighbours.of_class(target.number))
             yield target, _groups(self._layered.from_classes(opened, target.endpoints[0]))
 
-    def all_pairs(self) -> Iterator[tuple[EndpointClass, EndpointClass, PortSet]]:
-        """Yield source, target and ports of each pair of classes with anything open, as ``pairs`` has them."""
-        for target, groups in self.pairs():
-            for group in groups:
-                for source in self.members(group.classes):
-                    yield source, target, group.ports
-
     def _by_policies(self, source: Peer, target: Peer) -> PortSet:
         if isinstance(source, Endpoint) and isinstance(target, Endpoint):
             numbers = self._classes.numbers
