@@ -15,6 +15,7 @@ from soc2.model.aws.node_addresses import NodeAddresses
 from soc2.model.aws.public_addresses import PublicAddress
 from soc2.model.aws.transit import CloudCertificate, UsedListener
 from soc2.model.detections import Detection
+from soc2.model.kubernetes.api_server import ApiServerPlace
 from soc2.model.kubernetes.approvals import Approval
 from soc2.model.kubernetes.attachment import AttachedRoute, OpenGateway
 from soc2.model.kubernetes.host_ports import WorkloadPorts
@@ -259,6 +260,20 @@ def test_nodes_have_no_public_address(nodes_with_addresses: Population[NodeAddre
 def test_public_addresses_are_approved(public_addresses: Population[PublicAddress], judge: Judge, system: System) -> None:
     """Only approved public addresses lead into the account, or wait to."""
     judge(public_addresses, addresses.address_approved(system.exposure.public_addresses))
+
+
+@pytest.mark.check(
+    "api-server-not-public",
+    severity="high",
+    official=["CC6.6"],
+    hipaa=["164.312(e)(1)", "164.312(a)(1)"],
+    gdpr=["32(1)(b)"],
+    kind="configuration",
+    remedy="Give the API server a private address, or waive this with the networks that a firewall limits it to",
+)
+def test_api_server_is_not_public(api_server_places: Population[ApiServerPlace], judge: Judge) -> None:
+    """The API server does not answer at an address of the internet; that of EKS has a check of its own."""
+    judge(api_server_places, addresses.api_server_not_public)
 
 
 @pytest.mark.check(
