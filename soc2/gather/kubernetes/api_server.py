@@ -76,7 +76,8 @@ def _host(place: str) -> str:
     except ValueError:
         found = None
     if not found:
-        raise GatherError(Problem(Cause.MALFORMED, f"{place!r} names no host"))
+        # Not quoted: a URL may have a password in it.
+        raise GatherError(Problem(Cause.MALFORMED, "a place of the API server names no host"))
     return found
 
 
