@@ -159,8 +159,9 @@ class Exposure(Section, frozen=True):
 
     A route is served by the Gateway that it attaches to: whoever approves a Gateway approves the routes of its namespace
     with it, and those of other namespaces are approved under ``routes``. ``host_ports`` are ports of nodes that a workload
-    takes, as ``namespace/workload:port``. ``public_addresses`` are addresses or networks, or patterns of the names of what has
-    one: ids and names of Elastic IPs, network interfaces and instances.
+    takes, as ``namespace/workload:port``. ``load_balancers`` are those of the account, by name or ARN.
+    ``public_addresses`` are addresses or networks, or patterns of the names of what has one: ids and names of Elastic IPs,
+    network interfaces and instances.
     """
 
     services: tuple[str, ...] = ()
@@ -168,6 +169,7 @@ class Exposure(Section, frozen=True):
     gateways: tuple[str, ...] = ()
     routes: tuple[str, ...] = ()
     host_ports: tuple[Annotated[str, Meta(pattern=r"^[^/:]+/[^/:]+:[\d*?]+$")], ...] = ()
+    load_balancers: tuple[str, ...] = ()
     public_addresses: tuple[Annotated[str, Meta(min_length=1)], ...] = ()
     public_buckets: tuple[str, ...] = ()
 

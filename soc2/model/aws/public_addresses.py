@@ -14,6 +14,7 @@ from soc2.model.aws.compute import Instance, NetworkInterface
 from soc2.model.aws.networks import ElasticIp, RouteTable
 from soc2.model.aws.openings import Opening
 from soc2.model.deviation import Resource
+from soc2.model.kubernetes.approvals import Approval, nearest
 from soc2.model.network.addresses import AddressSet, number_of
 from soc2.model.network.ports import NO_PORT
 from soc2.model.network.zones import INTERNET
@@ -149,6 +150,23 @@ def public_addresses(
     for address, own in kept.items():
         if address and address not in seen:
             yield _without_interface(address, own, names)
+
+
+def address_approvals(approved: Iterable[str], records: Iterable[PublicAddress]) -> Iterator[Approval]:
+    """Hold each entry of the approved list against the addresses that are there. One that means a load balancer's is not
+    stale; one that means nothing but that of a NAT gateway is, for nothing is reached by it."""
+    there = tuple(records)
+    # Another address is no slip of the pen.
+    names = [name for record in there if record.exposed for name in record.names if name != record.address]
+    for entry in dict.fromkeys(approved):
+        meant = [record for record in there if record.approved_by(entry)]
+        live = any(record.use is not Use.EGRESS for record in meant)
+        yield Approval(
+            Resource("ApprovedExposure", f"public_addresses/{entry}"),
+            live,
+            "" if live or not meant else f"{meant[0].address} of a {meant[0].use}",
+            "" if live else nearest(entry, names),
+        )
 
 
 def _without_interface(address: str, own: ElasticIp, names: Mapping[str, str]) -> PublicAddress:
