@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from ipaddress import ip_network
 from itertools import pairwise
 from typing import NamedTuple
@@ -23,7 +23,8 @@ Address Space Registry). No network of one owner is larger, but for a few that h
 WORLD_IPV6 = 1 << 116
 """The same of IPv6: a /12 (ICANN, "Global Policy for Allocation of IPv6 Address Space": the unit is a /12)."""
 _NUMBERS = {"6": "TCP", "17": "UDP", "132": "SCTP"}
-_FOUR, _SIX = (AddressSet.of(block.network) for block in EVERYWHERE)
+_FAMILIES = tuple(AddressSet.of(block.network) for block in EVERYWHERE)
+_LEAST = (WORLD_IPV4, WORLD_IPV6)
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +43,11 @@ class Opening:
     @property
     def words(self) -> str:
         return f"{self.group.group_name} {self.place}"
+
+    @cached_property
+    def sizes(self) -> tuple[int, int]:
+        """Return how many addresses of IPv4 and of IPv6 the source has."""
+        return sizes_of(self.networks)
 
 
 class WorldOpening(NamedTuple):
@@ -107,19 +113,24 @@ def _network(cidr: str) -> Network:
 
 def outside(networks: Iterable[Network]) -> AddressSet:
     """Return the networks that have addresses of the internet, whole: those of private addresses are left out."""
-    return AddressSet.of(*filter(_leads_outside, networks))
+    return _union(map(_outside, networks))
 
 
 @lru_cache(16384)
-def _leads_outside(network: Network) -> bool:
-    return bool(AddressSet.of(network) & INTERNET)
+def _outside(network: Network) -> AddressSet:
+    whole = AddressSet.of(network)
+    return whole if whole & INTERNET else NO_ADDRESS
 
 
 def is_world(networks: AddressSet) -> bool:
     """Tell whether networks are too many addresses to be somebody's: of either family, by WORLD_IPV4 or WORLD_IPV6."""
+    return any(size >= least for size, least in zip(sizes_of(networks), _LEAST, strict=True))
+
+
+def sizes_of(networks: AddressSet) -> tuple[int, int]:
+    """Return how many addresses of IPv4 and of IPv6 networks have."""
     four = sum(min(end, SIX) - first for first, end in networks.spans if first < SIX)
-    six = sum(end - max(first, SIX) for first, end in networks.spans if end > SIX)
-    return four >= WORLD_IPV4 or six >= WORLD_IPV6
+    return four, sum(end - max(first, SIX) for first, end in networks.spans if end > SIX)
 
 
 def openings_of(group: SecurityGroup, prefixes: Prefixes) -> tuple[Opening, ...]:
@@ -135,8 +146,8 @@ def _openings(group: SecurityGroup, prefixes: Prefixes) -> Iterator[Opening]:
             continue
         for cidr in (*(each.cidr for each in permission.ip_ranges), *(each.cidr for each in permission.ipv6_ranges)):
             network = network_in(cidr, f"security group {group.group_name} {place}")
-            if _leads_outside(network):
-                yield Opening(group, place, ports, str(network), AddressSet.of(network))
+            if networks := _outside(network):
+                yield Opening(group, place, ports, str(network), networks)
         for reference in permission.prefix_list_ids:
             source, networks = prefixes.source(reference.prefix_list_id, group)
             yield Opening(group, place, ports, source, networks)
@@ -152,25 +163,27 @@ def world_openings(openings: Iterable[Opening], within: PortSet = EVERY_PORT) ->
     is, by all sources together where they are."""
     every = tuple(openings)
     found: dict[tuple[Opening, ...], PortSet] = {}
-    for family in (_FOUR, _SIX):
-        mine = [(each, networks) for each in every if (networks := each.networks & family)]
+    for family, (addresses, least) in enumerate(zip(_FAMILIES, _LEAST, strict=True)):
+        # Together they have no more than the sum, which is soon known to be too little.
+        if sum(each.sizes[family] for each in every) < least:
+            continue
         alone = NO_PORT
         rest = []
-        for each, networks in mine:
-            if not (ports := each.ports & within):
+        for each in every:
+            if not each.sizes[family] or not (ports := each.ports & within):
                 continue
-            if is_world(networks):
+            if each.sizes[family] >= least:
                 found[each,] = found.get((each,), NO_PORT) | ports
                 alone |= ports
             else:
-                rest.append((each, networks, ports))
-        rest = [(each, networks, left) for each, networks, ports in rest if (left := ports - alone)]
-        if len(rest) > 1 and is_world(_union(networks for _, networks, _ in rest)):
-            for segment in _segments(ports for _, _, ports in rest):
-                those = [(each, networks) for each, networks, ports in rest if segment <= ports]
-                if is_world(_union(networks for _, networks in those)):
-                    key = tuple(each for each, _ in those)
-                    found[key] = found.get(key, NO_PORT) | segment
+                rest.append((each, ports))
+        rest = [(each, left) for each, ports in rest if (left := ports - alone)]
+        if sum(each.sizes[family] for each, _ in rest) < least:
+            continue
+        for segment in _segments(ports for _, ports in rest):
+            those = tuple(each for each, ports in rest if segment <= ports)
+            if is_world(_union(each.networks & addresses for each in those)):
+                found[those] = found.get(those, NO_PORT) | segment
     return [WorldOpening(ports, key) for key, ports in found.items()]
 
 
