@@ -87,18 +87,24 @@ class Wearers:
         names = [name for name in self._names(interface) if name != interface.network_interface_id]
         return f"{interface.network_interface_id} ({names[-1]})" if names else interface.network_interface_id
 
-    def is_party(self, interface: NetworkInterface, party: Party) -> bool:
-        """Tell whether a declaration speaks of an interface: of it, of its instance, of an address, of nodes or of the pods
-        that have the groups of their node."""
-        match party.kind:
-            case Kind.MACHINE:
-                return any(fnmatchcase(name, party.pattern) for name in self._names(interface))
-            case Kind.NODES | Kind.WORKLOAD:
-                return interface.instance_id in self._nodes
-            case Kind.ADDRESSES:
-                numbers = filter(None, map(number_of, interface.addresses))
-                return party.network is not None and any(each in _addresses(party.network) for each in numbers)
-        return False
+    def parties(self, interface: NetworkInterface, parties: Sequence[Party]) -> frozenset[int]:
+        """Return which declarations speak of an interface, by number: of it, of its instance, of an address of it, of nodes or of
+        the pods that have the groups of their node."""
+        names = self._names(interface)
+        numbers = list(filter(None, map(number_of, interface.addresses)))
+        is_node = interface.instance_id in self._nodes
+
+        def is_one(party: Party) -> bool:
+            match party.kind:
+                case Kind.MACHINE:
+                    return any(fnmatchcase(name, party.pattern) for name in names)
+                case Kind.NODES | Kind.WORKLOAD:
+                    return is_node
+                case Kind.ADDRESSES:
+                    return party.network is not None and any(each in _addresses(party.network) for each in numbers)
+            return False
+
+        return frozenset(number for number, party in enumerate(parties) if is_one(party))
 
     def _names(self, interface: NetworkInterface) -> list[str]:
         own = (interface.network_interface_id, interface.description, tag(interface.tags, "Name"))
@@ -208,27 +214,26 @@ class _Declared:
 
     def __init__(self, wearers: Wearers, reached: Container[Worn], connections: Sequence[DeclaredConnection]) -> None:
         self._wearers, self._reached, self._connections = wearers, reached, connections
+        self._from = [each.source for each in connections]
+        self._to = [each.target for each in connections]
         self._sources: dict[str, set[frozenset[int]]] = {}
         self._targets: dict[str, set[frozenset[int]]] = {}
+        self._marks = cache(self._marked)
 
     def between(self, peer: str, group: str) -> tuple[PortSet, ...]:
         """Return the ports that are declared from wearers of ``peer`` that are reached to wearers of ``group``."""
         if peer not in self._sources:
-            reached = [names for names in self._wearers.wearing[peer] if names in self._reached]
-            self._sources[peer] = self._marks(reached, [each.source for each in self._connections])
+            sets = (names for names in self._wearers.wearing[peer] if names in self._reached)
+            self._sources[peer] = set().union(*(self._marks(names, target=False) for names in sets))
         if group not in self._targets:
-            targets = [each.target for each in self._connections]
-            self._targets[group] = self._marks(self._wearers.wearing[group], targets)
+            self._targets[group] = set().union(*(self._marks(names, target=True) for names in self._wearers.wearing[group]))
         pairs = {one & two for one in self._sources[peer] for two in self._targets[group]}
         return tuple(self._ports(pair) for pair in sorted(pairs, key=sorted))
 
-    def _marks(self, sets: Iterable[Worn], parties: Sequence[Party]) -> set[frozenset[int]]:
-        """Return the declarations that speak of interfaces, by number, once for each set of them."""
-        return {
-            frozenset(number for number, party in enumerate(parties) if self._wearers.is_party(each, party))
-            for names in sets
-            for each in self._wearers.sets[names]
-        }
+    def _marked(self, names: Worn, *, target: bool) -> set[frozenset[int]]:
+        """Return the declarations that speak of wearers, once for each set of them."""
+        parties = self._to if target else self._from
+        return {self._wearers.parties(each, parties) for each in self._wearers.sets[names]}
 
     def _ports(self, numbers: Iterable[int]) -> PortSet:
         found = NO_PORT
