@@ -130,6 +130,23 @@ def test_native_sidecars_count() -> None:
     assert [str(each.resource) for each in verdict.open] == ["Pod/shop/b"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "annotation", "value"),
+    [
+        ("istio", "sidecar.istio.io/interceptionMode", "NONE"),
+        ("istio", "traffic.sidecar.istio.io/includeInboundPorts", ""),
+        ("linkerd", "config.linkerd.io/skip-subnets", "10.0.0.0/8"),
+    ],
+)
+def test_annotations_that_switch_the_proxy_off_are_read(kind: str, annotation: str, value: str) -> None:
+    strict = {"config.linkerd.io/default-inbound-policy": "all-authenticated"}
+    pods = [pod("a", f"{kind}-proxy", annotations={annotation: value})]
+    verdict = judged({"kind": kind}, {"namespaces": [namespace("shop", {}, strict)], "pods": pods, PEERS: [STRICT]})
+    (told,) = deviations(verdict)
+    assert told.startswith("Pod/shop/a: takes every tcp port without mutual TLS: ")
+    assert annotation in told
+
+
 def test_exceptions_that_are_not_needed_are_told() -> None:
     sources = {"namespaces": [namespace("shop")], "pods": [pod("a", "istio-proxy")], PEERS: [STRICT]}
     mesh = {"kind": "istio", "plaintext": [{"workload": "shop/a", "reason": "it was once", "ports": [80]}]}

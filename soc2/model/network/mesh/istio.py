@@ -3,9 +3,9 @@
 What cannot be known of a connection counts as possible: an ALLOW that depends on a request (method, path, host, header,
 token) may let it through, a DENY that does may not stop it, and what an external authorizer (CUSTOM) says is open. A source
 in the mesh is taken to connect as itself. Only policies at the target decide: what a Sidecar leaves out of the source's
-configuration (``REGISTRY_ONLY``) can be gone around from within the pod, so that it removes no path, and the reason tells
-of it. Policies with ``targetRefs`` belong to gateways and waypoints; they are not evaluated, which leaves more open.
-EnvoyFilters, which may change anything, are not read.
+configuration (``REGISTRY_ONLY``) can be gone around from within the pod, so that it removes no path, and the reason tells of
+it. An AuthorizationPolicy in dry run decides nothing. Policies with ``targetRefs`` belong to gateways and waypoints; they
+are not evaluated, which leaves more open. EnvoyFilters, which may change anything, are not read.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ _NO_POLICY = IstioAuthorization(())
 _LATEST = datetime.max.replace(tzinfo=UTC)
 _NOT_SET = Reason(LAYER, None, "no PeerAuthentication sets a mode, so it is PERMISSIVE")
 _GATEWAY = Reason(LAYER, None, "a gateway: PeerAuthentications do not hold for its listeners")
-_ANNOTATED = Reason(LAYER, None, "an annotation traffic.sidecar.istio.io keeps the port from the sidecar")
+_DRY_RUN = "istio.io/dry-run"
+_TRUE = ("1", "t", "T", "true", "TRUE", "True")
+"""What Go's ParseBool takes for true, by which Istio reads the annotation."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,11 @@ class _Facts:
     authorization: IstioAuthorization = _NO_POLICY
     sidecar: Sidecar | None = None
     excluded: PortSet = NO_PORT
+    annotation: str = ""
+
+    @property
+    def annotated(self) -> Reason:
+        return Reason(LAYER, None, f"the annotation {self.annotation} keeps the port from the proxy")
 
     @cached_property
     def past(self) -> PortSet:
@@ -97,7 +104,9 @@ class IstioLayer:
         self._namespaces = namespaces
         self._trust_domain = trust_domain
         self._peers = _by_namespace(peer_authentications)
-        policies = tuple(authorization_policies)
+        listed = tuple(authorization_policies)
+        policies = tuple(each for each in listed if not _dry_run(each))
+        self._tried = _by_namespace(filter(_dry_run, listed))
         self._bound = _by_namespace(each for each in policies if _bound(each))
         self._policies = _by_namespace(each for each in policies if not _bound(each))
         self._sidecars = _by_namespace(sidecars)
@@ -115,6 +124,7 @@ class IstioLayer:
             id(facts.authorization),
             facts.sidecar.resource if facts.sidecar else None,
             facts.excluded,
+            facts.annotation,
             tuple(lies_in(facts.nobody, (block,)) for block in self._blocks),
             istio_members.why_outside(endpoint),
         )
@@ -125,7 +135,7 @@ class IstioLayer:
     def plain(self, endpoint: Endpoint) -> tuple[Plain, ...]:
         facts = self._facts(endpoint)
         found = [Plain(mode.ports, mode.reason) for mode in facts.modes if mode.name != "STRICT"]
-        return tuple(each for each in (*found, Plain(facts.excluded, _ANNOTATED)) if each.ports)
+        return tuple(each for each in (*found, Plain(facts.excluded, facts.annotated)) if each.ports)
 
     def allowed(self, source: Peer, target: Peer) -> PortSet:
         if not isinstance(target, Endpoint):
@@ -149,7 +159,7 @@ class IstioLayer:
         if port in NOT_CARRIED:
             return Reason(LAYER, None, f"the mesh does not carry {port[0].lower()}")
         if port in facts.excluded:
-            return _ANNOTATED
+            return facts.annotated
         for who, open_ports in self._callers(source, facts):
             if port in open_ports:
                 found = facts.authorization.reason(who, port)
@@ -172,6 +182,10 @@ class IstioLayer:
         bound = sum(len(self._bound.get(name, ())) for name in {self._root, target.namespace})
         if bound:
             notes += f"; {bound} with targetRefs not evaluated"
+        tried = (each for name in dict.fromkeys((self._root, target.namespace)) for each in self._tried.get(name, ()))
+        for each in tried:
+            if _holds_for(each, dict(target.labels)):
+                notes += f"; {each.resource} is a dry run and decides nothing"
         sidecar = self._facts(source).sidecar if isinstance(source, Endpoint) else None
         if isinstance(source, Endpoint) and sidecar and _leaves_out(sidecar, source.namespace, target.namespace):
             notes += f"; {sidecar.resource} does not list the target, which a pod can go around"
@@ -182,12 +196,12 @@ class IstioLayer:
         if how is How.OUTSIDE:
             return _Facts(how, caller(endpoint, None))
         labels = dict(endpoint.labels)
-        excluded = NO_PORT if how is How.AMBIENT else istio_members.excluded_ports(endpoint)
+        excluded, annotation = istio_members.excluded_ports(endpoint, how)
         policies = tuple(
             each
             for name in dict.fromkeys((self._root, endpoint.namespace))
             for each in self._policies.get(name, ())
-            if each.spec.selector is None or each.spec.selector.matches(labels)
+            if _holds_for(each, labels)
         )
         modes = (_Mode("PERMISSIVE", EVERY_TCP, _GATEWAY),) if how is How.GATEWAY else self._modes(endpoint.namespace, labels)
         return _Facts(
@@ -198,6 +212,7 @@ class IstioLayer:
             authorization=self._authorization(policies),
             sidecar=self._sidecar(endpoint.namespace, labels),
             excluded=excluded,
+            annotation=annotation,
         )
 
     def _authorization(self, policies: tuple[AuthorizationPolicy, ...]) -> IstioAuthorization:
@@ -259,6 +274,14 @@ def _age(item: KubeObject) -> tuple[datetime, str, str]:
 
 def _oldest(items: Iterable[PeerAuthentication]) -> PeerAuthentication | None:
     return next(iter(items), None)
+
+
+def _dry_run(policy: AuthorizationPolicy) -> bool:
+    return policy.metadata.annotations.text(_DRY_RUN) in _TRUE
+
+
+def _holds_for(policy: AuthorizationPolicy, labels: dict[str, str]) -> bool:
+    return policy.spec.selector is None or policy.spec.selector.matches(labels)
 
 
 def _bound(policy: AuthorizationPolicy) -> bool:

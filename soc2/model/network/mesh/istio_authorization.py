@@ -46,7 +46,7 @@ class IstioAuthorization:
                 return Reason(LAYER, rule.policy, f"rules[{rule.index}] (ALLOW){note}")
         for rule in self._allows:
             if port in rule.ports(who, surely=False):
-                asks = ", ".join(rule.undecided) or "addresses"
+                asks = ", ".join(rule.undecided) or "addresses or its trust domain"
                 return Reason(LAYER, rule.policy, f"rules[{rule.index}] (ALLOW, depending on {asks}){note}")
         if not self._allowing:
             return Reason(LAYER, None, f"no AuthorizationPolicy with action ALLOW selects it{note}")

@@ -17,6 +17,8 @@ _DATAPLANE = "istio.io/dataplane-mode"
 _REDIRECTED = "ambient.istio.io/redirection"
 _INCLUDED = "traffic.sidecar.istio.io/includeInboundPorts"
 _EXCLUDED = "traffic.sidecar.istio.io/excludeInboundPorts"
+_INTERCEPTION = "sidecar.istio.io/interceptionMode"
+_BYPASS = "ambient.istio.io/bypass-inbound-capture"
 
 
 class How(StrEnum):
@@ -32,7 +34,8 @@ def how(endpoint: Endpoint, namespace: Mapping[str, str]) -> How:
     """Tell how an endpoint is in the mesh, from the labels of its namespace, its own, and its containers.
 
     A pod of a cluster has its sidecar or has none, whatever its labels ask for; for a template, or a pod in a manifest, it
-    is what the injector would do (without ``enableNamespacesByDefault``).
+    is what the injector would do (without ``enableNamespacesByDefault``). In ambient mode Istio writes at a pod whether it
+    was taken in; where nothing is written, labels tell.
     """
     if endpoint.host_network:
         return How.OUTSIDE
@@ -43,8 +46,10 @@ def how(endpoint: Endpoint, namespace: Mapping[str, str]) -> How:
     admitted = endpoint.resource.kind == "Pod" and endpoint.resource.file is None
     if not admitted and _injected(endpoint, namespace):
         return How.SIDECAR
-    mode = endpoint.labels.get(_DATAPLANE, namespace.get(_DATAPLANE, ""))
-    return How.AMBIENT if mode == "ambient" or endpoint.annotations.get(_REDIRECTED) == "enabled" else How.OUTSIDE
+    redirected = endpoint.annotations.get(_REDIRECTED, "")
+    if admitted and redirected:
+        return How.AMBIENT if redirected == "enabled" else How.OUTSIDE
+    return How.AMBIENT if endpoint.labels.get(_DATAPLANE, namespace.get(_DATAPLANE, "")) == "ambient" else How.OUTSIDE
 
 
 def _injected(endpoint: Endpoint, namespace: Mapping[str, str]) -> bool:
@@ -60,13 +65,23 @@ def why_outside(endpoint: Endpoint) -> str:
     """Return why an endpoint that is not in the mesh is not."""
     if endpoint.host_network:
         return "it uses the network of its node, which a mesh does not capture"
+    redirected = endpoint.annotations.get(_REDIRECTED, "")
+    if redirected not in ("", "enabled"):
+        return f"it has no container {PROXY}, and its annotation {_REDIRECTED} is {redirected!r}"
     if endpoint.resource.kind == "Pod":
         return f"it has no container {PROXY}, and its namespace is not ambient"
     return "no label asks for a sidecar, and its namespace is not ambient"
 
 
-def excluded_ports(endpoint: Endpoint) -> PortSet:
-    """Return the ports that annotations keep from the sidecar."""
-    included = endpoint.annotations.get(_INCLUDED)
-    past = EVERY_TCP - ports_of(included) if included is not None else NO_PORT
-    return past | ports_of(endpoint.annotations.get(_EXCLUDED, ""))
+def excluded_ports(endpoint: Endpoint, mode: How) -> tuple[PortSet, str]:
+    """Return the ports that an annotation keeps from the proxy, and which annotation does."""
+    annotations = endpoint.annotations
+    if mode is How.AMBIENT:
+        return (EVERY_TCP, _BYPASS) if annotations.get(_BYPASS) == "true" else (NO_PORT, "")
+    if annotations.get(_INTERCEPTION) == "NONE":
+        return EVERY_TCP, _INTERCEPTION
+    # What is left out counts only where all is taken in otherwise.
+    included = annotations.get(_INCLUDED, "*").strip()
+    if included != "*":
+        return EVERY_TCP - ports_of(included), _INCLUDED
+    return ports_of(annotations.get(_EXCLUDED, "")), _EXCLUDED
