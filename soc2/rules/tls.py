@@ -16,7 +16,7 @@ _OLD = (Version.SSL_3, Version.TLS_1_0, Version.TLS_1_1)
 _LEAST_BITS = {"RSA": 2048, "DSA": 2048, "EC": 224}
 """112 bits of security (NIST SP 800-57 part 1, table 2)."""
 _BROKEN_HASHES = ("md2", "md4", "md5", "sha1")
-_REDIRECTS = (301, 302, 307, 308)
+_REDIRECTS = (301, 302, 303, 307, 308)
 # "Upgrade Required" is how HTTP itself refuses a request that came without TLS (RFC 9110, 15.5.22).
 _UPGRADE_REQUIRED = 426
 _DAY = 86_400
@@ -37,7 +37,7 @@ class WeakSuiteAccepted(Deviation):
 
 @dataclass(frozen=True, kw_only=True)
 class NoTls(Deviation):
-    template: ClassVar[str] = "it talks no TLS"
+    template: ClassVar[str] = "it talks no TLS: it hangs up, or answers with something else"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +100,9 @@ def plain_http_refused(endpoint: PlainHttp) -> Iterator[Deviation]:
     redirects = endpoint.status in _REDIRECTS
     if redirects and endpoint.scheme == "https" and endpoint.target.lower() == endpoint.host.lower():
         return
-    target = f" and leads to {endpoint.scheme}://{endpoint.target}" if redirects and endpoint.target else ""
+    target = ""
+    if redirects and endpoint.target:
+        target = f" and leads to {endpoint.scheme}://{endpoint.target} instead of https://{endpoint.host}"
     yield PlainHttpAnswered(resource=endpoint.resource, place=endpoint.place, status=endpoint.status, target=target)
 
 

@@ -169,6 +169,29 @@ def test_modes_are_inherited_and_the_oldest_wins(peers: Any, open_ports: PortSet
     assert carried(mesh, API, WEB) == EVERY_TCP
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "why"),
+    [
+        (PLAIN, "it has no container istio-proxy, and no label takes it into ambient mode"),
+        (
+            pod("shop/p", annotations={"sidecar.istio.io/inject": "false"}),
+            "it has no container istio-proxy (sidecar.istio.io/inject is 'false'), and no label takes it into ambient mode",
+        ),
+        (
+            pod("shop/p", annotations={"ambient.istio.io/redirection": "pending"}),
+            "it has no container istio-proxy, and its annotation ambient.istio.io/redirection is 'pending'",
+        ),
+        (
+            template("shop/t", labels={"sidecar.istio.io/inject": "false"}),
+            "sidecar.istio.io/inject is 'false', and no label takes it into ambient mode",
+        ),
+        (template("shop/t", host_network=True), "it uses the network of its node, which a mesh does not capture"),
+    ],
+)
+def test_why_a_pod_is_not_in_the_mesh(endpoint: Endpoint, why: str) -> None:
+    assert layer(shop={"istio-injection": "none"}).outside(endpoint) == why
+
+
 def test_what_is_kept_from_the_sidecar_is_open() -> None:
     name = "traffic.sidecar.istio.io"
     mesh = layer([STRICT_MESH], [authorization("shop/none", None)])
@@ -533,7 +556,7 @@ def test_exceptions_are_taken_away_and_those_not_needed_are_told() -> None:
     assert [(str(each.resource), getattr(each, "outside", None)) for each in members] == [
         ("Pod/shop/web", ()),
         ("Pod/shop/api", ()),
-        ("Pod/shop/old", ("it has no container istio-proxy, and its namespace is not ambient",)),
+        ("Pod/shop/old", ("it has no container istio-proxy, and no label takes it into ambient mode",)),
         ("PlaintextException/shop/none", None),
     ]
     assert members[0].plain[0].ports == EVERY_TCP - tcp(80)  # type: ignore[union-attr]

@@ -296,8 +296,8 @@ def test_reasons_name_the_policy() -> None:
     assert [
         str(mesh.reason(who, API, ("TCP", port))) for who, port in ((WEB, 8080), (CRON, 8080), (PLAIN, 8080), (PLAIN, 1))
     ] == [
-        "AuthorizationPolicy/shop/p requiredAuthenticationRefs",
-        "AuthorizationPolicy/shop/p requiredAuthenticationRefs (for HTTPRoute r, depending on the request)",
+        "AuthorizationPolicy/shop/p requires ServiceAccount web",
+        "AuthorizationPolicy/shop/p requires ServiceAccount cron (for HTTPRoute r, depending on the request)",
         "Server/shop/api no authorization of it lets the source in, access policy deny",
         "no Server guards the port, default policy all-unauthenticated",
     ]

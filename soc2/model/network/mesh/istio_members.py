@@ -53,8 +53,7 @@ def how(endpoint: Endpoint, namespace: Mapping[str, str]) -> How:
 
 
 def _injected(endpoint: Endpoint, namespace: Mapping[str, str]) -> bool:
-    asked = endpoint.labels.get(_INJECT, endpoint.annotations.get(_INJECT, ""))
-    if asked.lower() not in ("", *_YES):
+    if _asked(endpoint).lower() not in ("", *_YES):
         return False
     if "istio-injection" in namespace:
         return namespace["istio-injection"] == "enabled"
@@ -68,9 +67,15 @@ def why_outside(endpoint: Endpoint) -> str:
     redirected = endpoint.annotations.get(_REDIRECTED, "")
     if redirected not in ("", "enabled"):
         return f"it has no container {PROXY}, and its annotation {_REDIRECTED} is {redirected!r}"
+    asked = _asked(endpoint)
+    refusal = f"{_INJECT} is {asked!r}" if asked.lower() not in ("", *_YES) else ""
     if endpoint.resource.kind == "Pod":
-        return f"it has no container {PROXY}, and its namespace is not ambient"
-    return "no label asks for a sidecar, and its namespace is not ambient"
+        return f"it has no container {PROXY}{refusal and f' ({refusal})'}, and no label takes it into ambient mode"
+    return f"{refusal or 'no label asks for a sidecar'}, and no label takes it into ambient mode"
+
+
+def _asked(endpoint: Endpoint) -> str:
+    return endpoint.labels.get(_INJECT, endpoint.annotations.get(_INJECT, ""))
 
 
 def excluded_ports(endpoint: Endpoint, mode: How) -> tuple[PortSet, str]:

@@ -216,10 +216,8 @@ class _Authorization:
     def reason(self) -> Reason:
         if isinstance(self.given, ServerAuthorization):
             return Reason(LAYER, self.given.resource, "client")
-        required = (
-            "requiredAuthenticationRefs" if self.given.spec.required_authentication_refs else "requires no authentication"
-        )
-        return Reason(LAYER, self.given.resource, f"{required}{self.note}")
+        required = ", ".join(f"{each.kind} {each.name}" for each in self.given.spec.required_authentication_refs)
+        return Reason(LAYER, self.given.resource, f"requires {required or 'no authentication'}{self.note}")
 
     def let_in(self, known: clients.Clients, who: Caller) -> bool | None:
         if isinstance(self.given, ServerAuthorization):
