@@ -172,14 +172,15 @@ def test_modes_are_inherited_and_the_oldest_wins(peers: Any, open_ports: PortSet
 @pytest.mark.parametrize(
     ("endpoint", "why"),
     [
-        (PLAIN, "it has no container istio-proxy, and no label takes it into ambient mode"),
+        (PLAIN, "it has no container istio-proxy, and it is not taken into ambient mode"),
         (
             pod("shop/p", annotations={"sidecar.istio.io/inject": "false"}),
-            "it has no container istio-proxy (sidecar.istio.io/inject is 'false'), and no label takes it into ambient mode",
+            "it has no container istio-proxy (sidecar.istio.io/inject is 'false'), and it is not taken into ambient mode",
         ),
         (
             pod("shop/p", annotations={"ambient.istio.io/redirection": "pending"}),
-            "it has no container istio-proxy, and its annotation ambient.istio.io/redirection is 'pending'",
+            "it has no container istio-proxy, and it is not taken into ambient mode "
+            "(ambient.istio.io/redirection is 'pending')",
         ),
         (
             template("shop/t", labels={"sidecar.istio.io/inject": "false"}),
@@ -556,7 +557,7 @@ def test_exceptions_are_taken_away_and_those_not_needed_are_told() -> None:
     assert [(str(each.resource), getattr(each, "outside", None)) for each in members] == [
         ("Pod/shop/web", ()),
         ("Pod/shop/api", ()),
-        ("Pod/shop/old", ("it has no container istio-proxy, and no label takes it into ambient mode",)),
+        ("Pod/shop/old", ("it has no container istio-proxy, and it is not taken into ambient mode",)),
         ("PlaintextException/shop/none", None),
     ]
     assert members[0].plain[0].ports == EVERY_TCP - tcp(80)  # type: ignore[union-attr]

@@ -87,14 +87,14 @@ def test_pods_are_told_once_for_their_workload() -> None:
     }
     sources = {"namespaces": [namespace("shop")], "pods": pods, PEERS: [STRICT, loose]}
     assert deviations(judged({"kind": "istio"}, sources)) == [
-        "StatefulSet/shop/db: not in the mesh: it has no container istio-proxy, and no label takes it into ambient mode",
+        "StatefulSet/shop/db: not in the mesh: it has no container istio-proxy, and it is not taken into ambient mode",
         "StatefulSet/shop/db: takes tcp/5432 without mutual TLS: PeerAuthentication/shop/db portLevelMtls[5432] PERMISSIVE",
     ]
     accepted = {"kind": "istio", "plaintext": [{"workload": "shop/db", "reason": "clients outside"}]}
     assert judged(accepted, sources).outcome is Outcome.PASS
     only = {"kind": "istio", "plaintext": [{"workload": "shop/db", "reason": "clients outside", "ports": [5432]}]}
     assert deviations(judged(only, sources)) == [
-        "StatefulSet/shop/db: not in the mesh: it has no container istio-proxy, and no label takes it into ambient mode"
+        "StatefulSet/shop/db: not in the mesh: it has no container istio-proxy, and it is not taken into ambient mode"
     ]
 
 
@@ -146,6 +146,17 @@ def test_annotations_that_switch_the_proxy_off_are_read(kind: str, annotation: s
     (told,) = deviations(verdict)
     assert told.startswith("Pod/shop/a: takes every tcp port without mutual TLS: ")
     assert annotation in told
+
+
+def test_a_pod_that_istio_did_not_take_into_ambient_mode_is_outside() -> None:
+    ambient = namespace("shop", {"istio.io/dataplane-mode": "ambient"})
+    taken = pod("a", annotations={"ambient.istio.io/redirection": "enabled"})
+    where = {"namespaces": [ambient], PEERS: [STRICT]}
+    assert judged({"kind": "istio"}, {**where, "pods": [taken]}).outcome is Outcome.PASS
+    assert judged({"kind": "istio"}, {**where, "pods": [pod("b")]}).outcome is Outcome.PASS  # no version that notes it
+    assert deviations(judged({"kind": "istio"}, {**where, "pods": [taken, pod("b")]})) == [
+        "Pod/shop/b: not in the mesh: it has no container istio-proxy, and it is not taken into ambient mode"
+    ]
 
 
 def test_exceptions_that_are_not_needed_are_told() -> None:

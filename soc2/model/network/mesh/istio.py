@@ -22,7 +22,7 @@ from soc2.model.network.endpoints import Endpoint, Peer
 from soc2.model.network.layers import Reason
 from soc2.model.network.mesh import istio_members, istio_rules
 from soc2.model.network.mesh.callers import EVERY_TCP, NOT_CARRIED, Caller, Remembered, caller, lies_in, ports_of
-from soc2.model.network.mesh.istio_authorization import LAYER, IstioAuthorization
+from soc2.model.network.mesh.istio_authorization import LAYER, IstioAuthorization, holds_for, is_bound, is_dry_run
 from soc2.model.network.mesh.istio_members import How
 from soc2.model.network.mesh.mutual import Plain
 from soc2.model.network.ports import EVERY_PORT, NO_PORT, PortSet
@@ -33,9 +33,6 @@ _NO_POLICY = IstioAuthorization(())
 _LATEST = datetime.max.replace(tzinfo=UTC)
 _NOT_SET = Reason(LAYER, None, "no PeerAuthentication sets a mode, so it is PERMISSIVE")
 _GATEWAY = Reason(LAYER, None, "a gateway: PeerAuthentications do not hold for its listeners")
-_DRY_RUN = "istio.io/dry-run"
-_TRUE = ("1", "t", "T", "true", "TRUE", "True")
-"""What Go's ParseBool takes for true, by which Istio reads the annotation."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +86,8 @@ class _Facts:
 
 
 class IstioLayer:
-    """``namespaces`` are labels by namespace. Objects of other control planes (revisions) are not told apart."""
+    """``namespaces`` are labels by namespace; ``notes_ambient`` is what ``istio_members`` tells of all pods. Objects of other
+    control planes (revisions) are not told apart."""
 
     def __init__(
         self,
@@ -99,16 +97,19 @@ class IstioLayer:
         authorization_policies: Iterable[AuthorizationPolicy] = (),
         sidecars: Iterable[Sidecar] = (),
         trust_domain: str = "cluster.local",
+        *,
+        notes_ambient: bool = False,
     ) -> None:
         self._root = root_namespace
         self._namespaces = namespaces
         self._trust_domain = trust_domain
+        self._notes_ambient = notes_ambient
         self._peers = _by_namespace(peer_authentications)
         listed = tuple(authorization_policies)
-        policies = tuple(each for each in listed if not _dry_run(each))
-        self._tried = _by_namespace(filter(_dry_run, listed))
-        self._bound = _by_namespace(each for each in policies if _bound(each))
-        self._policies = _by_namespace(each for each in policies if not _bound(each))
+        policies = tuple(each for each in listed if not is_dry_run(each))
+        self._tried = _by_namespace(filter(is_dry_run, listed))
+        self._bound = _by_namespace(each for each in policies if is_bound(each))
+        self._policies = _by_namespace(each for each in policies if not is_bound(each))
         self._sidecars = _by_namespace(sidecars)
         self._blocks = tuple(dict.fromkeys(block for each in policies for block in istio_rules.ip_blocks(each)))
         self._by_identity = any(map(istio_rules.asks_identity, policies))
@@ -184,7 +185,7 @@ class IstioLayer:
             notes += f"; {bound} with targetRefs not evaluated"
         tried = (each for name in dict.fromkeys((self._root, target.namespace)) for each in self._tried.get(name, ()))
         for each in tried:
-            if _holds_for(each, dict(target.labels)):
+            if holds_for(each, dict(target.labels)):
                 notes += f"; {each.resource} is a dry run and decides nothing"
         sidecar = self._facts(source).sidecar if isinstance(source, Endpoint) else None
         if isinstance(source, Endpoint) and sidecar and _leaves_out(sidecar, source.namespace, target.namespace):
@@ -192,7 +193,7 @@ class IstioLayer:
         return notes
 
     def _work_out(self, endpoint: Endpoint) -> _Facts:
-        how = istio_members.how(endpoint, self._namespaces.get(endpoint.namespace, {}))
+        how = istio_members.how(endpoint, self._namespaces.get(endpoint.namespace, {}), self._notes_ambient)
         if how is How.OUTSIDE:
             return _Facts(how, caller(endpoint, None))
         labels = dict(endpoint.labels)
@@ -201,7 +202,7 @@ class IstioLayer:
             each
             for name in dict.fromkeys((self._root, endpoint.namespace))
             for each in self._policies.get(name, ())
-            if _holds_for(each, labels)
+            if holds_for(each, labels)
         )
         modes = (_Mode("PERMISSIVE", EVERY_TCP, _GATEWAY),) if how is How.GATEWAY else self._modes(endpoint.namespace, labels)
         return _Facts(
@@ -274,18 +275,6 @@ def _age(item: KubeObject) -> tuple[datetime, str, str]:
 
 def _oldest(items: Iterable[PeerAuthentication]) -> PeerAuthentication | None:
     return next(iter(items), None)
-
-
-def _dry_run(policy: AuthorizationPolicy) -> bool:
-    return policy.metadata.annotations.text(_DRY_RUN) in _TRUE
-
-
-def _holds_for(policy: AuthorizationPolicy, labels: dict[str, str]) -> bool:
-    return policy.spec.selector is None or policy.spec.selector.matches(labels)
-
-
-def _bound(policy: AuthorizationPolicy) -> bool:
-    return policy.spec.target_ref is not None or bool(policy.spec.target_refs)
 
 
 def _selects_all(peer: PeerAuthentication) -> bool:

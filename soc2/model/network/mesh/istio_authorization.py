@@ -11,6 +11,24 @@ from soc2.model.network.mesh.istio_rules import IstioRule, rules_of
 from soc2.model.network.ports import NO_PORT, PortSet
 
 LAYER = "istio"
+_DRY_RUN = "istio.io/dry-run"
+_TRUE = ("1", "t", "T", "true", "TRUE", "True")
+"""What Go's ParseBool takes for true, by which Istio reads the annotation."""
+
+
+def is_dry_run(policy: AuthorizationPolicy) -> bool:
+    """Tell whether a policy is only tried: it decides nothing."""
+    return policy.metadata.annotations.text(_DRY_RUN) in _TRUE
+
+
+def is_bound(policy: AuthorizationPolicy) -> bool:
+    """Tell whether a policy belongs to gateways, waypoints or services, and to no workload."""
+    return policy.spec.target_ref is not None or bool(policy.spec.target_refs)
+
+
+def holds_for(policy: AuthorizationPolicy, labels: dict[str, str]) -> bool:
+    """Tell whether a policy of its namespace, or of the whole mesh, selects a pod with these labels."""
+    return policy.spec.selector is None or policy.spec.selector.matches(labels)
 
 
 class IstioAuthorization:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
 from soc2.model.network.endpoints import Endpoint
@@ -14,7 +14,7 @@ _INJECT = "sidecar.istio.io/inject"
 _YES = ("true", "yes", "y", "on")
 _REVISION = "istio.io/rev"
 _DATAPLANE = "istio.io/dataplane-mode"
-_REDIRECTED = "ambient.istio.io/redirection"
+_REDIRECTED, _TAKEN = "ambient.istio.io/redirection", "enabled"
 _INCLUDED = "traffic.sidecar.istio.io/includeInboundPorts"
 _EXCLUDED = "traffic.sidecar.istio.io/excludeInboundPorts"
 _INTERCEPTION = "sidecar.istio.io/interceptionMode"
@@ -30,12 +30,17 @@ class How(StrEnum):
     OUTSIDE = "outside"
 
 
-def how(endpoint: Endpoint, namespace: Mapping[str, str]) -> How:
+def notes_ambient(endpoints: Iterable[Endpoint]) -> bool:
+    """Tell whether Istio notes at the pods which of them it took into ambient mode, as versions of today do."""
+    return any(endpoint.annotations.get(_REDIRECTED) == _TAKEN for endpoint in endpoints)
+
+
+def how(endpoint: Endpoint, namespace: Mapping[str, str], noted: bool = False) -> How:
     """Tell how an endpoint is in the mesh, from the labels of its namespace, its own, and its containers.
 
     A pod of a cluster has its sidecar or has none, whatever its labels ask for; for a template, or a pod in a manifest, it
-    is what the injector would do (without ``enableNamespacesByDefault``). In ambient mode Istio writes at a pod whether it
-    was taken in; where nothing is written, labels tell.
+    is what the injector would do (without ``enableNamespacesByDefault``). In ambient mode Istio notes at a pod that it was
+    taken in; where it does so in the cluster (``noted``) a pod without the note was not, and elsewhere labels tell.
     """
     if endpoint.host_network:
         return How.OUTSIDE
@@ -47,8 +52,8 @@ def how(endpoint: Endpoint, namespace: Mapping[str, str]) -> How:
     if not admitted and _injected(endpoint, namespace):
         return How.SIDECAR
     redirected = endpoint.annotations.get(_REDIRECTED, "")
-    if admitted and redirected:
-        return How.AMBIENT if redirected == "enabled" else How.OUTSIDE
+    if admitted and (redirected or noted):
+        return How.AMBIENT if redirected == _TAKEN else How.OUTSIDE
     return How.AMBIENT if endpoint.labels.get(_DATAPLANE, namespace.get(_DATAPLANE, "")) == "ambient" else How.OUTSIDE
 
 
@@ -64,13 +69,12 @@ def why_outside(endpoint: Endpoint) -> str:
     """Return why an endpoint that is not in the mesh is not."""
     if endpoint.host_network:
         return "it uses the network of its node, which a mesh does not capture"
-    redirected = endpoint.annotations.get(_REDIRECTED, "")
-    if redirected not in ("", "enabled"):
-        return f"it has no container {PROXY}, and its annotation {_REDIRECTED} is {redirected!r}"
     asked = _asked(endpoint)
     refusal = f"{_INJECT} is {asked!r}" if asked.lower() not in ("", *_YES) else ""
     if endpoint.resource.kind == "Pod":
-        return f"it has no container {PROXY}{refusal and f' ({refusal})'}, and no label takes it into ambient mode"
+        redirected = endpoint.annotations.get(_REDIRECTED, "")
+        noted = f" ({_REDIRECTED} is {redirected!r})" if redirected else ""
+        return f"it has no container {PROXY}{refusal and f' ({refusal})'}, and it is not taken into ambient mode{noted}"
     return f"{refusal or 'no label asks for a sidecar'}, and no label takes it into ambient mode"
 
 
