@@ -70,6 +70,14 @@ class CertificateEnds(Deviation):
 
 
 @dataclass(frozen=True, kw_only=True)
+class IssuerEnds(Deviation):
+    template: ClassVar[str] = "the certificate of {subject} in its chain {ends} ({not_after}); a chain without it is needed"
+    subject: str
+    ends: str
+    not_after: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class NotYetValid(Deviation):
     template: ClassVar[str] = "its certificate is not valid before {not_before}"
     not_before: str
@@ -125,11 +133,20 @@ def certificates_valid(expiry_days: int, as_of: datetime) -> Callable[[Certifica
         ends = when_it_ends(leaf.not_after, expiry_days, as_of)
         if ends:
             yield CertificateEnds(resource=resource, ends=ends, not_after=_shown(leaf.not_after), limit=expiry_days)
+        for issuer in endpoint.chain[1:]:
+            # One that expired already does no harm where clients trust the chain without it.
+            ends = when_it_ends(issuer.not_after, expiry_days, as_of) if as_of <= issuer.not_after else ""
+            if ends:
+                yield IssuerEnds(resource=resource, subject=_subject(issuer), ends=ends, not_after=_shown(issuer.not_after))
         for certificate in endpoint.chain:
             for weakness in _weaknesses(certificate, trusted_by_itself=certificate.self_signed and certificate is not leaf):
-                yield WeakCertificate(resource=resource, subject=certificate.subject or "nobody", weakness=weakness)
+                yield WeakCertificate(resource=resource, subject=_subject(certificate), weakness=weakness)
 
     return rule
+
+
+def _subject(certificate: Certificate) -> str:
+    return certificate.subject or "nobody"
 
 
 def when_it_ends(not_after: datetime, limit_days: int, as_of: datetime) -> str:

@@ -103,6 +103,13 @@ def test_an_expired_issuer_is_told_as_such(tmp_path: Path) -> None:
     assert deviation.reason == "an issuer in its chain: certificate has expired"
 
 
+def test_an_issuer_that_expires_soon_is_told_as_such(tmp_path: Path) -> None:
+    ending = Authority("ending", ROOT, days=(-20, 9.5))
+    (told,) = judged(presented(tmp_path, ending.issue(HOST)))
+    assert told.startswith("the certificate of CN=ending in its chain expires in 9 days (")
+    assert judged(presented(tmp_path, Authority("lasting", ROOT, days=(-20, 30.5)).issue(HOST))) == []
+
+
 def test_self_signed_and_incomplete_chains_are_not_trusted(tmp_path: Path) -> None:
     alone = MIDDLE.issue(HOST)
     for issued, words in (
