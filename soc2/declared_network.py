@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,14 +12,14 @@ from msgspec import Meta, field
 
 from soc2.model.network.parties import DeclaredConnection, parse_party
 from soc2.model.network.places import Place, ascii_host
-from soc2.model.network.ports import EVERY_PORT, PortRange, PortSet
+from soc2.model.network.ports import EVERY_PORT, HIGHEST, PortRange, PortSet
 from soc2.section import Name, Reason, Section
 from soc2.toml_file import TomlFile
 
 PortNumber = Annotated[int, Meta(ge=1, le=65535)]
 _HTTP = 80
 _CA = "write the path of a PEM file with the issuers' certificates, relative to this file"
-DeclaredPort = Annotated[str, Meta(pattern=r"^(tcp|udp|sctp)/\d{1,5}(-\d{1,5})?$")]
+_PORT = re.compile(r"(tcp|udp|sctp)/\d{1,5}(-\d{1,5})?", re.ASCII)
 
 
 class Connection(Section, frozen=True):
@@ -30,7 +31,7 @@ class Connection(Section, frozen=True):
     source: Name = field(name="from")
     target: Name = field(name="to")
     reason: Reason
-    ports: tuple[DeclaredPort, ...] = ()
+    ports: tuple[str, ...] = ()
 
     @property
     def declared(self) -> DeclaredConnection:
@@ -100,9 +101,9 @@ def checked_network(network: DeclaredNetwork, file: TomlFile) -> DeclaredNetwork
             except ValueError as error:
                 raise file.error(("network", "connections", index, key), str(error)) from None
         for number, port in enumerate(connection.ports):
-            found = _port_range(port)
-            if not found.first <= found.last <= 65535:
-                raise file.error(("network", "connections", index, "ports", number), f"{port} is no port or range of ports")
+            if not _is_port(port):
+                where = ("network", "connections", index, "ports", number)
+                raise file.error(where, f"{port!r} is no port or range of ports", "write it like tcp/443 or udp/1024-2048")
     for index, exception in enumerate(network.mesh.plaintext if network.mesh else ()):
         if exception.workload.count("/") != 1:
             what = f"{exception.workload!r} is not of the form namespace/workload"
@@ -140,6 +141,13 @@ def _checked_endpoint(endpoint: Endpoint, index: int, file: TomlFile) -> Endpoin
     except ValueError:
         raise file.error((*where, "ca"), f"{ca} holds no certificate in PEM form", _CA) from None
     return msgspec.structs.replace(endpoint, host=host, ca=ca)
+
+
+def _is_port(text: str) -> bool:
+    if not _PORT.fullmatch(text):
+        return False
+    found = _port_range(text)
+    return found.first <= found.last <= HIGHEST
 
 
 def _port_range(text: str) -> PortRange:
