@@ -236,10 +236,27 @@ def test_a_dry_run_decides_nothing(value: str, enforced: bool) -> None:
         assert carried(layer([], [policy]), WEB, API) == (NO_PORT if enforced else EVERY_TCP)
     if not enforced:
         mesh = layer([], [closing, denying])
-        told = "no AuthorizationPolicy with action ALLOW selects it; AuthorizationPolicy/istio-system/denying is a dry run"
+        told = (
+            "AuthorizationPolicy/istio-system/denying is a dry run and decides nothing; "
+            "no AuthorizationPolicy with action ALLOW selects it"
+        )
+        assert str(mesh.reason(OTHER, WEB, ("TCP", 80))) == told
         closed = "AuthorizationPolicy/shop/closing is a dry run and decides nothing"
-        assert str(mesh.reason(OTHER, WEB, ("TCP", 80))) == f"{told} and decides nothing"
-        assert str(mesh.reason(OTHER, API, ("TCP", 80))) == f"{told} and decides nothing; {closed}"
+        assert str(mesh.reason(OTHER, API, ("TCP", 80))) == f"{told}; {closed}"
+        # The policy is the reason's, so that a deviation names it.
+        assert mesh.reason(OTHER, WEB, ("TCP", 80)).policy == denying.resource
+
+
+def test_not_all_that_does_not_decide_is_told() -> None:
+    bound = [
+        authorization(f"shop/p{number}", "DENY", {}, targetRefs=[{"kind": "Gateway", "name": "g"}]) for number in range(4)
+    ]
+    assert str(layer([], bound).reason(WEB, API, ("TCP", 1))) == (
+        "AuthorizationPolicy/shop/p0 has targetRefs and is not evaluated; "
+        "no AuthorizationPolicy with action ALLOW selects it; "
+        "AuthorizationPolicy/shop/p1 has targetRefs and is not evaluated; "
+        "AuthorizationPolicy/shop/p2 has targetRefs and is not evaluated; 1 more do not decide"
+    )
 
 
 def test_what_is_not_in_the_mesh_or_not_carried_by_it_is_let_through() -> None:
@@ -442,7 +459,7 @@ def test_reasons_name_the_policy_and_its_rule() -> None:
         authorization(f"{ROOT}/ask", "CUSTOM", {}, provider={"name": "x"}),
     ]
     mesh = layer([peer("shop/default", "STRICT")], policies)
-    beside = "; 1 with targetRefs not evaluated"
+    beside = "; AuthorizationPolicy/shop/waypoint has targetRefs and is not evaluated"
     asked = "; what AuthorizationPolicy/istio-system/ask says is not known"
     assert {
         (str(mesh.reason(who, API, ("TCP", port)))) for who, port in ((WEB, 8080), (OTHER, 8080), (WEB, 23), (PLAIN, 8080))

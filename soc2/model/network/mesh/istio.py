@@ -16,19 +16,21 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TypeVar
 
+from soc2.model.deviation import Resource
 from soc2.model.kubernetes.istio import AuthorizationPolicy, MutualTls, PeerAuthentication, Sidecar
 from soc2.model.kubernetes.meta import KubeObject
 from soc2.model.network.endpoints import Endpoint, Peer
 from soc2.model.network.layers import Reason
 from soc2.model.network.mesh import istio_members, istio_rules
 from soc2.model.network.mesh.callers import EVERY_TCP, NOT_CARRIED, Caller, Remembered, caller, lies_in, ports_of
-from soc2.model.network.mesh.istio_authorization import LAYER, IstioAuthorization, holds_for, is_bound, is_dry_run
+from soc2.model.network.mesh.istio_authorization import LAYER, IstioAuthorization, holds_for, idle, is_bound, is_dry_run
 from soc2.model.network.mesh.istio_members import How
 from soc2.model.network.mesh.mutual import Plain
 from soc2.model.network.ports import EVERY_PORT, NO_PORT, PortSet
 
 T = TypeVar("T", bound=KubeObject)
 
+_SHOWN = 2
 _NO_POLICY = IstioAuthorization(())
 _LATEST = datetime.max.replace(tzinfo=UTC)
 _NOT_SET = Reason(LAYER, None, "no PeerAuthentication sets a mode, so it is PERMISSIVE")
@@ -106,10 +108,9 @@ class IstioLayer:
         self._notes_ambient = notes_ambient
         self._peers = _by_namespace(peer_authentications)
         listed = tuple(authorization_policies)
-        policies = tuple(each for each in listed if not is_dry_run(each))
-        self._tried = _by_namespace(filter(is_dry_run, listed))
-        self._bound = _by_namespace(each for each in policies if is_bound(each))
-        self._policies = _by_namespace(each for each in policies if not is_bound(each))
+        policies = tuple(each for each in listed if not (is_dry_run(each) or is_bound(each)))
+        self._idling = _by_namespace(each for each in listed if is_dry_run(each) or is_bound(each))
+        self._policies = _by_namespace(policies)
         self._sidecars = _by_namespace(sidecars)
         self._blocks = tuple(dict.fromkeys(block for each in policies for block in istio_rules.ip_blocks(each)))
         self._by_identity = any(map(istio_rules.asks_identity, policies))
@@ -163,8 +164,8 @@ class IstioLayer:
             return facts.annotated
         for who, open_ports in self._callers(source, facts):
             if port in open_ports:
-                found = facts.authorization.reason(who, port)
-                return replace(found, rule=found.rule + self._beside(source, target))
+                found = self._first_idle(facts.authorization.reason(who, port), target)
+                return replace(found, rule=found.rule + self._beside(source, target, found.policy))
         strict = next(mode for mode in facts.modes if port in mode.ports)
         return replace(strict.reason, rule=f"{strict.reason.rule}: the source has no identity of the mesh")
 
@@ -177,16 +178,19 @@ class IstioLayer:
             return ((facts.nobody, target.to_nobody),)
         return ((facts.itself, target.to_members), (facts.nobody, target.unproven))
 
-    def _beside(self, source: Peer, target: Endpoint) -> str:
-        """Return what is to be told beside a decision: what was not evaluated, and what a Sidecar leaves out."""
-        notes = ""
-        bound = sum(len(self._bound.get(name, ())) for name in {self._root, target.namespace})
-        if bound:
-            notes += f"; {bound} with targetRefs not evaluated"
-        tried = (each for name in dict.fromkeys((self._root, target.namespace)) for each in self._tried.get(name, ()))
-        for each in tried:
-            if holds_for(each, dict(target.labels)):
-                notes += f"; {each.resource} is a dry run and decides nothing"
+    def _idle(self, target: Endpoint) -> list[tuple[Resource, str]]:
+        listed = (each for name in dict.fromkeys((self._root, target.namespace)) for each in self._idling.get(name, ()))
+        return list(idle(listed, dict(target.labels)))
+
+    def _first_idle(self, reason: Reason, target: Endpoint) -> Reason:
+        """Return the reason of a policy that does not decide where none does, so that it is told who thinks it would."""
+        found = self._idle(target) if reason.policy is None else []
+        return Reason(LAYER, found[0][0], f"{found[0][1]}; {reason.rule}") if found else reason
+
+    def _beside(self, source: Peer, target: Endpoint, told: Resource | None) -> str:
+        """Return what is to be told beside a decision: what does not decide, and what a Sidecar leaves out."""
+        others = [f"; {resource} {why}" for resource, why in self._idle(target) if resource != told]
+        notes = "".join(others[:_SHOWN]) + f"; {len(others) - _SHOWN} more do not decide" * (len(others) > _SHOWN)
         sidecar = self._facts(source).sidecar if isinstance(source, Endpoint) else None
         if isinstance(source, Endpoint) and sidecar and _leaves_out(sidecar, source.namespace, target.namespace):
             notes += f"; {sidecar.resource} does not list the target, which a pod can go around"

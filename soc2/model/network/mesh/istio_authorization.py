@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+from soc2.model.deviation import Resource
 from soc2.model.kubernetes.istio import AuthorizationPolicy
 from soc2.model.network.layers import Reason
 from soc2.model.network.mesh.callers import EVERY_TCP, Caller
@@ -29,6 +30,15 @@ def is_bound(policy: AuthorizationPolicy) -> bool:
 def holds_for(policy: AuthorizationPolicy, labels: dict[str, str]) -> bool:
     """Tell whether a policy of its namespace, or of the whole mesh, selects a pod with these labels."""
     return policy.spec.selector is None or policy.spec.selector.matches(labels)
+
+
+def idle(policies: Iterable[AuthorizationPolicy], labels: dict[str, str]) -> Iterator[tuple[Resource, str]]:
+    """Yield those that do not decide on a pod with these labels, though they may look so, and why not."""
+    for each in policies:
+        if is_dry_run(each) and holds_for(each, labels):
+            yield each.resource, "is a dry run and decides nothing"
+        elif is_bound(each):
+            yield each.resource, "has targetRefs and is not evaluated"
 
 
 class IstioAuthorization:
