@@ -65,6 +65,7 @@ ingresses = []
 gateways = []
 routes = []               # that attach to a Gateway of another namespace
 host_ports = []           # "namespace/workload:port"
+load_balancers = []       # of the account: names or ARNs; those of approved Services, Ingresses and Gateways need no entry
 public_buckets = []
 
 [agents]                  # DaemonSets, "namespace/name"
