@@ -92,10 +92,11 @@ def _count(files: tuple[Path, ...]) -> None:
 
 def judge(found: FlowScan, known: Known, declared: Sequence[DeclaredConnection]) -> int:
     """Return how many deviations there are; who can talk to whom by policies is worked out too."""
-    reachability = Reachability(known.endpoints, {f"team-{number}": {} for number in range(_TEAMS)}, policies())
-    asked = Declared(declared, Machines(known.nodes, known.interfaces, ()), known.endpoints)
+    endpoints = endpoints_of(known.pods, known.workloads)
+    reachability = Reachability(endpoints, {f"team-{number}": {} for number in range(_TEAMS)}, policies())
+    asked = Declared(declared, Machines(known.nodes, known.interfaces, ()), endpoints)
     groups = Groups(known.interfaces, known.groups, known.nodes)
-    pairs = seen_pairs(found.flows, asked, LetThrough(known.endpoints, reachability, groups), lambda _: True)
+    pairs = seen_pairs(found.flows, asked, LetThrough(endpoints, reachability, groups), lambda _: True)
     return sum(1 for pair in pairs for _ in flows.declared(pair))
 
 
@@ -190,7 +191,7 @@ def cluster() -> Known:
     ]
     interface = NetworkInterface(network_interface_id="eni-db", private_ip_address="10.20.8.20", status="in-use")
     decoded = msgspec.convert(pods, list[Pod])
-    return Known(endpoints_of(decoded, ()), decoded, msgspec.convert(nodes, list[Node]), [interface])
+    return Known((), decoded, msgspec.convert(nodes, list[Node]), [interface])
 
 
 if __name__ == "__main__":

@@ -208,6 +208,33 @@ def test_an_address_is_a_pod_only_since_it_started() -> None:
     ]
 
 
+def test_pods_that_finished_had_their_addresses_one_after_the_other() -> None:
+    world = World(
+        pods=[
+            pod("job", OLD, since=100, until=200, phase="Succeeded"),
+            pod("broken", OLD, since=400, until=500, phase="Failed"),
+            pod("web", OLD, since=510),
+            pod("unknown", API, since=100, phase="Succeeded"),
+        ]
+    )
+    seen = [Seen(OLD, STRANGER, (40_000 + at, 443), at=at) for at in (99, 100, 229, 230, 399, 400, 529, 530, 9000)]
+    assert shown(world.of([*seen, Seen(API, STRANGER, at=150)])) == [
+        ("StatefulSet/team/broken", "address internet", 6, 443, 2, 2),
+        ("StatefulSet/team/job", "address internet", 6, 443, 2, 2),
+        ("StatefulSet/team/web", "address internet", 6, 443, 2, 2),
+        (f"address {API}", "address internet", 6, 443, 1, 1),
+        (f"address {OLD}", "address internet", 6, 443, 3, 3),
+    ]
+
+
+def test_private_addresses_are_never_together_with_those_of_the_internet() -> None:
+    world = World(declared=[("nodes", "0.0.0.0/0"), ("nodes", "::/0")], nodes={"node-1": NODE})
+    assert shown(world.of([Seen(NODE, STRANGER), Seen(NODE, LOST), Seen(NODE, SIX)])) == [
+        ("node node-1", f"address {LOST}", 6, 443, 1, 1),
+        ("node node-1", "address internet", 6, 443, 2, 2),
+    ]
+
+
 def test_addresses_of_ipv6_are_the_same_however_they_are_written() -> None:
     world = World(pods=[pod("api", "2001:DB8:0:0::1")])
     seen = [Seen("2001:db8::1", STRANGER), Seen("2001:0db8:0000:0000:0000:0000:0000:0001", STRANGER)]
@@ -244,6 +271,18 @@ def test_probes_are_of_distinct_targets_and_tell_what_was_let_in_afterwards() ->
     (probe,) = WORLD.of([*refused, *fewer, *inside, *late, entered]).probes
     assert (probe.address, probe.targets, probe.entered) == (STRANGER, 3, ("node node-1 tcp/8080",))
     assert probe.examples == ("node node-1 tcp/21", "node node-1 tcp/22", "node node-1 tcp/23")
+
+
+def test_each_probe_has_its_own_targets() -> None:
+    others = "203.0.113.10"
+    refused = [Seen(STRANGER, NODE, (50_000, port), accepted=False, at=port) for port in range(20, 32)]
+    more = [Seen(others, address, (50_000, 22), accepted=False, at=90) for address in (NODE, API, DATABASE)]
+    before = [Seen(STRANGER, NODE, (50_000, 443), at=10), Seen(others, DATABASE, (50_001, 5432), at=91)]
+    one, two = WORLD.of([*refused, *more, *before]).probes
+    assert (one.address, one.targets, one.records, one.entered) == (STRANGER, 12, 12, ())
+    assert one.examples == tuple(f"node node-1 tcp/{port}" for port in range(20, 28))
+    assert (two.address, two.targets, two.entered) == (others, 3, ("machine eni-db tcp/5432",))
+    assert two.examples == ("StatefulSet/team/api tcp/22", "node node-1 tcp/22", "machine eni-db tcp/22")
 
 
 def test_no_records_show_nothing() -> None:
