@@ -21,6 +21,7 @@ from soc2.gather.logs.framing import frame
 from soc2.model.aws.compute import NetworkInterface, SecurityGroup
 from soc2.model.feeds import AddressRow
 from soc2.model.kubernetes.cluster import Node
+from soc2.model.kubernetes.network import Service
 from soc2.model.kubernetes.pods import Pod
 from soc2.model.logs import LogKind
 from soc2.model.network.parties import DeclaredConnection, parse_party
@@ -149,6 +150,7 @@ class World:
     nodes: dict[str, str] = field(default_factory=dict)
     machines: dict[str, str] = field(default_factory=dict)
     groups: list[Any] = field(default_factory=list)
+    services: list[Any] = field(default_factory=list)
     declared: list[tuple[str, str]] = field(default_factory=list)
     listed: list[str] = field(default_factory=list)
     probe_targets: int = 3
@@ -164,7 +166,8 @@ class World:
             NetworkInterface(network_interface_id=name, private_ip_address=address) for name, address in self.machines.items()
         ]
         groups = msgspec.convert(self.groups, list[SecurityGroup])
-        return Known((), pods, msgspec.convert(nodes, list[Node]), interfaces, groups)
+        services = msgspec.convert(self.services, list[Service])
+        return Known((), pods, msgspec.convert(nodes, list[Node]), interfaces, groups, services)
 
     def scan(self, logs: Sequence[FlowFiles], folder: Path) -> FlowScan:
         with tempfile.TemporaryDirectory(dir=folder) as work:

@@ -195,6 +195,18 @@ def test_the_port_that_many_talk_to_is_served() -> None:
     assert shown(WORLD.of([*records, *back])) == [("StatefulSet/team/web", "machine eni-db", 6, 45_000, 3, 6)]
 
 
+def test_a_port_of_a_service_on_nodes_is_served() -> None:
+    port = {"port": 443, "nodePort": 31_443, "protocol": "TCP"}
+    service = {"metadata": {"name": "web", "namespace": "team"}, "spec": {"type": "NodePort", "ports": [port]}}
+    seen = [Seen(DATABASE, NODE, (2000, 31_443)), Seen(NODE, DATABASE, (31_443, 2000), at=900)]
+    for services, expected in (
+        ([service], ("machine eni-db", "node node-1", 6, 31_443, 1, 2)),
+        ([], ("node node-1", "machine eni-db", 6, 2000, 1, 2)),
+    ):
+        world = World(nodes={"node-1": NODE}, machines={"eni-db": DATABASE}, services=services)
+        assert shown(world.of(seen)) == [expected]
+
+
 def test_packets_through_a_nat_gateway_are_those_of_their_ends() -> None:
     seen = Seen(API, "10.0.3.3", packet=(API, STRANGER))
     assert shown(WORLD.of([seen])) == [("StatefulSet/team/api", "address internet", 6, 443, 1, 1)]

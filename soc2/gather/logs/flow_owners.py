@@ -11,6 +11,7 @@ from typing import NamedTuple
 from soc2.gather.logs.flow_join import Owners
 from soc2.model.aws.compute import NetworkInterface, SecurityGroup
 from soc2.model.kubernetes.cluster import Node
+from soc2.model.kubernetes.network import Service
 from soc2.model.kubernetes.owners import Owners as Ownership
 from soc2.model.kubernetes.pods import Pod
 from soc2.model.kubernetes.workloads import AnyWorkload
@@ -37,13 +38,14 @@ PRIVATE_NETWORKS = tuple(
 @dataclass(frozen=True)
 class Known:
     """What has addresses: pods and nodes of the cluster, interfaces of the account and the groups that these wear.
-    ``workloads`` are what owns pods."""
+    ``workloads`` are what owns pods; every node serves the ports that ``services`` have on nodes."""
 
     workloads: Sequence[AnyWorkload] = ()
     pods: Sequence[Pod] = ()
     nodes: Sequence[Node] = ()
     interfaces: Sequence[NetworkInterface] = ()
     groups: Sequence[SecurityGroup] = ()
+    services: Sequence[Service] = ()
 
 
 def owners_of(known: Known, declared: Iterable[DeclaredConnection], hints: Iterable[str]) -> tuple[list[End], Owners]:
@@ -106,12 +108,19 @@ def _in_turn(terms: Iterable[_Term]) -> Iterator[tuple[int | None, int | None]]:
 
 def _take_machines(known: Known, ends: list[End], owners: Owners) -> None:
     node_of, taken = {}, set()
+    node_ports = {
+        (_NUMBERS[port.protocol], port.node_port, port.node_port)
+        for service in known.services
+        for port in service.spec.ports
+        if port.node_port and port.protocol in _NUMBERS
+    }
     for node in known.nodes:
         owner = len(ends)
         ends.append(End(EndKind.NODE, node.name))
         node_of[node.spec.provider_id.rpartition("/")[2]] = owner
         for address in (each.address for each in node.status.addresses if number_of(each.address) is not None):
             owners.held.append((address, owner, None))
+            owners.serving += [(address, *port) for port in sorted(node_ports)]
             taken.add(number_of(address))
     groups = {group.group_id: group for group in known.groups}
     for interface in known.interfaces:

@@ -129,7 +129,13 @@ class FlowScanning:
 
 FLOW_SCAN = FlowScanning()
 _POD_SOURCES = len(sources.POD_SOURCES)
-_OWNERS: tuple[Source[Any], ...] = (*sources.POD_SOURCES, sources.NODES, aws_sources.INTERFACES, aws_sources.SECURITY_GROUPS)
+_OWNERS: tuple[Source[Any], ...] = (
+    *sources.POD_SOURCES,
+    sources.NODES,
+    aws_sources.INTERFACES,
+    aws_sources.SECURITY_GROUPS,
+    sources.SERVICES,
+)
 
 
 @dataclass(frozen=True)
