@@ -302,6 +302,26 @@ def test_no_records_show_nothing() -> None:
     assert (found.flows, found.listed, found.probes, found.interfaces, found.lacking) == ((), (), (), (), Lacking())
 
 
+def test_only_records_that_begin_in_the_window_count() -> None:
+    seen = [Seen(WEB, API, (40_000 + number, 443), at=at) for number, at in enumerate((-1, 0, 86_399, 86_400, 200_000))]
+    assert shown(WORLD.of(list(reversed(seen)))) == [("StatefulSet/team/web", "StatefulSet/team/api", 6, 443, 2, 2)]
+
+
+def test_records_that_cannot_be_judged_are_counted_and_the_rest_is_judged(tmp_path: Path) -> None:
+    good = text([Seen(WEB, API)])
+    odd = [
+        text([Seen("10.0.0.999", API)]),
+        text([Seen(WEB, "-")]),
+        good.replace(" ACCEPT ", " DENY "),
+        good.replace(" 6 ", " tcp "),
+    ]
+    ping = text([Seen(WEB, API, (0, 0), protocol=1)])
+    lines = [each.splitlines()[1] for each in (good, *odd, ping)]
+    (tmp_path / "flows.log").write_text("\n".join([good.splitlines()[0], *lines]) + "\n")
+    found = WORLD.scan([kept(tmp_path / "flows.log", tmp_path)], tmp_path)
+    assert (found.lacking, [flow.protocol_name for flow in found.flows]) == (Lacking(unusable=4), ["ICMP", "TCP"])
+
+
 def test_what_is_missing_is_told(tmp_path: Path) -> None:
     found = WORLD.of([Seen("", "", status="SKIPDATA", via="eni-2"), Seen(WEB, API)])
     assert [(each.interface, each.skipped) for each in found.interfaces] == [("eni-1", 0), ("eni-2", 1)]
