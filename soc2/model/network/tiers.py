@@ -114,7 +114,7 @@ def _put(table: Table[M], ports: PortSet, members: M) -> None:
         table[ports] = members if before is None else before | members
 
 
-def _take(table: Table[M], ports: PortSet, members: M) -> Table[M]:
+def take(table: Table[M], ports: PortSet, members: M) -> Table[M]:
     """Return the table without some ports for some."""
     found: Table[M] = {}
     for each, those in table.items():
@@ -149,7 +149,7 @@ def _in_order(groups: Sequence[Sequence[Judged[M]]], left: Table[M]) -> tuple[Ta
                     allowed = union(allowed, hit)
                 elif term.rule.action == "Pass":
                     passed = union(passed, hit)
-                rest = _take(rest, term.ports, term.sure)
+                rest = take(rest, term.ports, term.sure)
             rests.append(rest)
         for rest in rests:
             left = common(left, rest)
