@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,13 +12,13 @@ from msgspec import Meta, field
 
 from soc2.model.network.parties import DeclaredConnection, parse_party
 from soc2.model.network.places import Place, ascii_host
-from soc2.model.network.ports import EVERY_PORT, PortRange, PortSet
+from soc2.model.network.ports import EVERY_PORT, HIGHEST, PortRange, PortSet
 from soc2.section import Name, Reason, Section
 from soc2.toml_file import TomlFile
 
 PortNumber = Annotated[int, Meta(ge=1, le=65535)]
 _HTTP = 80
-DeclaredPort = Annotated[str, Meta(pattern=r"^(tcp|udp|sctp)/\d{1,5}(-\d{1,5})?$")]
+_PORT = re.compile(r"(tcp|udp|sctp)/\d{1,5}(-\d{1,5})?", re.ASCII)
 
 
 class Connection(Section, frozen=True):
@@ -29,7 +30,7 @@ class Connection(Section, frozen=True):
     source: Name = field(name="from")
     target: Name = field(name="to")
     reason: Reason
-    ports: tuple[DeclaredPort, ...] = ()
+    ports: tuple[str, ...] = ()
 
     @property
     def declared(self) -> DeclaredConnection:
@@ -99,9 +100,9 @@ def checked_network(network: DeclaredNetwork, file: TomlFile) -> DeclaredNetwork
             except ValueError as error:
                 raise file.error(("network", "connections", index, key), str(error)) from None
         for number, port in enumerate(connection.ports):
-            found = _port_range(port)
-            if not found.first <= found.last <= 65535:
-                raise file.error(("network", "connections", index, "ports", number), f"{port} is no port or range of ports")
+            if not _is_port(port):
+                where = ("network", "connections", index, "ports", number)
+                raise file.error(where, f"{port!r} is no port or range of ports", "write it like tcp/443 or udp/1024-2048")
     endpoints = tuple(_checked_endpoint(each, index, file) for index, each in enumerate(network.endpoints))
     for index, each in enumerate(endpoints):
         if any((each.name, each.place) == (before.name, before.place) for before in endpoints[:index]):
@@ -130,6 +131,13 @@ def _checked_endpoint(endpoint: Endpoint, index: int, file: TomlFile) -> Endpoin
     except ValueError:
         raise file.error((*where, "ca"), f"{ca} holds no certificate in PEM form") from None
     return msgspec.structs.replace(endpoint, host=host, ca=ca)
+
+
+def _is_port(text: str) -> bool:
+    if not _PORT.fullmatch(text):
+        return False
+    found = _port_range(text)
+    return found.first <= found.last <= HIGHEST
 
 
 def _port_range(text: str) -> PortRange:

@@ -158,7 +158,7 @@ class Exposure(Section, frozen=True):
 
     A route is served by the Gateway that it attaches to: whoever approves a Gateway approves the routes of its namespace
     with it, and those of other namespaces are approved under ``routes``. ``host_ports`` are ports of nodes that a workload
-    takes, as ``namespace/workload:port``.
+    takes, as ``namespace/workload:port``. ``load_balancers`` are those of the account, by name or ARN.
     """
 
     services: tuple[str, ...] = ()
@@ -166,6 +166,7 @@ class Exposure(Section, frozen=True):
     gateways: tuple[str, ...] = ()
     routes: tuple[str, ...] = ()
     host_ports: tuple[Annotated[str, Meta(pattern=r"^[^/:]+/[^/:]+:[\d*?]+$")], ...] = ()
+    load_balancers: tuple[str, ...] = ()
     public_buckets: tuple[str, ...] = ()
 
 

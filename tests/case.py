@@ -9,6 +9,7 @@ import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from soc2.catalog import Check
 from soc2.gather.aws.calls import AwsDetail, AwsList
 from soc2.gather.aws.credential_report import CredentialReport, parse
 from soc2.gather.aws.log_stores import LogBuckets
+from soc2.gather.aws.rule_groups import RuleGroupReferences, references_in
 from soc2.gather.aws.service_control import ServiceControl
 from soc2.gather.aws.simulation import ControlSimulation
 from soc2.gather.codec import Codec
@@ -196,6 +198,9 @@ def sources_of_check(check: Check) -> list[Source[Any]]:
 
 
 def _with_parents(source: Source[Any]) -> Iterator[Source[Any]]:
+    if isinstance(source, RuleGroupReferences):
+        yield from chain(*(_with_parents(acls) for acls in source.acls))
+        return
     yield source
     if isinstance(source, AwsDetail):
         yield from _with_parents(source.parent)
@@ -204,6 +209,8 @@ def _with_parents(source: Source[Any]) -> Iterator[Source[Any]]:
 def _listing(source: Source[Any], case: Case, denied: str | None) -> Listing[Any]:
     if source in (RUNNING, PRESUMED_ROLES):
         return Listing((), ())
+    if isinstance(source, RuleGroupReferences):
+        return references_in(_listing(acls, case, denied) for acls in source.acls)
     before: tuple[SourceStatus, ...] = ()
     if isinstance(source, AwsDetail):
         before = _listing(source.parent, case, denied).statuses

@@ -7,9 +7,11 @@ from datetime import datetime
 import pytest
 
 from fixtures.judge import Judge
+from soc2.model.aws.balancers import Balancer
 from soc2.model.aws.compute import EksCluster
 from soc2.model.aws.joins import LoggedVpc, UsedGroup
 from soc2.model.aws.transit import CloudCertificate, UsedListener
+from soc2.model.aws.web_endpoints import WebEndpoint
 from soc2.model.detections import Detection
 from soc2.model.kubernetes.approvals import Approval
 from soc2.model.kubernetes.attachment import AttachedRoute, OpenGateway
@@ -26,7 +28,7 @@ from soc2.model.network.seen import SeenPair
 from soc2.model.network.selected import PolicyEffect
 from soc2.model.population import Population
 from soc2.model.tls import Certificates, PlainHttp, Versions
-from soc2.rules import cloud_compute, cloud_transit, detections, exposure, flows, mesh, network, reach, tls
+from soc2.rules import balancers, cloud_compute, cloud_transit, detections, exposure, flows, mesh, network, reach, tls, waf
 from soc2.system import System
 
 
@@ -198,6 +200,50 @@ def test_host_ports_are_approved(workloads_on_nodes: Population[WorkloadPorts], 
 def test_approved_exposure_exists(approved_exposure: Population[Approval], judge: Judge) -> None:
     """Everything that is approved to be reachable from outside the cluster is there and is reachable."""
     judge(approved_exposure, exposure.still_there)
+
+
+@pytest.mark.check(
+    "load-balancers-approved",
+    severity="high",
+    official=["CC6.6"],
+    hipaa=["164.312(e)(1)", "164.312(a)(1)"],
+    gdpr=["32(1)(b)"],
+    kind="configuration",
+    remedy="Delete it or make it internal, or approve it (or the Service, Ingress or Gateway that it is of) under [exposure]",
+)
+def test_load_balancers_are_approved(load_balancers: Population[Balancer], judge: Judge, system: System) -> None:
+    """Only approved load balancers of the account are reached from the internet."""
+    approved = system.exposure
+    in_cluster = {"Service": approved.services, "Ingress": approved.ingresses, "Gateway": approved.gateways}
+    judge(load_balancers, balancers.balancer_approved(approved.load_balancers, in_cluster, system.kubernetes.cluster))
+
+
+@pytest.mark.check(
+    "approved-cloud-exposure-exists",
+    severity="medium",
+    official=["CC6.6"],
+    hipaa=["164.312(e)(1)", "164.312(a)(1)"],
+    gdpr=["32(1)(b)"],
+    kind="configuration",
+    remedy="Remove the entry from its list under [exposure], or correct its name",
+)
+def test_approved_exposure_of_the_account_exists(approved_cloud_exposure: Population[Approval], judge: Judge) -> None:
+    """Everything of the account that is approved to be reachable from outside is there and is reachable."""
+    judge(approved_cloud_exposure, exposure.still_there)
+
+
+@pytest.mark.check(
+    "waf-covers-endpoints",
+    severity="medium",
+    official=["CC6.6"],
+    hipaa=["164.312(e)(1)", "164.312(a)(1)"],
+    gdpr=["32(1)(b)"],
+    kind="configuration",
+    remedy="Associate a web ACL whose rules block, and give it a logging configuration",
+)
+def test_web_acls_cover_what_faces_the_internet(web_endpoints_outside: Population[WebEndpoint], judge: Judge) -> None:
+    """A web ACL that stops something and logs is before everything of the account that answers HTTP to the internet."""
+    judge(web_endpoints_outside, waf.covered)
 
 
 @pytest.mark.check(

@@ -210,9 +210,9 @@ def admin_rule_matches(connection: Connection, direction: Direction, rule: Objec
 def _admin_peer_matches(connection: Connection, direction: Direction, peer: Object) -> bool:
     address = connection.peer_address(direction)
     if "domainNames" in peer:
-        # Which addresses a name has is not known: any that is outside. Only rules that allow have them.
-        inside = [each for node in connection.cluster.nodes for each in _node_addresses(node)]
-        return isinstance(connection.peer(direction), str) and address not in inside
+        # A choice: which addresses a name has is not known, so any that is no pod's; a node may have one, too. Only rules
+        # that allow have names.
+        return isinstance(connection.peer(direction), str)
     if "networks" in peer:
         return any(_within(address, network) for network in peer["networks"])
     if "nodes" in peer:
@@ -302,7 +302,7 @@ def _node_addresses(node: Object) -> list[str]:
     return [each["address"] for each in node["status"]["addresses"] if each["type"] in ("InternalIP", "ExternalIP")]
 
 
-_PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+_PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
 
 
 def _addresses(cluster: Cluster, side: Side) -> list[str]:

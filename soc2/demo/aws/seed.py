@@ -14,6 +14,7 @@ import yaml
 
 from soc2.demo.aws.balancers import create_balancers
 from soc2.demo.aws.server import REGION
+from soc2.demo.aws.web_acls import create_web_acls
 from soc2.demo.company import FOLDER
 from soc2.demo.company.weaknesses import merge_patch, weaknesses
 
@@ -86,8 +87,8 @@ def seed(company: Company, environment: Mapping[str, str]) -> dict[str, str]:
         region_name=REGION,
     )
 
-    def client(service: str) -> Any:
-        return session.client(service, endpoint_url=environment["AWS_ENDPOINT_URL"])
+    def client(service: str, region: str = REGION) -> Any:
+        return session.client(service, region_name=region, endpoint_url=environment["AWS_ENDPOINT_URL"])
 
     _identities(client("iam"), company)
     keys = _keys(client("kms"), company)
@@ -221,7 +222,7 @@ def _databases(rds: Any, dynamodb: Any, company: Company) -> None:
             dynamodb.update_continuous_backups(TableName=name, PointInTimeRecoverySpecification=setting)
 
 
-def _network(client: Callable[[str], Any], company: Company) -> dict[str, str]:
+def _network(client: Callable[..., Any], company: Company) -> dict[str, str]:
     ec2 = client("ec2")
     for vpc in ec2.describe_vpcs()["Vpcs"]:
         _delete_default_vpc(ec2, vpc["VpcId"])
@@ -243,7 +244,8 @@ def _network(client: Callable[[str], Any], company: Company) -> dict[str, str]:
             ranges = [{"CidrIp": source}]
             rule = {"IpProtocol": protocol, "FromPort": first, "ToPort": last, "IpRanges": ranges}
             ec2.authorize_security_group_ingress(GroupId=groups[name], IpPermissions=[rule])
-    create_balancers(client("elbv2"), client("acm"), company["load_balancers"], vpc_id, subnet, groups)
+    balancers = create_balancers(client("elbv2"), client("acm"), company["load_balancers"], vpc_id, subnet, groups)
+    create_web_acls(client, company, balancers)
     ids = {}
     for name, instance in company["instances"].items():
         answer = ec2.run_instances(

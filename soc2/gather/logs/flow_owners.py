@@ -121,7 +121,8 @@ def _opened(group: SecurityGroup) -> Iterator[tuple[int, int, int]]:
 def _networks(declared: Iterable[DeclaredConnection]) -> Iterator[Network]:
     for connection in declared:
         for party in (connection.source, connection.target):
-            if party.network is not None:
+            # All addresses there are would put private ones together with those of the internet.
+            if party.network is not None and party.network.prefixlen:
                 yield party.network
 
 

@@ -54,11 +54,15 @@ class DomainPeers(NamedTuple):
     names: tuple[str, ...]
 
 
+class RelatedPeers(NamedTuple):
+    """Pods of namespaces that are like the subject's, or not: of an early version of the API, and not worked out."""
+
+
 class UnknownPeers(NamedTuple):
     """A peer of none of the kinds above: of a version of the API that came later."""
 
 
-PeerPattern = PodPeers | AddressPeers | NodePeers | DomainPeers | UnknownPeers
+PeerPattern = PodPeers | AddressPeers | NodePeers | DomainPeers | RelatedPeers | UnknownPeers
 
 
 @dataclass(frozen=True)
@@ -220,15 +224,20 @@ def _subject(subject: AdminSubject) -> PodPeers | None:
 
 def _admin_peers(peer: AdminPeer) -> Iterator[PeerPattern]:
     if peer.pods is not None:
-        yield PodPeers(peer.pods.namespace_selector, peer.pods.pod_selector)
+        older = peer.pods.namespaces
+        yield _in_namespaces(older.selector if older else peer.pods.namespace_selector, peer.pods.pod_selector)
     elif peer.namespaces is not None:
-        yield PodPeers(peer.namespaces, LabelSelector())
+        yield _in_namespaces(peer.namespaces.selector, LabelSelector())
     elif peer.nodes is not None:
         yield NodePeers(peer.nodes)
     elif peer.networks:
         yield from (_block(IPBlock(cidr)) for cidr in peer.networks)
     else:
         yield DomainPeers(peer.domain_names) if peer.domain_names else UnknownPeers()
+
+
+def _in_namespaces(namespaces: LabelSelector | None, pods: LabelSelector) -> PeerPattern:
+    return RelatedPeers() if namespaces is None else PodPeers(namespaces, pods)
 
 
 def _admin_ports(ports: Sequence[AdminPort] | None) -> PortPattern:
