@@ -138,8 +138,7 @@ def test_all_rules_can_be_used(shipped: RuleSet) -> None:
 def test_there_are_enough_rules_of_each_kind_of_log() -> None:
     count = Counter(path.parent.name for path in _FILES)
     assert count.total() >= 120
-    # Flows of Hubble are held against the declared connections.
-    assert set(count) == set(LogKind) - {LogKind.HUBBLE}
+    assert set(count) == set(LogKind)
 
 
 def test_each_rule_has_events_and_each_event_a_rule() -> None:
