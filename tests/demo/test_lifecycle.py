@@ -104,12 +104,16 @@ def end_suite(reports: Path, number: signal.Signals) -> Environment:
         started[:] = [item for item in running() if item.folder not in before]
         return bool(started) or suite.poll() is not None
 
-    assert wait_until(found, 60.0)
-    assert started, "the suite ended before its environment was up"
-    (environment,) = started
-    pids = [environment.state.pid, *environment.state.pids.values()]
-    suite.send_signal(number)
-    suite.wait(30)
+    try:
+        # Beside other work on two cores, an environment takes more than a minute.
+        assert wait_until(found, 240.0)
+        assert started, "the suite ended before its environment was up"
+        (environment,) = started
+        pids = [environment.state.pid, *environment.state.pids.values()]
+        suite.send_signal(number)
+        suite.wait(30)
+    finally:
+        suite.kill()
     assert wait_until(lambda: not [pid for pid in pids if alive(pid)], 10.0)
     assert not [path for path in reports.iterdir() if path.name == "latest"], "an ended run is not complete"
     assert wait_until(lambda: not environment.folder.exists(), 10.0)
