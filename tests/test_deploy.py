@@ -81,6 +81,8 @@ def test_the_right_to_list_secrets_can_be_dropped(control_plane: ControlPlane, t
         reference = {"kind": "ClusterRole", "name": user, "apiGroup": group}
         binding = {"metadata": {"name": user}, "subjects": subjects, "roleRef": reference}
         admin.request("POST", _PATHS["ClusterRoleBinding"], body=binding)
+    # Until its ServiceAccount is made, a namespace takes no pod at all, and the probes of the first run learn nothing.
+    assert wait_until(lambda: _have_service_accounts(admin), 20.0)
     admin.close()
     system = tmp_path / "system.toml"
     system.write_text('[system]\nname = "t"\nowner = "t"\n[aws]\nabsent = "the test has none"\n[search]\nexamples = 20\n')
@@ -103,6 +105,13 @@ def test_the_right_to_list_secrets_can_be_dropped(control_plane: ControlPlane, t
     assert "no-long-lived-tokens" in named
     judged = {name: outcome for name, (outcome, _) in outcomes["sees-secrets"].items() if name not in missing}
     assert judged == {name: outcome for name, (outcome, _) in blind.items() if name not in missing}
+
+
+def _have_service_accounts(admin: KubeConnection) -> bool:
+    namespaces = json.loads(admin.request("GET", "/api/v1/namespaces").body)["items"]
+    accounts = json.loads(admin.request("GET", "/api/v1/serviceaccounts").body)["items"]
+    ready = {item["metadata"]["namespace"] for item in accounts if item["metadata"]["name"] == "default"}
+    return {item["metadata"]["name"] for item in namespaces} <= ready
 
 
 @pytest.mark.controlplane
