@@ -79,6 +79,10 @@ runtime = []
 # reason = "visitors pay"
 
 {network}
+# [network.mesh]             # where the mutual TLS of a service mesh is a control
+# kind = "istio"             # or linkerd
+# namespaces = ["shop"]
+
 # [[network.endpoints]]      # what is offered with TLS, and is tried: every host of an Ingress needs one
 # host = "www.example.com"
 # port = 443

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -27,12 +28,18 @@ OTHER = "eu-west-2"
 _SEEN = {"SampledRequestsEnabled": True, "CloudWatchMetricsEnabled": True, "MetricName": "m"}
 
 
+@pytest.fixture(scope="module")
+def clients() -> Iterator[AwsConnection]:
+    """Clients take long to make: all tests share them, each in an account of its own."""
+    connection = AwsConnection((REGION, OTHER), environment=KEYS)
+    yield connection
+    connection.close()
+
+
 @pytest.fixture
-def connection() -> Iterator[AwsConnection]:
+def connection(clients: AwsConnection) -> Iterator[AwsConnection]:
     with mock_aws():
-        connection = AwsConnection((REGION, OTHER), environment=KEYS)
-        yield connection
-        connection.close()
+        yield clients
 
 
 def gathered(connection: AwsConnection, folder: Path, name: str) -> Population[Any]:
@@ -49,19 +56,25 @@ def make_balancers(connection: AwsConnection, region: str, *names: str, scheme: 
     return [each["LoadBalancers"][0]["LoadBalancerArn"] for each in made]
 
 
-def refuse(connection: AwsConnection, service: str, region: str, operation: str, part: str, code: str) -> None:
+def refused(
+    connection: AwsConnection, service: str, region: str, operation: str, part: str, code: str
+) -> AbstractContextManager[None]:
     """Have AWS refuse an operation where ``part`` stands in what is sent."""
     protocol = str(connection.client(service, region).meta.service_model.resolved_protocol)
-    answer(connection, service, region, operation, part, error_answer(protocol, code, "refused").body)
+    return answered(connection, service, region, operation, part, error_answer(protocol, code, "refused").body)
 
 
-def answer(connection: AwsConnection, service: str, region: str, operation: str, part: str, body: bytes) -> None:
-    def answered(request: Any, **_: Any) -> AWSResponse | None:
+@contextmanager
+def answered(connection: AwsConnection, service: str, region: str, operation: str, part: str, body: bytes) -> Iterator[None]:
+    def answer(request: Any, **_: Any) -> AWSResponse | None:
         sent = request.body if isinstance(request.body, bytes) else str(request.body or "").encode()
         raw = HTTPResponse(BytesIO(body), preload_content=False)
         return AWSResponse(request.url, 400, {}, raw) if part.encode() in sent else None
 
-    connection.client(service, region).meta.events.register_first(f"before-send.{service}.{operation}", answered)
+    events, event = connection.client(service, region).meta.events, f"before-send.{service}.{operation}"
+    events.register_first(event, answer)
+    yield
+    events.unregister(event, answer)
 
 
 def problems(population: Population[Any]) -> list[tuple[str, str]]:
@@ -82,8 +95,8 @@ def found(population: Population[Any]) -> list[str]:
 def test_one_balancer_of_which_waf_does_not_tell(connection: AwsConnection, tmp_path: Path, code: str, told: str) -> None:
     _, second = make_balancers(connection, REGION, "one", "two")
     make_balancers(connection, OTHER, "three")
-    refuse(connection, "wafv2", REGION, "GetWebACLForResource", second, code)
-    population = gathered(connection, tmp_path, "web_endpoints_outside")
+    with refused(connection, "wafv2", REGION, "GetWebACLForResource", second, code):
+        population = gathered(connection, tmp_path, "web_endpoints_outside")
     assert found(population) == ["one: NoWebAcl", "three: NoWebAcl"]
     assert problems(population) == [("web ACLs of load balancers", told)]
 
@@ -91,10 +104,10 @@ def test_one_balancer_of_which_waf_does_not_tell(connection: AwsConnection, tmp_
 def test_one_region_that_is_not_enabled(connection: AwsConnection, tmp_path: Path) -> None:
     make_balancers(connection, REGION, "one")
     make_balancers(connection, OTHER, "two")
-    for service, operation in (("elbv2", "DescribeLoadBalancers"), ("apigateway", "GetRestApis")):
-        refuse(connection, service, OTHER, operation, "", "OptInRequired")
-    assert found(gathered(connection, tmp_path / "web", "web_endpoints_outside")) == ["one: NoWebAcl"]
-    everything = gathered(connection, tmp_path / "balancers", "load_balancers")
+    with refused(connection, "elbv2", OTHER, "DescribeLoadBalancers", "", "OptInRequired"):
+        web = gathered(connection, tmp_path / "web", "web_endpoints_outside")
+        everything = gathered(connection, tmp_path / "balancers", "load_balancers")
+    assert found(web) == ["one: NoWebAcl"]
     assert everything.items == ()
     assert ("load balancers", "region disabled: DescribeLoadBalancers: OptInRequired (1 of 2 calls)") in problems(everything)
 
@@ -154,16 +167,16 @@ def test_every_page_of_balancers_is_read(connection: AwsConnection, tmp_path: Pa
 def test_a_balancer_whose_tags_are_refused_is_left_out(connection: AwsConnection, tmp_path: Path) -> None:
     _, second = make_balancers(connection, REGION, "one", "two")
     part = second.rpartition("/")[2]
-    refuse(connection, "elbv2", REGION, "DescribeTags", part, "AccessDenied")
-    population = gathered(connection, tmp_path, "load_balancers")
+    with refused(connection, "elbv2", REGION, "DescribeTags", part, "AccessDenied"):
+        population = gathered(connection, tmp_path, "load_balancers")
     assert [each.name for each in population.items] == ["one"]
     assert problems(population) == [("load balancer tags", "access denied: DescribeTags: AccessDenied (1 of 2 calls)")]
 
 
 def test_an_answer_that_nobody_can_read_is_no_evidence(connection: AwsConnection, tmp_path: Path) -> None:
     make_balancers(connection, REGION, "one")
-    answer(connection, "elbv2", OTHER, "DescribeLoadBalancers", "", b"<html><p>not an answer of the API")
-    population = gathered(connection, tmp_path, "web_endpoints_outside")
+    with answered(connection, "elbv2", OTHER, "DescribeLoadBalancers", "", b"<html><p>not an answer of the API"):
+        population = gathered(connection, tmp_path, "web_endpoints_outside")
     assert found(population) == ["one: NoWebAcl"]
     told = "malformed answer: the answer cannot be parsed (1 of 2 calls)"
     assert problems(population) == [("load balancers", told)]

@@ -88,8 +88,10 @@ class Wearers:
         return f"{interface.network_interface_id} ({names[-1]})" if names else interface.network_interface_id
 
     def parties(self, interface: NetworkInterface, parties: Sequence[Party]) -> frozenset[int]:
-        """Return which declarations speak of an interface, by number: of it, of its instance, of an address, of nodes, of pods
-        that have the groups of their node."""
+        """Return which declarations speak of an interface, by number.
+
+        They name it, its instance, an address of it, nodes, or the pods that have the groups of their node.
+        """
         names = self._names(interface)
         numbers = list(filter(None, map(number_of, interface.addresses)))
         is_node = interface.instance_id in self._nodes

@@ -113,6 +113,7 @@ class Ipv6Address(msgspec.Struct, frozen=True):
 
 class Attachment(msgspec.Struct, frozen=True, rename="pascal"):
     instance_id: str = ""
+    attach_time: datetime | None = None
 
 
 class NetworkInterface(PascalRecord, frozen=True):
@@ -178,6 +179,8 @@ class FlowLog(PascalRecord, frozen=True):
     log_destination: str = ""
     log_group_name: str = ""
     deliver_logs_error_message: str = ""
+    log_format: str = ""
+    creation_time: datetime | None = None
 
     @property
     def delivers_all(self) -> bool:
