@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import io
 import json
 import multiprocessing
 import resource
@@ -19,9 +18,10 @@ import tarfile
 import tempfile
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import IO
 
 import zstandard
 
@@ -101,18 +101,20 @@ def write_layer(folder: Path, size: int, packing: str, path: Path) -> tuple[int,
     """Write a layer with copies of a folder's files, and return its entries and its length before it is packed."""
     entries = 0
     with path.open("wb") as file:
-        packed = {
-            "gzip": lambda: gzip.GzipFile(fileobj=file, mode="wb", compresslevel=6),
-            "zstd": lambda: zstandard.ZstdCompressor(3).stream_writer(file, closefd=False),
-            "none": lambda: io.BufferedWriter(file),  # type: ignore[arg-type]
-        }[packing]()
-        with packed, tarfile.open(fileobj=packed, mode="w|", bufsize=_PIECE) as tar:  # type: ignore[call-overload]
+        packed: IO[bytes] = file
+        if packing == "gzip":
+            packed = gzip.GzipFile(fileobj=file, mode="wb", compresslevel=6)
+        elif packing == "zstd":
+            packed = zstandard.ZstdCompressor(3).stream_writer(file, closefd=False)
+        with tarfile.open(fileobj=packed, mode="w|", bufsize=_PIECE) as tar:
             for name, source in _copies(folder):
                 if tar.offset >= size:
                     break
                 tar.add(source, name, recursive=False)
                 entries += 1
-            return entries, tar.offset
+        if packed is not file:
+            packed.close()
+        return entries, tar.offset
 
 
 def _copies(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -126,13 +128,15 @@ def unpack_and_hash(path: Path, packing: str) -> float:
     """Return the CPU seconds that zlib or zstd, and SHA-256 of what is packed, take by themselves."""
     cpu = time.process_time()
     digest = hashlib.sha256()
-    unpacker = {"gzip": lambda: zlib.decompressobj(31), "zstd": lambda: zstandard.ZstdDecompressor().decompressobj()}
-    inner = unpacker[packing]() if packing in unpacker else None
+    unpack: Callable[[bytes], bytes] = bytes
+    if packing == "gzip":
+        unpack = zlib.decompressobj(31).decompress
+    elif packing == "zstd":
+        unpack = zstandard.ZstdDecompressor().decompressobj().decompress
     with path.open("rb") as file:
         while piece := file.read(_PIECE // 4):
             digest.update(piece)
-            if inner:
-                inner.decompress(piece)
+            unpack(piece)
     return time.process_time() - cpu
 
 
