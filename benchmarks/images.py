@@ -21,7 +21,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 import zstandard
 
@@ -103,7 +103,7 @@ def write_layer(folder: Path, size: int, packing: str, path: Path) -> tuple[int,
     with path.open("wb") as file:
         packed: IO[bytes] = file
         if packing == "gzip":
-            packed = gzip.GzipFile(fileobj=file, mode="wb", compresslevel=6)
+            packed = cast("IO[bytes]", gzip.GzipFile(fileobj=file, mode="wb", compresslevel=6))
         elif packing == "zstd":
             packed = zstandard.ZstdCompressor(3).stream_writer(file, closefd=False)
         with tarfile.open(fileobj=packed, mode="w|", bufsize=_PIECE) as tar:
