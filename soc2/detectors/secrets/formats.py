@@ -17,8 +17,9 @@ from typing import Any
 import msgspec
 
 from soc2.detectors.secrets.hits import Hit
+from soc2.detectors.secrets.randomness import is_random
 from soc2.detectors.secrets.stand_ins import stands_for_itself
-from soc2.detectors.secrets.values import decoded_bytes, is_random
+from soc2.detectors.secrets.values import decoded_bytes
 
 _WINDOW = 512
 
@@ -105,6 +106,23 @@ ANCHOR = re.compile(
     rb"|tskey-|bk[pu]a_|pul-|fo1_|fm[12]|sbp_|sb_secret_|-us\d|BBDC-|pat[A-Za-z0-9]{14}\.|T3BlbkFJ"
 )
 """What every token of a known format holds; searched for in each long token of a text, so that the rest costs nothing."""
+
+SMALL_ANCHORS = (
+    b"key-",
+    b"dapi",
+    b"dop_v1_",
+    b"doo_v1_",
+    b"dor_v1_",
+    b"shp",
+    b"rubygems_",
+    b"bk",
+    b"pul-",
+    b"sbp_",
+    b"hf_",
+    b"gh",
+    b"gl",
+)
+"""What tokens begin with that may be in small letters only."""
 
 
 @cache

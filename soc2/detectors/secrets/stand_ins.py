@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 
+from soc2.detectors.secrets.randomness import looks_generated
+
 _PLACEHOLDER = re.compile(
     r"""
     # Of shells, Kubernetes, Helm, Go, Jinja, CloudFormation and Azure.
-      \$[({]|\$[A-Za-z_]\w*$|%[A-Za-z_]\w*%$|%\(\w+\)s|%[sdv]$|\{\{|\}\}|\{%|<%|\#\{|@[A-Z_]+@$|__[A-Za-z_]+__$|\{[A-Za-z_.]*\}$
+      \$[({]|^\$[A-Za-z_]\w*$|%[A-Za-z_]\w*%$|%\(\w+\)s|%[sdv]$|\{\{|\}\}|\{%|<%|\#\{|@[A-Z_]+@$|__[A-Za-z_]+__$|\{[A-Za-z_.]*\}$
     # Of people.
     | <[^<>]*>$|\[[A-Za-z _.-]*\]$|\((none|null|empty|hidden|redacted|sensitive)
     | (.)\2{5,}|^[x*.#?_-]+$|[xX]{4}|\*{3}|\.\.\.
@@ -26,7 +28,7 @@ _REFERENCE = re.compile(
       arn:|ref\+|vault:(?!v\d)
     | (vault|op|sm|gsm|awssm|awsps|akv|ssm|azkv|keyring|secrets?|env|keyvault|doppler|bws|conjur)(://|:(?![^/]*@))
     | !\w+|\{\{?resolve:|@Microsoft\.KeyVault\(|projects/[^/]+/secrets/|(secret|kv)/[\w/.-]+(\#[\w.-]+)?$
-    | file:|(fn::|pulumi:)|\.{0,2}/|~/|[A-Za-z]:\\
+    | file:|(fn::|pulumi:)|\.{1,2}/|~/|[A-Za-z]:\\
     | parameters?\(|variables?\(|process\.env|os\.environ|os\.getenv|getenv|ENV\[
     | (self|this|var|local|data|module|each|config|settings|values|secrets|env|params|args|opts|options|request|req|ctx|props)
       \.[A-Za-z_]
@@ -54,8 +56,17 @@ _HARMLESS = re.compile(
 )
 
 
+_PATH = re.compile(r"^/[\w.@{}-]+(/[\w.@{}-]*)*$")
+
+
 def stands_for_itself(value: str) -> bool:
     """Tell whether a value is itself, rather than a placeholder, a reference, a ciphertext, a hash or a public key."""
+    head = value[:200]
     return not (
-        _PLACEHOLDER.search(value[:200]) or _EXAMPLE.search(value[:200]) or _REFERENCE.match(value) or _HARMLESS.match(value)
+        _PLACEHOLDER.search(head)
+        or _EXAMPLE.search(head)
+        or _REFERENCE.match(value)
+        or _HARMLESS.match(value)
+        # A path; but keys in base64 may begin as paths do.
+        or (_PATH.match(value) and not looks_generated(value))
     )

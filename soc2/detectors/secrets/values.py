@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-import itertools
-import math
 import re
-from collections import Counter
 from functools import lru_cache
 
 from soc2.detectors.secrets.names import Naming
+from soc2.detectors.secrets.randomness import is_mixed, is_random
 from soc2.detectors.secrets.stand_ins import stands_for_itself
 from soc2.detectors.secrets.words import words
 
@@ -18,7 +16,6 @@ _LONGEST = 4096
 _SHORTEST_PASSWORD = 4
 _SHORTEST_KEY = 8
 
-_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.I)
 
 _PLAIN = re.compile(
     r"""^(
@@ -37,7 +34,6 @@ _WEAK = re.compile(
 _NAME = re.compile(r"^[a-z][a-z0-9]*([-._][a-z0-9]+)+$")
 _IDENTIFIER = re.compile(r"^[A-Za-z_][A-Za-z_.:-]*$")
 _CODE = re.compile(r"^[\w.]+\(.*\)?;?$|^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+\(?|^\w+\[|^[=!<>|&+]+$|=>|::")
-_HEX = re.compile(r"^[0-9a-fA-F]+$")
 _LONGEST_ENCODED = 1_500_000
 _PRINTABLE = bytes([9, 10, 13, *range(32, 127)])
 _STANDARD = str.maketrans("-_", "+/")
@@ -97,7 +93,7 @@ def _is_key(value: str) -> bool:
     # A weak secret is one, but names of Secrets, of keys and of code are none.
     if _NAME.match(value) or _camel(value) or (_IDENTIFIER.match(value) and ("_" in value or "." in value or ":" in value)):
         return False
-    return bool(_WEAK.search(value)) or (any(character.isdigit() for character in value) and _mixed(value))
+    return bool(_WEAK.search(value)) or (any(character.isdigit() for character in value) and is_mixed(value))
 
 
 def _is_named_after(value: str) -> bool:
@@ -108,7 +104,7 @@ def _is_named_after(value: str) -> bool:
 
 
 def _camel(value: str) -> bool:
-    return bool(re.match(r"^[a-z]+([A-Z][a-z]+)+$|^([A-Z][a-z]+){2,}$|^[A-Z]+(_[A-Z]+)+$", value))
+    return bool(re.match(r"^[a-z]{2,}([A-Z][a-z]{2,})+$|^([A-Z][a-z]{2,}){2,}$|^[A-Z]+(_[A-Z]+)+$", value))
 
 
 def _is_sentence(value: str) -> bool:
@@ -119,48 +115,6 @@ def _is_sentence(value: str) -> bool:
     if len(words) >= 12 and len(words) % 3 == 0 and all(re.fullmatch(r"[a-z]{3,8}", word) for word in words):
         return False
     return sum(word.strip(".,:;!?()'\"-").isalpha() for word in words) >= len(words) * 0.6
-
-
-def _mixed(value: str) -> bool:
-    return any(map(str.islower, value)) and any(map(str.isupper, value))
-
-
-def entropy(text: str) -> float:
-    """Return Shannon's entropy in bits per character; 0 for the empty text."""
-    return -sum(n / len(text) * math.log2(n / len(text)) for n in Counter(text).values()) if text else 0.0
-
-
-def is_random(value: str) -> bool:
-    """Tell whether a value looks generated: entropy near what its alphabet and length allow, and no words in it."""
-    if _HEX.match(value):
-        return len(value) >= 16 and any(map(str.isdigit, value)) and any(map(str.isalpha, value)) and entropy(value) >= 2.8
-    if _UUID.fullmatch(value):
-        return True
-    # The most that so many different characters can have.
-    most = math.log2(min(len(value), 64))
-    return entropy(value) >= 0.72 * most and _changes(value) >= 0.28 and any(map(str.isdigit, value))
-
-
-def looks_generated(token: str) -> bool:
-    """Tell whether a token without a telling name is a secret by its randomness alone: 32 to 128 characters of the
-    base64 alphabets, of all three classes, in which classes change as often as only chance makes them."""
-    if not 32 <= len(token) <= 128 or not _BASE64.match(token) or _HEX.match(token) or _UUID.search(token):
-        return False
-    if not (_mixed(token) and any(map(str.isdigit, token))):
-        return False
-    return entropy(token) >= 4.2 and _changes(token) >= 0.45 and not is_code_name(token) and stands_for_itself(token)
-
-
-def is_code_name(token: str) -> bool:
-    """Tell whether a token is put together from words, as paths and names of classes are."""
-    letters = sum(len(word) for word in re.findall(r"[A-Z]?[a-z]{3,}|[A-Z]{4,}", token))
-    return letters > len(token) * 0.6
-
-
-def _changes(text: str) -> float:
-    """Return how often the class of the character (lower, upper, digit, other) changes, from 0 to 1."""
-    kinds = [0 if c.islower() else 1 if c.isupper() else 2 if c.isdigit() else 3 for c in text]
-    return sum(one != other for one, other in itertools.pairwise(kinds)) / max(len(text) - 1, 1)
 
 
 def decoded_text(value: str, shortest: int = 8) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
@@ -18,6 +18,11 @@ from soc2.model.population import Cause, Problem, SourceStatus
 
 P = TypeVar("P")
 T = TypeVar("T")
+Shape = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+def _as_it_is(item: dict[str, Any]) -> dict[str, Any]:
+    return item
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,7 @@ class AwsList(Generic[T]):
     regional: bool = True
     parameters: Mapping[str, Any] = field(default_factory=dict, hash=False)
     absent: frozenset[str] = frozenset()
+    shape: ClassVar[Shape] = staticmethod(_as_it_is)
 
     def gather(self, gatherer: Gatherer) -> Listing[T]:
         exempt = gatherer.system.aws.absent
@@ -51,7 +57,8 @@ class AwsDetail(Generic[P, T]):
     """One call for each item of ``parent``, in the parent's region. ``key`` names the parent in the record.
 
     ``absent`` are the error codes by which the service says that nothing is configured: the record is then made of its
-    defaults, with ``configured`` false. An item whose ``parameters`` are None needs no call.
+    defaults, with ``configured`` false. An item whose ``parameters`` are None needs no call. ``shape`` makes of an item what
+    the record is decoded from.
     """
 
     name: str
@@ -63,6 +70,7 @@ class AwsDetail(Generic[P, T]):
     key: Callable[[P], str]
     parameters: Callable[[P], dict[str, Any] | None]
     absent: frozenset[str] = frozenset()
+    shape: Shape = _as_it_is
 
     def gather(self, gatherer: Gatherer) -> Listing[T]:
         listing = gatherer.get(self.parent)
@@ -105,7 +113,7 @@ def _gather(gatherer: Gatherer, source: Any, wanted: list[_Wanted], parents: tup
         added = {"SourceRegion": one.region, "SourceAccount": account, **one.extra}
         for item in got.items:
             try:
-                items.append(gatherer.codec.convert({**item, **added, **_camel(added)}, source.kind))
+                items.append(gatherer.codec.convert({**source.shape(item), **added, **_camel(added)}, source.kind))
             except msgspec.ValidationError as error:
                 problems.append(Problem(Cause.MALFORMED, f"{source.operation}: {error}"))
     sha256 = gatherer.evidence.keep(canonical(items))

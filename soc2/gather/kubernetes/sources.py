@@ -8,6 +8,7 @@ from soc2.model.kubernetes import (
     admission,
     certificates,
     cluster,
+    custom,
     gateways,
     istio,
     linkerd,
@@ -66,6 +67,13 @@ CLUSTER_NETWORK_POLICIES = KubeList(
     admin_network.ClusterNetworkPolicy,
     namespaced=False,
     optional=True,
+)
+
+DEFINITIONS = KubeList(
+    "customresourcedefinitions",
+    "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
+    custom.CustomResourceDefinition,
+    namespaced=False,
 )
 
 CERTIFICATE_REQUESTS = KubeList(
