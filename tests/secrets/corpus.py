@@ -211,7 +211,8 @@ def _machine(text: Text, make: Maker) -> Any:
 
 def _stack_text(text: Text, _: Maker) -> Any:
     indented = "\n".join(f"          {line}" for line in text.content.splitlines())
-    template = f"Resources:\n  Machine:\n    Type: AWS::EC2::Instance\n    Properties:\n      UserData:\n        Fn::Base64: |\n{indented}\n"
+    machine = "  Machine:\n    Type: AWS::EC2::Instance\n    Properties:\n      UserData:\n        Fn::Base64: |\n"
+    template = f"Resources:\n{machine}{indented}\n"
     return {"StackName": "s", "TemplateBody": template}
 
 

@@ -346,13 +346,19 @@ server {{
         return Text(
             "app.py",
             make.one(
-                'import os\n\npassword = os.environ["DB_PASSWORD"]\ntoken = get_token(request)\nif not password:\n    raise SystemExit("no password")\n',
-                "const token = process.env.API_TOKEN;\nconst secret = config.get('secret');\nheaders.Authorization = `Bearer ${token}`;\n",
-                "def login(username: str, password: str) -> Token:\n    return client.login(username=username, password=password)\n",
+                'import os\n\npassword = os.environ["DB_PASSWORD"]\ntoken = get_token(request)\n'
+                'if not password:\n    raise SystemExit("no password")\n',
+                "const token = process.env.API_TOKEN;\nconst secret = config.get('secret');\n"
+                "headers.Authorization = `Bearer ${token}`;\n",
+                "def login(username: str, password: str) -> Token:\n"
+                "    return client.login(username=username, password=password)\n",
                 "CREATE TABLE users (id uuid, password varchar(255) NOT NULL, api_token text, secret bytea);\n",
-                "#!/bin/sh\nexport DB_PASSWORD=$(aws secretsmanager get-secret-value --secret-id db --query SecretString)\nexec app\n",
-                "#!/bin/bash\nset -e\nTOKEN=$(curl -X PUT http://169.254.169.254/latest/api/token -H 'X-aws-ec2-metadata-token-ttl-seconds: 60')\n",
-                'curl -u "$USER:$PASS" https://example.com\nmysql -u root -p"$MYSQL_PWD" -e "select 1"\necho "$USER:$PASS" | chpasswd\n',
+                "#!/bin/sh\nexport DB_PASSWORD=$(aws secretsmanager get-secret-value --secret-id db --query SecretString)\n"
+                "exec app\n",
+                "#!/bin/bash\nset -e\n"
+                "TOKEN=$(curl -X PUT http://169.254.169.254/latest/api/token -H 'X-aws-ec2-metadata-token-ttl-seconds: 60')\n",
+                'curl -u "$USER:$PASS" https://example.com\n'
+                'mysql -u root -p"$MYSQL_PWD" -e "select 1"\necho "$USER:$PASS" | chpasswd\n',
             ),
         )
 
@@ -434,7 +440,8 @@ Resources:
         name = hashlib.sha256(make.data(8)).hexdigest()[:8]
         return Text(
             "app.js",
-            f"!function(e,t){{var n=e.password,r=t.token;return n&&r?{{password:n,token:r}}:null}}(window,{{}});//# sourceMappingURL=app.{name}.js",
+            "!function(e,t){var n=e.password,r=t.token;return n&&r?{password:n,token:r}:null}(window,{});"
+            f"//# sourceMappingURL=app.{name}.js",
         )
 
     return [

@@ -33,10 +33,11 @@ STEMS = (
 _QUOTED = r"\"(?:[^\"\\\n]|\\.){0,4096}\"|'(?:[^'\n]|''){0,4096}'|`[^`\n]{0,4096}`"
 _ANYWHERE = re.compile(
     rf"(?<![\w./])(?<!\w:)([A-Za-z_][\w.\-/]{{0,79}})(?:\\?[\"'])?\]?[ \t]{{0,8}}(?:=>|:=|={{1,3}}|:(?!//)|\?=|\|=)"
-    rf"[ \t]{{0,8}}({_QUOTED}|\\\"[^\"\\\n]{{0,4096}}\\\"|[^\s\"'`,;&|)\]}}<>]{{1,4096}})"
+    rf"[ \t]{{0,8}}({_QUOTED}|\\\"[^\"\\\n]{{0,4096}}\\\"|[^\s\"'`,;&|(){{}}\[\]<>][^\s\"'`,;&|)\]}}<>]{{0,4095}})"
 )
 _WHOLE_LINE = re.compile(
-    r"^[ \t]*+(?:-[ \t]+|--?)?(?:(?:export|set|env|arg|let|const|var|final|local|declare|readonly|setenv)[ \t]+)?(?:-\w[ \t]+)?"
+    r"^[ \t]*+(?:-[ \t]+|--?)?"
+    r"(?:(?:export|set|env|arg|let|const|var|final|local|declare|readonly|setenv)[ \t]+)?(?:-\w[ \t]+)?"
     r"[\"']?([A-Za-z_][\w.\-/ ]{0,79}?)[\"']?[ \t]*(?:=>|:=|=|:(?=[ \t]|$)|[ \t](?=[^\s=:]+$))[ \t]*(.*)$",
     re.I,
 )
@@ -46,6 +47,11 @@ _PAIR = re.compile(
     r"(?:name|key|ParameterKey|variable|parameter|Name|Key|NAME|KEY|property|option)\\?[\"']?\s{0,4}[:=]\s{0,4}\\?[\"']?([A-Za-z_][\w.\-/]{1,79})\\?[\"']?"
     r"\s{0,4}[,;]?\s{0,40}\\?[\"']?(?:value|ParameterValue|Value|VALUE|val|default|content)\\?[\"']?\s{0,4}[:=]\s{0,4}"
     rf"({_QUOTED}|\\\"[^\"\\\n]{{0,4096}}\\\"|[^\s\"'`,;}}\]]{{1,4096}})"
+)
+_IN_OBJECT = re.compile(
+    r"([A-Za-z_][\w.\-]{1,79})[\"']?\s{0,4}[:=]\s{0,4}\{[^{}\n]{0,400}?"
+    r"[\"'\s{,](?:value|default|Value|Default)[\"']?\s{0,4}[:=]\s{0,4}"
+    rf"({_QUOTED}|[^\s\"'`,;}}\]]{{1,4096}})"
 )
 _SHELL = re.compile(r"^[ \t]*+[A-Z][A-Z0-9_]*+=\S+[ \t]+\S")
 _COMMENT = re.compile(r"(?<=\s)(?:[#;]|//)\s.*$")
@@ -69,13 +75,14 @@ def in_line(line: str, start: int, *, file: bool) -> Iterator[Hit]:
     """Yield the secrets that a line gives a name; ``start`` is where the line begins."""
     match = _WHOLE_LINE.match(line) if len(line) <= _LONGEST_LINE else None
     if match and naming(match[1]) is not Naming.NONE:
-        hits = list(_hit(match[1], _without_comment(match[2]), start + match.start(2), file))
+        opens = match[2][:1] in ("{", "[", "")
+        hits = [] if opens else list(_hit(match[1], _without_comment(match[2]), start + match.start(2), file))
         yield from hits
         # ``NAME=value command`` of a shell goes on, and so does the beginning of an object.
-        if hits or not (match[2][:1] in ("{", "[", "") or _SHELL.match(line)):
+        if hits or not (opens or _SHELL.match(line)):
             return
     yield from _in_assignments(line, start)
-    for pattern in (_FLAG, _ELEMENT, _PAIR):
+    for pattern in (_FLAG, _ELEMENT, _PAIR, _IN_OBJECT):
         for match in pattern.finditer(line):
             yield from _hit(match[1], match[2], start + match.start(2), file)
 

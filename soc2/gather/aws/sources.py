@@ -370,7 +370,8 @@ STACK_TEMPLATES = AwsDetail(
     literals.StackTemplate,
     STACKS,
     lambda stack: stack.stack_name,
-    lambda stack: {"StackName": stack.stack_id or stack.stack_name},
+    # What is still under review has no template.
+    lambda stack: {"StackName": stack.stack_id} if stack.stack_status != "REVIEW_IN_PROGRESS" else None,
 )
 PARAMETER_NAMES = AwsList("parameter names", "ssm", "describe_parameters", "Parameters", literals.ParameterName)
 PARAMETERS = AwsDetail(

@@ -131,6 +131,7 @@ class Stack(PascalRecord, frozen=True):
 
     stack_name: str = ""
     stack_id: str = ""
+    stack_status: str = ""
     description: Literals = Literals()
     parameters: Literals = Literals()
     outputs: Literals = Literals()
