@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
@@ -40,7 +40,7 @@ class AwsList(Generic[T]):
     regional: bool = True
     parameters: Mapping[str, Any] = field(default_factory=dict, hash=False)
     absent: frozenset[str] = frozenset()
-    shape: ClassVar[Shape] = staticmethod(_as_it_is)
+    shape: Shape = _as_it_is
 
     def gather(self, gatherer: Gatherer) -> Listing[T]:
         exempt = gatherer.system.aws.absent

@@ -19,6 +19,37 @@ from soc2.model.population import SourceStatus
 _NO_CONTENT = frozenset({"apiVersion", "kind", "metadata", "status"})
 
 
+_BUILT_IN = frozenset({"", "apps", "autoscaling", "batch", "extensions", "policy"})
+_BUILT_IN_K8S = frozenset(
+    f"{name}.k8s.io"
+    for name in (
+        "admissionregistration",
+        "apiextensions",
+        "apiregistration",
+        "authentication",
+        "authorization",
+        "certificates",
+        "coordination",
+        "discovery",
+        "events",
+        "flowcontrol.apiserver",
+        "internal.apiserver",
+        "networking",
+        "node",
+        "rbac.authorization",
+        "resource",
+        "scheduling",
+        "storage",
+        "storagemigration",
+    )
+)
+
+
+def is_custom(group: str) -> bool:
+    """Tell whether an API group is none of Kubernetes' own, of version 1.36."""
+    return group not in _BUILT_IN and group not in _BUILT_IN_K8S
+
+
 @dataclass(frozen=True)
 class _CustomList(KubeList[CustomResource]):
     def decode(self, codec: Codec, body: bytes) -> tuple[CustomResource, ...]:
