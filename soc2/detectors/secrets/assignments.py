@@ -26,7 +26,7 @@ STEMS = (
     "contrase",
     "mnemonic",
     "_pat",
-    "bindpw",
+    "pw",
 )
 """In small letters; a line without any of them names no secret."""
 
@@ -38,7 +38,7 @@ _ANYWHERE = re.compile(
 _WHOLE_LINE = re.compile(
     r"^[ \t]*+(?:-[ \t]+|--?)?"
     r"(?:(?:export|set|env|arg|let|const|var|final|local|declare|readonly|setenv)[ \t]+)?(?:-\w[ \t]+)?"
-    r"[\"']?([A-Za-z_][\w.\-/ ]{0,79}?)[\"']?[ \t]*(?:=>|:=|=|:(?=[ \t]|$)|[ \t](?=[^\s=:]+$))[ \t]*(.*)$",
+    r"[\"']?([A-Za-z_][\w.\-/ ]{0,79}?)[\"']?[ \t]*(?:=>|:=|=(?!=)|:(?=[ \t]|$)|[ \t](?=[^\s=:]+$))[ \t]*(.*)$",
     re.I,
 )
 _FLAG = re.compile(rf"(?<![\w-])--?([A-Za-z][\w.-]{{1,60}})[ \t]+({_QUOTED}|[^\s\"'`\-|;&<>][^\s\"'`|;&<>]{{0,400}})")
@@ -53,6 +53,9 @@ _IN_OBJECT = re.compile(
     r"[\"'\s{,](?:value|default|Value|Default)[\"']?\s{0,4}[:=]\s{0,4}"
     rf"({_QUOTED}|[^\s\"'`,;}}\]]{{1,4096}})"
 )
+_IN_CALL = re.compile(rf"\(\s{{0,4}}[\"']([A-Za-z_][\w.\-]{{1,79}})[\"']\s{{0,4}},\s{{0,4}}({_QUOTED})\s{{0,4}}\)")
+# Of YAML, and calls of functions.
+_NO_LITERAL = re.compile(r"^[*&][A-Za-z_][\w-]*$|^[\w.]+\(.*\)[;:]?$")
 _SHELL = re.compile(r"^[ \t]*+[A-Z][A-Z0-9_]*+=\S+[ \t]+\S")
 _COMMENT = re.compile(r"(?<=\s)(?:[#;]|//)\s.*$")
 _NAMED = re.compile(
@@ -82,7 +85,7 @@ def in_line(line: str, start: int, *, file: bool) -> Iterator[Hit]:
         if hits or not (opens or _SHELL.match(line)):
             return
     yield from _in_assignments(line, start)
-    for pattern in (_FLAG, _ELEMENT, _PAIR, _IN_OBJECT):
+    for pattern in (_FLAG, _ELEMENT, _PAIR, _IN_OBJECT, _IN_CALL):
         for match in pattern.finditer(line):
             yield from _hit(match[1], match[2], start + match.start(2), file)
 
@@ -96,7 +99,8 @@ def _in_assignments(line: str, start: int) -> Iterator[Hit]:
             code = line[max(match.start() - 1, 0) : match.start()] not in ("&", "?", ";")
             yield from _hit(match[1], match[2], start + match.start(2), code)
         # What is quoted may be a list of assignments, such as a connection string.
-        match = _ANYWHERE.search(line, match.start(2) + 1 if named is Naming.NONE else match.end())
+        inside = match.start(2) + (match[2][0] in "\"'`\\")
+        match = _ANYWHERE.search(line, inside if named is Naming.NONE else match.end())
 
 
 class Above(NamedTuple):
@@ -157,7 +161,11 @@ def _hit(name: str, raw: str, start: int, file: bool) -> Iterator[Hit]:
     if named is Naming.NONE:
         return
     value = unquoted(raw)
-    if is_secret(value, named, file=file and value == raw):
+    plain = value == raw.rstrip(",")
+    if plain and _NO_LITERAL.match(value):
+        return
+    # A comma after what has no quotes is one of a call.
+    if is_secret(value, named, file=plain and (file or raw.endswith(","))):
         yield Hit(start + max(raw.find(value), 0), value, detector_of(value, named))
 
 
@@ -172,6 +180,8 @@ def detector_of(value: str, named: Naming) -> str:
 def unquoted(raw: str) -> str:
     """Return a value without the quotes around it."""
     raw = raw.strip().rstrip(",")
+    if len(raw) >= 6 and raw[:3] == raw[-3:] and raw[:3] in ('"""', "'''"):
+        return raw[3:-3]
     if len(raw) >= 4 and raw.startswith('\\"') and raw.endswith('\\"'):
         return raw[2:-2]
     if len(raw) >= 2 and raw[0] == raw[-1] and raw[0] in "\"'`":
@@ -180,7 +190,9 @@ def unquoted(raw: str) -> str:
 
 
 def _without_comment(raw: str) -> str:
-    raw = raw.rstrip().removesuffix(",").removesuffix(";")
+    raw = raw.rstrip().removesuffix(";")
+    if raw[:3] in ('"""', "'''"):
+        return raw
     if raw[:1] in "\"'`" and raw:
         close = raw.find(raw[0], 1)
         while close > 0 and raw[close - 1] == "\\":

@@ -16,10 +16,10 @@ from typing import Any
 
 import msgspec
 
+from soc2.detectors.secrets.encoded import decoded_bytes
 from soc2.detectors.secrets.hits import Hit
 from soc2.detectors.secrets.randomness import is_random
 from soc2.detectors.secrets.stand_ins import stands_for_itself
-from soc2.detectors.secrets.values import decoded_bytes
 
 _WINDOW = 512
 

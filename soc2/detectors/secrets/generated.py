@@ -10,7 +10,7 @@ from soc2.detectors.secrets.words import words
 # Words in names that say that what looks random may be known.
 _KNOWN = words("known")
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+[0-9]*|[0-9]+")
-_NAME_BEFORE = re.compile(r"([A-Za-z_][\w.\-]{0,79})[\"']?\]?[ \t]{0,8}(?:=>|:=|[:=])[ \t]{0,8}[\"']?[^\s\"']{0,80}$")
+_NAME_BEFORE = re.compile(r"([A-Za-z_][\w.\-#]{0,79})[\"']?\]?[ \t]{0,8}(?:=>|:=|[:=])[ \t]{0,8}[\"']?[^\s\"']{0,80}$")
 _PREFIX = re.compile(
     r"(?:sha\d+|md5|h1|hmac|sri|pin|spki)[-:=/]$|://[^\s\"']*$|[/@#?&$]$|v\d+:$|(?:data|iv|tag|mac|enc):$|[A-Za-z0-9+/]{20}[=:]$",
     re.I,

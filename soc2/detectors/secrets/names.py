@@ -29,6 +29,7 @@ _OPENS = words("opens")
 _ABOUT = words("about")
 # Words that, anywhere in the name, say that the value is no secret.
 _OPEN = words("open")
+_PAIRS = frozenset({("sas", "signature"), ("sas", "sig"), ("erlang", "cookie")})
 _DIGESTS = frozenset({"checksum", "checksums", "hash", "digest", "sha256"})
 _DIRECTORY_SUFFIXES = ("file", "path", "dir", "url", "uri", "name", "ref", "arn")
 
@@ -75,7 +76,7 @@ def _stem(words: list[str]) -> tuple[int, Naming]:
             return at, Naming.KEY
         if word == "key" and at and words[at - 1] in _OPENS:
             return at, Naming.KEY
-        if word in ("signature", "sig") and at and words[at - 1] == "sas":
+        if at and (words[at - 1], word) in _PAIRS:
             return at, Naming.KEY
         joined = _joined(word)
         if joined is not Naming.NONE:

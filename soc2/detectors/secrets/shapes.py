@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from soc2.detectors.secrets.encoded import decoded_bytes
 from soc2.detectors.secrets.formats import is_varied, plugin
 from soc2.detectors.secrets.hits import Hit
 from soc2.detectors.secrets.stand_ins import stands_for_itself
-from soc2.detectors.secrets.values import decoded_bytes
 from soc2.detectors.secrets.words import words
 
 _BEGIN = re.compile(r"-----BEGIN ([A-Z0-9 ]{1,40})-----|PuTTY-User-Key-File-\d")
@@ -41,6 +41,15 @@ _AROUND: tuple[tuple[str, str, re.Pattern[str]], ...] = (
     ("SharedAccessKey=", "Azure Shared Access Key", re.compile(r"SharedAccessKey=([A-Za-z0-9+/]{40,60}={0,2})")),
     ("sig=", "Azure SAS Token", re.compile(r"(?:sv=|se=|sp=|sr=)[^\s\"']{0,400}[?&]sig=([A-Za-z0-9%+/]{40,70}(?:%3[dD]|=)?)")),
     ("X-Amz-Credential", "Presigned URL", re.compile(r"X-Amz-Signature=([0-9a-f]{64})")),
+    ("jdbc:oracle", "password in a URL", re.compile(r"jdbc:oracle:\w+:[\w.-]{1,64}/([^\s@/\"']{3,128})@")),
+    (
+        "chpasswd:",
+        "password of a user",
+        re.compile(
+            r"chpasswd:\s{1,40}(?:expire:[^\n]{0,20}\s{1,40})?list:\s{0,4}[|>]?[-+]?\s{1,60}(?:- )?"
+            r"[\w.-]{1,32}:((?!RANDOM\s|R\s)[^\s:]{3,200})"
+        ),
+    ),
     ("HRKU-", "Heroku API Key", re.compile(r"(?<!\w)(HRKU-[\w-]{36,70})")),
 )
 _JWK = re.compile(r'"(?:d|k)"\s{0,4}:\s{0,4}"([A-Za-z0-9_-]{16,1400})"')

@@ -26,7 +26,8 @@ _EXAMPLE = re.compile(r"EXAMPLE|[xX]{5}|0{8}|1234567890(?!\d)|abcdefghij|ABCDEFG
 _REFERENCE = re.compile(
     r"""^(
       arn:|ref\+|vault:(?!v\d)
-    | (vault|op|sm|gsm|awssm|awsps|akv|ssm|azkv|keyring|secrets?|env|keyvault|doppler|bws|conjur)(://|:(?![^/]*@))
+    | (vault|op|sm|gsm|awssm|awsps|akv|ssm|azkv|keyring|secrets?|env|keyvault|doppler|bws|conjur|secretsmanager|secretref
+      |k8s|kubernetes|gcp-sm|aws-sm|azure-kv)(://|:(?![^/]*@))
     | !\w+|\{\{?resolve:|@Microsoft\.KeyVault\(|projects/[^/]+/secrets/|(secret|kv)/[\w/.-]+(\#[\w.-]+)?$
     | file:|(fn::|pulumi:)|\.{1,2}/|~/|[A-Za-z]:\\
     | parameters?\(|variables?\(|process\.env|os\.environ|os\.getenv|getenv|ENV\[
@@ -45,6 +46,7 @@ _HARMLESS = re.compile(
     | -----BEGIN\ (AGE|PGP\ MESSAGE|CERTIFICATE|PUBLIC|RSA\ PUBLIC|X509|TRUSTED|PKCS7|SSH2\ PUBLIC)
     # Hashes of passwords.
     | \$(2[abxy]?|5|6|y|7|1|apr1|argon2\w*|scrypt|pbkdf2[\w-]*|P|H|S|shiro1|bcrypt[\w-]*)\$
+    | [\w.@-]{1,64}:\$(2[abxy]?|5|6|y|argon2\w*)\$
     | \{(S?SHA|SSHA\d*|SHA\d+|CRYPT|PBKDF2\w*|BCRYPT|ARGON2)\}(?!$)
     | pbkdf2[:_]|scrypt:\d|argon2|bcrypt|SCRAM-SHA-|md5[0-9a-f]{32}$|sha(1|224|256|384|512)[-:=/]|md5[-:]
     # Public keys, in base64 too.

@@ -8,13 +8,14 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from soc2.detectors.secrets import assignments, commands, shapes
+from soc2.detectors.secrets.encoded import decoded_text
 from soc2.detectors.secrets.formats import ANCHOR, SMALL_ANCHORS, in_token
 from soc2.detectors.secrets.generated import is_known_name, is_unexplained
 from soc2.detectors.secrets.hits import Hit
 from soc2.detectors.secrets.names import naming
 from soc2.detectors.secrets.randomness import looks_generated
 from soc2.detectors.secrets.stand_ins import stands_for_itself
-from soc2.detectors.secrets.values import decoded_text, is_secret
+from soc2.detectors.secrets.values import is_secret
 
 _SHORTEST = 4
 _SHORTEST_TOKEN = 16
