@@ -62,7 +62,9 @@ def private_keys(text: str) -> tuple[list[Hit], str]:
     hits, rest, at = [], [], 0
     while match := _BEGIN.search(text, at):
         label = match[1] or "PuTTY PRIVATE KEY"
-        close = text.find(f"-----END {label}-----", match.end(), match.end() + _LONGEST_BLOCK)
+        following = text.find("-----BEGIN ", match.end(), match.end() + _LONGEST_BLOCK)
+        limit = following if following >= 0 else match.end() + _LONGEST_BLOCK
+        close = text.find(f"-----END {label}-----", match.end(), limit)
         end = close if close >= 0 else min(_end_of_body(text, match.end()), match.end() + _LONGEST_BLOCK)
         if "PRIVATE KEY" in label and _is_key(text[match.end() : end]):
             hits.append(Hit(match.start(), text[match.start() : end], _name(label)))
