@@ -126,7 +126,10 @@ def test_what_is_nested_too_deeply_is_refused() -> None:
     [
         ({"a": {"password": PASSWORD}}, "a.password"),
         ({"env": [{"name": "DB_PASSWORD", "value": PASSWORD}]}, "env[DB_PASSWORD].value"),
-        ({"Parameters": [{"ParameterKey": "DbPassword", "ParameterValue": PASSWORD}]}, "Parameters[0].ParameterValue"),
+        (
+            {"Parameters": [{"ParameterKey": "DbPassword", "ParameterValue": PASSWORD}]},
+            "Parameters[DbPassword].ParameterValue",
+        ),
         ({"args": ["run", "--api-key", PASSWORD]}, "args[2]"),
         ({"args": ["run", f"--api-key={PASSWORD}"]}, "args[1]"),
         ({"DbPassword": {"Type": "String", "Default": PASSWORD}}, "DbPassword.Default"),
@@ -192,7 +195,7 @@ def test_hostile_contents_take_bounded_time(name: str) -> None:
         Scanner().scan(data, "x")
         times.append(time.process_time() - began)
     assert times[1] < 2, times
-    assert times[1] < max(3.5 * times[0], 0.3), times
+    assert times[1] < max(3.5 * times[0], 0.7), times
 
 
 def test_findings_stand_in_order() -> None:

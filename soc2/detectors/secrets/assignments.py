@@ -54,7 +54,7 @@ _IN_OBJECT = re.compile(
     rf"({_QUOTED}|[^\s\"'`,;}}\]]{{1,4096}})"
 )
 _IN_CALL = re.compile(rf"\(\s{{0,4}}[\"']([A-Za-z_][\w.\-]{{1,79}})[\"']\s{{0,4}},\s{{0,4}}({_QUOTED})\s{{0,4}}\)")
-# Of YAML, and calls of functions.
+# Aliases of YAML, and calls of functions; between backticks stand commands of a shell.
 _NO_LITERAL = re.compile(r"^[*&][A-Za-z_][\w-]*$|^[\w.]+\(.*\)[;:]?$")
 _SHELL = re.compile(r"^[ \t]*+[A-Z][A-Z0-9_]*+=\S+[ \t]+\S")
 _COMMENT = re.compile(r"(?<=\s)(?:[#;]|//)\s.*$")
@@ -162,7 +162,7 @@ def _hit(name: str, raw: str, start: int, file: bool) -> Iterator[Hit]:
         return
     value = unquoted(raw)
     plain = value == raw.rstrip(",")
-    if plain and _NO_LITERAL.match(value):
+    if (plain and _NO_LITERAL.match(value)) or (raw.startswith("`") and " " in raw):
         return
     # A comma after what has no quotes is one of a call.
     if is_secret(value, named, file=plain and (file or raw.endswith(","))):

@@ -14,6 +14,7 @@ _GAP = r"[^\n|;]{0,200}?"
 
 STEMS = (
     "identified by",
+    "securestring",
     "mysql",
     "mariadb",
     "curl",

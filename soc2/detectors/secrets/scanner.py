@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any
@@ -40,11 +41,14 @@ class Scanner:
 
     def tree(self, value: Any, name: str = "") -> tuple[Finding, ...]:
         """Return what is found in a JSON value, lists of arguments among them. Raises TypeError if nested too deeply."""
-        return tuple(
-            Finding(found.detector, found.fingerprint, " ".join(filter(None, (place, found.place))))
-            for place, its_name, text in texts(value, name)
-            for found in self.value(its_name, text)
-        )
+        findings: dict[Finding, None] = {}
+        known: set[str] = set()
+        for each in texts(value, name):
+            for found in self.value(each.name, each.text):
+                if not (each.again and found.fingerprint in known):
+                    known.add(found.fingerprint)
+                    findings[replace(found, place=" ".join(filter(None, (each.place, found.place))))] = None
+        return tuple(findings)
 
     def scan(self, data: bytes, name: str) -> list[Finding]:
         """Return what is found in the bytes of a file; of those that are no text, only known formats.
