@@ -69,6 +69,7 @@ _HEADING = re.compile(
     r"^([ \t]*+)(?:-[ \t]+)?(?:variable[ \t]+)?[\"']?([A-Za-z_][\w.\-]{1,79})[\"']?[ \t]*"
     r"(?:[:=][ \t]*(?:[|>][-+0-9]{0,3}|\{)?|\{)[ \t]*$"
 )
+_ELSEWHERE = re.compile(r"^\s*+(?:[-{}\[\]]|$)")
 _NESTED = re.compile(r"[:=]|^[-{\[#}]")
 _LINES_AFTER = 8
 _LONGEST_LINE = 4096
@@ -133,12 +134,13 @@ def in_lines_near(lines: Sequence[str], index: int, line: Above, *, file: bool) 
 
 def _beside(lines: Sequence[str], index: int) -> tuple[int, str] | None:
     for number in range(index + 1, min(index + 4, len(lines))):
+        if _ELSEWHERE.match(lines[number]) or _NAMED.match(lines[number]):
+            break
         value = _VALUE.match(lines[number])
         if value:
             return number, _without_comment(value[1])
-        if not lines[number].strip() or _NAMED.match(lines[number]):
-            break
-    value = _VALUE.match(lines[index - 1]) if index else None
+    # What begins an item of a list has nothing before it.
+    value = _VALUE.match(lines[index - 1]) if index and not lines[index].lstrip().startswith(("-", "{")) else None
     return (index - 1, _without_comment(value[1])) if value else None
 
 
