@@ -18,6 +18,7 @@ from soc2.catalog import Check, all_checks
 from soc2.demo.company.cluster import _PATHS
 from soc2.demo.controlplane import ControlPlane
 from soc2.demo.process import wait_until
+from soc2.gather.aws import edge_sources
 from soc2.gather.aws import sources as aws_sources
 from soc2.gather.kubernetes import sources
 from soc2.gather.kubernetes.connection import KubeConnection
@@ -162,7 +163,9 @@ def test_the_cluster_role_allows_what_is_asked_and_no_more() -> None:
 
 def test_every_source_belongs_to_a_check() -> None:
     declared = set(declared_sources())
-    every = {item for module in (sources, aws_sources) for item in vars(module).values() if hasattr(item, "gather")}
+    every = {
+        item for module in (sources, aws_sources, edge_sources) for item in vars(module).values() if hasattr(item, "gather")
+    }
     used = {name for name in DECLARED if any(name in inspect.signature(_function(check)).parameters for check in all_checks())}
     assert {item.name for item in every if not isinstance(item, type)} <= {item.name for item in declared}
     assert used == set(DECLARED)
