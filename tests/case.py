@@ -29,6 +29,7 @@ from soc2.gather.aws.simulation import ControlSimulation
 from soc2.gather.codec import Codec
 from soc2.gather.feeds import FeedSource
 from soc2.gather.kubernetes.access_matrix import AccessMatrix
+from soc2.gather.kubernetes.api_server import ApiServerPlaces
 from soc2.gather.kubernetes.aws_auth import AwsAuth
 from soc2.gather.kubernetes.facts import PRESUMED_ROLES, Version
 from soc2.gather.kubernetes.level_trials import LevelTrials
@@ -59,6 +60,7 @@ from soc2.model.aws.log_stores import LogBucket
 from soc2.model.canaries import CanaryPath
 from soc2.model.deviation import Resource
 from soc2.model.digests import DigestVerdict
+from soc2.model.kubernetes.api_server import ApiServerPlace
 from soc2.model.kubernetes.aws_auth import AuthMapping
 from soc2.model.kubernetes.cluster import ServerVersion
 from soc2.model.kubernetes.foreign import ForeignPolicy
@@ -232,6 +234,8 @@ def _records(source: Source[Any], raw: list[Any]) -> list[Any]:
             return [codec.convert({**added, **item}, source.kind) for item in raw]
         case Version():
             return [msgspec.convert(item, ServerVersion) for item in (raw or [{"minor": "36"}])]
+        case ApiServerPlaces():
+            return msgspec.convert(raw, list[ApiServerPlace])
         case CredentialReport():
             return list(parse(_report(raw)))
         case AccessMatrix():

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from soc2.evidence import Call
 from soc2.gather.aws.connection import AwsConnection, error_code, problem_of
@@ -138,7 +139,7 @@ def _call(connection: AwsConnection, source: Any, wanted: _Wanted) -> _Got:
             got.items.append({"Configured": False, "configured": False})
         else:
             got.problem = problem_of(error)
-    except (BotoCoreError, KeyError, TypeError) as error:
+    except (BotoCoreError, ResponseParserError, KeyError, TypeError) as error:
         got.problem = problem_of(error)
     got.finished = datetime.now(UTC)
     return got

@@ -87,14 +87,16 @@ class ClassicBalancer(PascalRecord, frozen=True):
 @dataclass(frozen=True)
 class MadeFor:
     """What the tags of a balancer say that it was made for: ``kind`` and ``namespace/name`` of it, or the name of a group
-    that Ingresses share; and the cluster, empty where no tag tells."""
+    that Ingresses share; and the cluster, empty where no tag tells. Where tags tell of a cluster only, the others are
+    empty."""
 
     kind: str
     name: str
     cluster: str
 
     def __str__(self) -> str:
-        what = f"{self.kind} {self.name}" if "/" in self.name else f"the {self.kind} group {self.name}"
+        shared = self.kind == "Ingress" and "/" not in self.name
+        what = f"the Ingress group {self.name}" if shared else f"{self.kind} {self.name}" if self.kind else "something"
         return f"{what} of cluster {self.cluster}" if self.cluster else what
 
 
@@ -125,8 +127,8 @@ def made_for(tags: Iterable[Tag]) -> tuple[MadeFor, ...]:
     named = [value for value in (tag(every, key) for key in _CLUSTERS) if value]
     named += [each.key.removeprefix(_CLUSTER_PREFIX) for each in every if each.key.startswith(_CLUSTER_PREFIX)]
     cluster = named[0] if named else ""
-    made = (MadeFor(_STACKS[each.key], each.value, cluster) for each in every if each.key in _STACKS)
-    return tuple(sorted(set(made), key=str))
+    made = {MadeFor(_STACKS[each.key], each.value, cluster) for each in every if each.key in _STACKS and each.value}
+    return tuple(sorted(made or ({MadeFor("", "", cluster)} if cluster else ()), key=str))
 
 
 def balancers(

@@ -27,8 +27,8 @@ from soc2.model.network.policies import (
     UnknownPeers,
 )
 from soc2.model.network.selection import Selection, keys_of, places_in, set_of
+from soc2.model.network.selectors import NAME_LABEL
 
-_NAME = "kubernetes.io/metadata.name"
 _UNKNOWN = (-4, -6)
 """What stands for the addresses, one of each family, of an endpoint of which none is known."""
 _FAMILIES = (AddressSet.of(ip_network("0.0.0.0/0")), AddressSet.of(ip_network("::/0")))
@@ -113,7 +113,7 @@ class Classes:
         self._by_labels = Selection([self._labels(each) for each in first])
         self._by_namespace = _by(each.namespace for each in first)
         names = tuple(self._by_namespace)
-        self._namespaces = Selection([{**namespaces.get(name, {}), _NAME: name} for name in names])
+        self._namespaces = Selection([{**namespaces.get(name, {}), NAME_LABEL: name} for name in names])
         self._namespace_names = names
         self._make_faces(keys)
         self._peers: dict[Rule, Peers] = {}
