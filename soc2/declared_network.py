@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,13 +12,14 @@ from msgspec import Meta, field
 
 from soc2.model.network.parties import DeclaredConnection, parse_party
 from soc2.model.network.places import Place, ascii_host
-from soc2.model.network.ports import EVERY_PORT, PortRange, PortSet
+from soc2.model.network.ports import EVERY_PORT, HIGHEST, PortRange, PortSet
 from soc2.section import Name, Reason, Section
 from soc2.toml_file import TomlFile
 
 PortNumber = Annotated[int, Meta(ge=1, le=65535)]
 _HTTP = 80
-DeclaredPort = Annotated[str, Meta(pattern=r"^(tcp|udp|sctp)/\d{1,5}(-\d{1,5})?$")]
+_CA = "write the path of a PEM file with the issuers' certificates, relative to this file"
+_PORT = re.compile(r"(tcp|udp|sctp)/\d{1,5}(-\d{1,5})?", re.ASCII)
 
 
 class Connection(Section, frozen=True):
@@ -29,7 +31,7 @@ class Connection(Section, frozen=True):
     source: Name = field(name="from")
     target: Name = field(name="to")
     reason: Reason
-    ports: tuple[DeclaredPort, ...] = ()
+    ports: tuple[str, ...] = ()
 
     @property
     def declared(self) -> DeclaredConnection:
@@ -51,7 +53,7 @@ class Mesh(Section, frozen=True):
     """A service mesh whose mutual TLS is a stated control in some namespaces (patterns)."""
 
     kind: Literal["istio", "linkerd"]
-    namespaces: tuple[Name, ...] = ("*",)
+    namespaces: Annotated[tuple[Name, ...], Meta(min_length=1)] = ("*",)
     root_namespace: Name = "istio-system"
     plaintext: tuple[Plaintext, ...] = ()
 
@@ -64,7 +66,7 @@ class Endpoint(Section, frozen=True):
     host: Name
     port: PortNumber = 443
     address: str | None = None
-    ca: str | None = None
+    ca: Name | None = None
     http: PortNumber | str | bool = True
 
     @property
@@ -99,9 +101,15 @@ def checked_network(network: DeclaredNetwork, file: TomlFile) -> DeclaredNetwork
             except ValueError as error:
                 raise file.error(("network", "connections", index, key), str(error)) from None
         for number, port in enumerate(connection.ports):
-            found = _port_range(port)
-            if not found.first <= found.last <= 65535:
-                raise file.error(("network", "connections", index, "ports", number), f"{port} is no port or range of ports")
+            if not _is_port(port):
+                where = ("network", "connections", index, "ports", number)
+                raise file.error(where, f"{port!r} is no port or range of ports", "write it like tcp/443 or udp/1024-2048")
+    for index, exception in enumerate(network.mesh.plaintext if network.mesh else ()):
+        if exception.workload.count("/") != 1:
+            what = f"{exception.workload!r} is not of the form namespace/workload"
+            raise file.error(
+                ("network", "mesh", "plaintext", index, "workload"), what, "* stands for any of both: */web, shop/*"
+            )
     endpoints = tuple(_checked_endpoint(each, index, file) for index, each in enumerate(network.endpoints))
     for index, each in enumerate(endpoints):
         if any((each.name, each.place) == (before.name, before.place) for before in endpoints[:index]):
@@ -115,21 +123,31 @@ def _checked_endpoint(endpoint: Endpoint, index: int, file: TomlFile) -> Endpoin
         host = ascii_host(endpoint.host)
     except ValueError as error:
         raise file.error((*where, "host"), str(error), "write a name or an address, without scheme, port and path") from None
-    for key, text in (("address", endpoint.address), ("http", endpoint.http)):
+    for key, text, mend in (
+        ("address", endpoint.address, ""),
+        ("http", endpoint.http, "or write a port as a number, or false where no plain HTTP is served"),
+    ):
         try:
             if isinstance(text, str):
                 Place.parse(text)
         except ValueError as error:
-            raise file.error((*where, key), str(error)) from None
+            raise file.error((*where, key), str(error), mend) from None
     ca = str(Path(file.path).parent / endpoint.ca) if endpoint.ca else None
     try:
         if ca:
             x509.load_pem_x509_certificates(Path(ca).read_bytes())
     except OSError as error:
-        raise file.error((*where, "ca"), f"{ca} cannot be read: {error.strerror}") from None
+        raise file.error((*where, "ca"), f"{ca} cannot be read: {error.strerror}", _CA) from None
     except ValueError:
-        raise file.error((*where, "ca"), f"{ca} holds no certificate in PEM form") from None
+        raise file.error((*where, "ca"), f"{ca} holds no certificate in PEM form", _CA) from None
     return msgspec.structs.replace(endpoint, host=host, ca=ca)
+
+
+def _is_port(text: str) -> bool:
+    if not _PORT.fullmatch(text):
+        return False
+    found = _port_range(text)
+    return found.first <= found.last <= HIGHEST
 
 
 def _port_range(text: str) -> PortRange:

@@ -65,6 +65,7 @@ ingresses = []
 gateways = []
 routes = []               # that attach to a Gateway of another namespace
 host_ports = []           # "namespace/workload:port"
+load_balancers = []       # of the account: names or ARNs; those of approved Services, Ingresses and Gateways need no entry
 public_buckets = []
 
 [agents]                  # DaemonSets, "namespace/name"
@@ -78,6 +79,10 @@ runtime = []
 # reason = "visitors pay"
 
 {network}
+# [network.mesh]             # where the mutual TLS of a service mesh is a control
+# kind = "istio"             # or linkerd
+# namespaces = ["shop"]
+
 # [[network.endpoints]]      # what is offered with TLS, and is tried: every host of an Ingress needs one
 # host = "www.example.com"
 # port = 443

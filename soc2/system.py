@@ -13,6 +13,7 @@ from msgspec import Meta
 from soc2.criteria import CRITERIA
 from soc2.declared_network import DeclaredNetwork, checked_network
 from soc2.log_sources import Logs, checked_logs
+from soc2.model.aws.public_addresses import mistaken_network
 from soc2.section import Days, Reason, Section
 from soc2.toml_file import TomlFile
 
@@ -158,7 +159,9 @@ class Exposure(Section, frozen=True):
 
     A route is served by the Gateway that it attaches to: whoever approves a Gateway approves the routes of its namespace
     with it, and those of other namespaces are approved under ``routes``. ``host_ports`` are ports of nodes that a workload
-    takes, as ``namespace/workload:port``.
+    takes, as ``namespace/workload:port``. ``load_balancers`` are those of the account, by name or ARN.
+    ``public_addresses`` are addresses or networks, or patterns of the names of what has one: ids and names of Elastic IPs,
+    network interfaces and instances.
     """
 
     services: tuple[str, ...] = ()
@@ -166,6 +169,8 @@ class Exposure(Section, frozen=True):
     gateways: tuple[str, ...] = ()
     routes: tuple[str, ...] = ()
     host_ports: tuple[Annotated[str, Meta(pattern=r"^[^/:]+/[^/:]+:[\d*?]+$")], ...] = ()
+    load_balancers: tuple[str, ...] = ()
+    public_addresses: tuple[Annotated[str, Meta(min_length=1)], ...] = ()
     public_buckets: tuple[str, ...] = ()
 
 
@@ -319,6 +324,9 @@ def load_system(path: Path) -> System:
             raise file.error(("inherited", index), "an inherited control names either check or criterion")
         if entry.criterion is not None and entry.criterion not in CRITERIA:
             raise file.unknown_name(("inherited", index, "criterion"), "criterion", entry.criterion, CRITERIA)
+    for index, text in enumerate(system.exposure.public_addresses):
+        if mistake := mistaken_network(text):
+            raise file.error(("exposure", "public_addresses", index), mistake)
     feeds = tuple(msgspec.structs.replace(feed, path=str(path.parent / feed.path)) for feed in system.feeds)
     logs, network = checked_logs(system.logs, file), checked_network(system.network, file)
     return msgspec.structs.replace(system, feeds=feeds, logs=logs, network=network)

@@ -172,7 +172,8 @@ def _key_lines(text: str) -> dict[KeyPath, int]:
             if header.group(1):
                 counts[section] = counts.get(section, -1) + 1
                 section = (*section, counts[section])
-            lines.setdefault(section, row + 1)
+            for length in range(1, len(section) + 1):
+                lines.setdefault(section[:length], row + 1)
         row += 1
     return lines
 

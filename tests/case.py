@@ -9,6 +9,7 @@ import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,13 @@ from soc2.catalog import Check
 from soc2.gather.aws.calls import AwsDetail, AwsList
 from soc2.gather.aws.credential_report import CredentialReport, parse
 from soc2.gather.aws.log_stores import LogBuckets
+from soc2.gather.aws.rule_groups import RuleGroupReferences, references_in
 from soc2.gather.aws.service_control import ServiceControl
 from soc2.gather.aws.simulation import ControlSimulation
 from soc2.gather.codec import Codec
 from soc2.gather.feeds import FeedSource
 from soc2.gather.kubernetes.access_matrix import AccessMatrix
+from soc2.gather.kubernetes.api_server import ApiServerPlaces
 from soc2.gather.kubernetes.aws_auth import AwsAuth
 from soc2.gather.kubernetes.custom_resources import CustomResources, shaped
 from soc2.gather.kubernetes.facts import PRESUMED_ROLES, Version
@@ -58,6 +61,7 @@ from soc2.model.aws.log_stores import LogBucket
 from soc2.model.canaries import CanaryPath
 from soc2.model.deviation import Resource
 from soc2.model.digests import DigestVerdict
+from soc2.model.kubernetes.api_server import ApiServerPlace
 from soc2.model.kubernetes.aws_auth import AuthMapping
 from soc2.model.kubernetes.cluster import ServerVersion
 from soc2.model.kubernetes.custom import CustomResource
@@ -198,6 +202,9 @@ def sources_of_check(check: Check) -> list[Source[Any]]:
 
 
 def _with_parents(source: Source[Any]) -> Iterator[Source[Any]]:
+    if isinstance(source, RuleGroupReferences):
+        yield from chain(*(_with_parents(acls) for acls in source.acls))
+        return
     yield source
     if isinstance(source, AwsDetail):
         yield from _with_parents(source.parent)
@@ -206,6 +213,8 @@ def _with_parents(source: Source[Any]) -> Iterator[Source[Any]]:
 def _listing(source: Source[Any], case: Case, denied: str | None) -> Listing[Any]:
     if source in (RUNNING, PRESUMED_ROLES):
         return Listing((), ())
+    if isinstance(source, RuleGroupReferences):
+        return references_in(_listing(acls, case, denied) for acls in source.acls)
     before: tuple[SourceStatus, ...] = ()
     if isinstance(source, AwsDetail):
         before = _listing(source.parent, case, denied).statuses
@@ -229,6 +238,8 @@ def _records(source: Source[Any], raw: list[Any]) -> list[Any]:
             return [codec.convert(shaped(item), CustomResource) for item in raw]
         case Version():
             return [msgspec.convert(item, ServerVersion) for item in (raw or [{"minor": "36"}])]
+        case ApiServerPlaces():
+            return msgspec.convert(raw, list[ApiServerPlace])
         case CredentialReport():
             return list(parse(_report(raw)))
         case AccessMatrix():

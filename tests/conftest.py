@@ -31,18 +31,17 @@ ROOT = Path(__file__).resolve().parents[1]
 # Tests that share a server run in the same of two processes, so that it is started once and while others run.
 _GROUPS = {
     "demo": {"own_state", "default_demo", "default_run", "denied_run", "compliant_run"},
-    "control plane": {"control_plane"},
+    "control plane": {"control_plane", "unprotected"},
 }
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    if item.path.parent.name == "demo":
-        item.add_marker(pytest.mark.xdist_group("demo"))  # some of these ask for their fixtures by name
-        return
     for group, fixtures in _GROUPS.items():
         if fixtures.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.xdist_group(group))
             return
+    if item.path.parent.name == "demo":
+        item.add_marker(pytest.mark.xdist_group("demo"))  # some of these ask for their fixtures by name
 
 
 @dataclass(frozen=True)
@@ -106,6 +105,7 @@ def default_demo(binaries: Binaries, own_state: Path) -> Iterator[Environment]:
     environment = start("default", print, detached=True)
     yield environment
     environment.stop()
+    assert not environment.folder.exists()
 
 
 @pytest.fixture(scope="session")

@@ -7,10 +7,17 @@ from datetime import datetime
 import pytest
 
 from fixtures.judge import Judge
-from soc2.model.aws.compute import EksCluster
+from soc2.model.aws.balancers import Balancer
+from soc2.model.aws.chains import GroupDoors
+from soc2.model.aws.eks_endpoints import EksEndpoint
+from soc2.model.aws.group_records import OpenGroup, WornTogether
 from soc2.model.aws.joins import LoggedVpc, UsedGroup
+from soc2.model.aws.node_addresses import NodeAddresses
+from soc2.model.aws.public_addresses import PublicAddress
 from soc2.model.aws.transit import CloudCertificate, UsedListener
+from soc2.model.aws.web_endpoints import WebEndpoint
 from soc2.model.detections import Detection
+from soc2.model.kubernetes.api_server import ApiServerPlace
 from soc2.model.kubernetes.approvals import Approval
 from soc2.model.kubernetes.attachment import AttachedRoute, OpenGateway
 from soc2.model.kubernetes.host_ports import WorkloadPorts
@@ -26,7 +33,21 @@ from soc2.model.network.seen import SeenPair
 from soc2.model.network.selected import PolicyEffect
 from soc2.model.population import Population
 from soc2.model.tls import Certificates, PlainHttp, Versions
-from soc2.rules import cloud_compute, cloud_transit, detections, exposure, flows, mesh, network, reach, tls
+from soc2.rules import (
+    balancers,
+    cloud_compute,
+    cloud_transit,
+    detections,
+    exposure,
+    flows,
+    groups,
+    mesh,
+    network,
+    reach,
+    tls,
+    waf,
+)
+from soc2.rules import public_addresses as addresses
 from soc2.system import System
 
 
@@ -201,6 +222,50 @@ def test_approved_exposure_exists(approved_exposure: Population[Approval], judge
 
 
 @pytest.mark.check(
+    "load-balancers-approved",
+    severity="high",
+    official=["CC6.6"],
+    hipaa=["164.312(e)(1)", "164.312(a)(1)"],
+    gdpr=["32(1)(b)"],
+    kind="configuration",
+    remedy="Delete it or make it internal, or approve it (or the Service, Ingress or Gateway that it is of) under [exposure]",
+)
+def test_load_balancers_are_approved(load_balancers: Population[Balancer], judge: Judge, system: System) -> None:
+    """Only approved load balancers of the account are reached from the internet."""
+    approved = system.exposure
+    in_cluster = {"Service": approved.services, "Ingress": approved.ingresses, "Gateway": approved.gateways}
+    judge(load_balancers, balancers.balancer_approved(approved.load_balancers, in_cluster, system.kubernetes.cluster))
+
+
+@pytest.mark.check(
+    "approved-cloud-exposure-exists",
+    severity="medium",
+    official=["CC6.6"],
+    hipaa=["164.312(e)(1)", "164.312(a)(1)"],
+    gdpr=["32(1)(b)"],
+    kind="configuration",
+    remedy="Remove the entry from its list under [exposure], or correct its name",
+)
+def test_approved_exposure_of_the_account_exists(approved_cloud_exposure: Population[Approval], judge: Judge) -> None:
+    """Everything of the account that is approved to be reachable from outside is there and is reachable."""
+    judge(approved_cloud_exposure, exposure.still_there)
+
+
+@pytest.mark.check(
+    "waf-covers-endpoints",
+    severity="medium",
+    official=["CC6.6"],
+    hipaa=["164.312(e)(1)", "164.312(a)(1)"],
+    gdpr=["32(1)(b)"],
+    kind="configuration",
+    remedy="Associate a web ACL whose rules block, and give it a logging configuration",
+)
+def test_web_acls_cover_what_faces_the_internet(web_endpoints_outside: Population[WebEndpoint], judge: Judge) -> None:
+    """A web ACL that stops something and logs is before everything of the account that answers HTTP to the internet."""
+    judge(web_endpoints_outside, waf.covered)
+
+
+@pytest.mark.check(
     "admin-ports-closed",
     severity="critical",
     official=["CC6.6"],
@@ -209,9 +274,79 @@ def test_approved_exposure_exists(approved_exposure: Population[Approval], judge
     kind="configuration",
     remedy="Narrow the source of the rule",
 )
-def test_admin_ports_are_closed_to_the_world(security_groups: Population[UsedGroup], judge: Judge) -> None:
-    """No attached security group opens administration or database ports to the world."""
-    judge(security_groups, cloud_compute.admin_ports_closed)
+def test_admin_ports_are_closed_to_the_world(open_groups: Population[OpenGroup | WornTogether], judge: Judge) -> None:
+    """No attached security group opens administration or database ports to the world, by itself or with others."""
+    judge(open_groups, groups.admin_ports_closed)
+
+
+@pytest.mark.check(
+    "unused-groups-open-nothing",
+    severity="low",
+    official=["CC6.6"],
+    hipaa=["164.312(e)(1)", "164.312(a)(1)"],
+    gdpr=["32(1)(b)"],
+    kind="configuration",
+    remedy="Delete the security group, or narrow the source of the rule before something wears it",
+)
+def test_unused_groups_open_nothing(unused_groups: Population[OpenGroup], judge: Judge) -> None:
+    """No security group that no interface wears opens administration or database ports to the world."""
+    judge(unused_groups, groups.opens_nothing_unused)
+
+
+@pytest.mark.check(
+    "admin-ports-not-reached-through-groups",
+    severity="high",
+    official=["CC6.6"],
+    hipaa=["164.312(e)(1)", "164.312(a)(1)"],
+    gdpr=["32(1)(b)"],
+    kind="configuration",
+    remedy="Narrow one of the rules of the chain, or declare the last of its connections under [[network.connections]]",
+)
+def test_admin_ports_are_not_reached_through_groups(groups_behind_groups: Population[GroupDoors], judge: Judge) -> None:
+    """No administration or database port is open to a group whose wearers the world reaches, but where that is declared."""
+    judge(groups_behind_groups, groups.not_reached_through_groups)
+
+
+@pytest.mark.check(
+    "nodes-have-no-public-address",
+    severity="high",
+    official=["CC6.6"],
+    hipaa=["164.312(e)(1)", "164.312(a)(1)"],
+    gdpr=["32(1)(b)"],
+    kind="configuration",
+    remedy="Run nodes in private subnets, without public or Elastic IP addresses, and let traffic in by a load balancer",
+)
+def test_nodes_have_no_public_address(nodes_with_addresses: Population[NodeAddresses], judge: Judge) -> None:
+    """No worker node has an address of the internet."""
+    judge(nodes_with_addresses, addresses.node_not_public)
+
+
+@pytest.mark.check(
+    "public-addresses-approved",
+    severity="high",
+    official=["CC6.6"],
+    hipaa=["164.312(e)(1)", "164.312(a)(1)"],
+    gdpr=["32(1)(b)"],
+    kind="configuration",
+    remedy="Release or remove the address, or approve it under [exposure] public_addresses",
+)
+def test_public_addresses_are_approved(public_addresses: Population[PublicAddress], judge: Judge, system: System) -> None:
+    """Only approved public addresses lead into the account, or wait to."""
+    judge(public_addresses, addresses.address_approved(system.exposure.public_addresses))
+
+
+@pytest.mark.check(
+    "api-server-not-public",
+    severity="high",
+    official=["CC6.6"],
+    hipaa=["164.312(e)(1)", "164.312(a)(1)"],
+    gdpr=["32(1)(b)"],
+    kind="configuration",
+    remedy="Give the API server a private address, or waive this with the networks that a firewall limits it to",
+)
+def test_api_server_is_not_public(api_server_places: Population[ApiServerPlace], judge: Judge) -> None:
+    """The API server does not answer at an address of the internet; that of EKS has a check of its own."""
+    judge(api_server_places, addresses.api_server_not_public)
 
 
 @pytest.mark.check(
@@ -251,9 +386,9 @@ def test_the_mesh_takes_nothing_but_mutual_tls(mesh_workloads: Population[MeshMe
     kind="configuration",
     remedy="Restrict publicAccessCidrs, or make the endpoint private",
 )
-def test_eks_endpoints_are_restricted(eks_clusters: Population[EksCluster], judge: Judge) -> None:
+def test_eks_endpoints_are_restricted(eks_endpoints: Population[EksEndpoint], judge: Judge) -> None:
     """The API endpoint of every EKS cluster is private or limited to named networks."""
-    judge(eks_clusters, cloud_compute.eks_endpoint)
+    judge(eks_endpoints, cloud_compute.eks_endpoint)
 
 
 @pytest.mark.check(

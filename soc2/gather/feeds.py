@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -68,6 +69,8 @@ def _read(feed: Feed, kind: type[T], today: date, codec: Codec) -> tuple[list[T]
         return [], Problem(Cause.MALFORMED, f"{path}: {str(error).splitlines()[0]}")
     rows: list[T] = []
     problem = _declaration_problem(feed, content, today)
+    with suppress(msgspec.ValidationError):
+        return codec.convert([row for _, row in raw], list[kind]), problem  # type: ignore[valid-type]
     for place, row in raw:
         try:
             rows.append(codec.convert(row, kind))
@@ -90,12 +93,24 @@ def _declaration_problem(feed: Feed, content: bytes, today: date) -> Problem | N
 
 def _raw_rows(path: Path, text: str) -> list[tuple[str, Any]]:
     if path.suffix == ".csv":
-        reader = csv.DictReader(io.StringIO(text), strict=True)
-        return [(f"line {reader.line_num}", _cells(row)) for row in reader]
-    content = msgspec.json.decode(text) if path.suffix == ".json" else yaml.safe_load(text)
+        lines = text.splitlines(keepends=True)
+        above = next((number for number, line in enumerate(lines) if not line.startswith("#")), 0)
+        reader = csv.DictReader(io.StringIO("".join(lines[above:])), strict=True)
+        return [(f"line {above + reader.line_num}", _cells(row)) for row in reader if not _is_comment(row)]
+    content = msgspec.json.decode(text) if path.suffix == ".json" else _yaml(text)
     if not isinstance(content, list):
         raise ValueError("expected a list of rows; name the file .csv, .json or .yaml")
     return [(f"row {number}", row) for number, row in enumerate(content, 1)]
+
+
+def _yaml(text: str) -> Any:
+    with suppress(yaml.YAMLError):
+        return yaml.load(text, yaml.CSafeLoader)
+    return yaml.safe_load(text)  # slower, but tells better where the mistake is
+
+
+def _is_comment(row: dict[str | Any, Any]) -> bool:
+    return str(next(iter(row.values()), "")).startswith("#")
 
 
 def _cells(row: dict[str | Any, Any]) -> dict[str, Any]:

@@ -35,12 +35,15 @@ _PLAIN_ANNOTATIONS = (
     "alb.ingress.kubernetes.io/scheme",
     "soc2-controls/",
     "sidecar.istio.io/inject",
+    "sidecar.istio.io/interceptionMode",
     "traffic.sidecar.istio.io/",
     "ambient.istio.io/redirection",
+    "ambient.istio.io/bypass-inbound-capture",
     "istio.io/",
     "linkerd.io/inject",
     "config.linkerd.io/default-inbound-policy",
     "config.linkerd.io/skip-inbound-ports",
+    "config.linkerd.io/skip-subnets",
 )
 
 

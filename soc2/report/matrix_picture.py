@@ -18,7 +18,8 @@ _LARGEST, _SMALLEST, _ROOM = 22, 12, 560
 _CHARACTER = 6.3
 """Width of a character of the names, in pixels: a wide letter of the page's font at 11 pixels."""
 _NAMESPACE, _WORKLOAD, _TITLE = 13, 21, 400
-"""Characters that are shown of a name's two parts, and of the text of a cell under the pointer."""
+"""Characters that are shown of a name's two parts (one gets what the other does not need), and of the text of a cell
+under the pointer."""
 _SLANTED = 16
 """Sides of cells from which names of columns are slanted; lines of slanted names are closer, and would overlap in smaller."""
 _LEGEND_LINE, _MARGIN = 19, 8
@@ -253,7 +254,9 @@ def _short(name: str) -> str:
     if not _group(name):
         return _shortened(_clean(name), _NAMESPACE + _WORKLOAD)
     namespace, _, workload = _clean(name).partition("/")
-    return f"{_shortened(namespace, _NAMESPACE)}/{_shortened(workload, _WORKLOAD)}"
+    both = _NAMESPACE + _WORKLOAD
+    head = _shortened(namespace, max(_NAMESPACE, both - _units(workload)))
+    return f"{head}/{_shortened(workload, max(_WORKLOAD, both - _units(namespace)))}"
 
 
 def _shortened(text: str, longest: int) -> str:

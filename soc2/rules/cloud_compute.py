@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from soc2.model.aws.compute import EksCluster, Instance, IpPermission, Repository, Volume
+from soc2.model.aws.compute import EksCluster, Instance, Repository, Volume
+from soc2.model.aws.eks_endpoints import EksEndpoint
 from soc2.model.aws.joins import LoggedVpc, UsedGroup
 from soc2.model.deviation import Deviation
+from soc2.model.network.zones import shown
 
-# Remote administration and the databases that the big clouds run (IANA service names).
-_SENSITIVE_PORTS = (22, 1433, 1521, 2379, 3306, 3389, 5432, 6379, 6443, 9200, 10250, 11211, 27017)
-_WORLD = ("0.0.0.0/0", "::/0")
 _EKS_LOGS = frozenset({"api", "audit", "authenticator", "controllerManager", "scheduler"})
+_SHOWN = 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,13 +25,6 @@ class MetadataOpen(Deviation):
 @dataclass(frozen=True, kw_only=True)
 class Unencrypted(Deviation):
     template: ClassVar[str] = "its storage is not encrypted"
-
-
-@dataclass(frozen=True, kw_only=True)
-class PortOpen(Deviation):
-    template: ClassVar[str] = "ports {ports} are open to {source}"
-    ports: str
-    source: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,33 +85,6 @@ def volume_encrypted(volume: Volume) -> Iterator[Deviation]:
         yield Unencrypted(resource=volume.resource)
 
 
-def admin_ports_closed(record: UsedGroup) -> Iterator[Deviation]:
-    """No attached security group opens administration or database ports to the world."""
-    if not record.attached:
-        return
-    for permission in record.group.ip_permissions:
-        hit = _sensitive(permission)
-        for source in _open_to(permission):
-            if hit:
-                yield PortOpen(resource=record.resource, ports=hit, source=source)
-
-
-def _sensitive(permission: IpPermission) -> str:
-    if permission.ip_protocol == "-1" or permission.from_port is None or permission.to_port is None:
-        return "all" if permission.ip_protocol in ("-1", "tcp") else ""
-    if permission.ip_protocol not in ("tcp", "6"):
-        return ""
-    first, last = permission.from_port, permission.to_port
-    if (first, last) in ((-1, -1), (0, 65535)):
-        return "all"
-    return ", ".join(str(port) for port in _SENSITIVE_PORTS if first <= port <= last)
-
-
-def _open_to(permission: IpPermission) -> list[str]:
-    ranges = [entry.cidr for entry in permission.ip_ranges] + [entry.cidr for entry in permission.ipv6_ranges]
-    return [cidr for cidr in ranges if cidr in _WORLD]
-
-
 def default_group_empty(record: UsedGroup) -> Iterator[Deviation]:
     """The default security group of a VPC has no rules."""
     group = record.group
@@ -149,14 +115,10 @@ def eks_logs(cluster: EksCluster) -> Iterator[Deviation]:
         yield LogTypesOff(resource=cluster.resource, missing=", ".join(sorted(missing)))
 
 
-def eks_endpoint(cluster: EksCluster) -> Iterator[Deviation]:
+def eks_endpoint(endpoint: EksEndpoint) -> Iterator[Deviation]:
     """The API endpoint is private, or public to named networks only."""
-    config = cluster.resources_vpc_config
-    # EKS opens a public endpoint to the world when no network is named.
-    cidrs = config.public_access_cidrs or ("0.0.0.0/0",)
-    for cidr in cidrs if config.endpoint_public_access else ():
-        if cidr in _WORLD:
-            yield EndpointOpen(resource=cluster.resource, source=cidr)
+    if endpoint.world:
+        yield EndpointOpen(resource=endpoint.resource, source=shown(list(endpoint.world), _SHOWN))
 
 
 def eks_secrets_encrypted(cluster: EksCluster) -> Iterator[Deviation]:

@@ -168,12 +168,13 @@ class InterfaceWithoutRecords(Deviation):
 def delivers(vpc: DeliveringVpc) -> Iterator[Deviation]:
     """Every flow log is active, is delivered to a declared log that is fresh and without gaps, and records of every
     interface in use arrive."""
-    for each in vpc.problems:
-        yield FlowLogNotDelivering(resource=vpc.resource, flow_log=each.flow_log, problem=each.problem)
-    for interface in vpc.silent:
+    for wrong in vpc.problems:
+        yield FlowLogNotDelivering(resource=vpc.resource, flow_log=wrong.flow_log, problem=wrong.problem)
+    for each in vpc.silent:
+        interface = each.interface
         yield InterfaceWithoutRecords(
             resource=interface.resource,
             interface=interface.network_interface_id,
             what=", ".join(filter(None, (interface.description, interface.private_ip_address))) or "of no description",
-            since=_time(vpc.since),
+            since=_time(each.since),
         )

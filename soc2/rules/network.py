@@ -36,14 +36,17 @@ def default_deny(direction: Direction) -> Callable[[NamespaceDefault], Iterator[
     """Return the rule that whatever pod comes into a namespace is denied a direction by default, and no rule undoes it.
 
     Policies add up: one that allows everything undoes every other, for the pods that it selects. Neither an
-    administrators' policy that denies everything nor several NetworkPolicies that together select every pod are less than
-    one with an empty selector; a selector that only happens to select all pods there are is.
+    administrators' policy that denies all egress nor several NetworkPolicies that together select every pod are less than
+    one with an empty selector; a selector that only happens to select all pods there are is, and so is an administrators'
+    policy on ingress, which cannot speak of what is outside the cluster.
     """
 
     def rule(record: NamespaceDefault) -> Iterator[Deviation]:
         if not record.denies(direction):
             some = record.nearly(direction)
             instead = f"; {shown(list(some), 3)} may select none of it" if some else ""
+            if direction == "Ingress" and (theirs := record.denying(direction)):
+                instead += f"; {theirs.resource} denies it to pods only, and nothing to what is outside the cluster"
             yield NoDefaultDeny(resource=record.resource, direction=direction.lower(), instead=instead)
         for each in record.undone(direction):
             yield AllowsAll(

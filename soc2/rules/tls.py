@@ -16,7 +16,7 @@ _OLD = (Version.SSL_3, Version.TLS_1_0, Version.TLS_1_1)
 _LEAST_BITS = {"RSA": 2048, "DSA": 2048, "EC": 224}
 """112 bits of security (NIST SP 800-57 part 1, table 2)."""
 _BROKEN_HASHES = ("md2", "md4", "md5", "sha1")
-_REDIRECTS = (301, 302, 307, 308)
+_REDIRECTS = (301, 302, 303, 307, 308)
 # "Upgrade Required" is how HTTP itself refuses a request that came without TLS (RFC 9110, 15.5.22).
 _UPGRADE_REQUIRED = 426
 _DAY = 86_400
@@ -37,7 +37,7 @@ class WeakSuiteAccepted(Deviation):
 
 @dataclass(frozen=True, kw_only=True)
 class NoTls(Deviation):
-    template: ClassVar[str] = "it talks no TLS"
+    template: ClassVar[str] = "it talks no TLS: it hangs up, or answers with something else"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +67,14 @@ class CertificateEnds(Deviation):
     ends: str
     not_after: str
     limit: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class IssuerEnds(Deviation):
+    template: ClassVar[str] = "the certificate of {subject} in its chain {ends} ({not_after}); a chain without it is needed"
+    subject: str
+    ends: str
+    not_after: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +108,9 @@ def plain_http_refused(endpoint: PlainHttp) -> Iterator[Deviation]:
     redirects = endpoint.status in _REDIRECTS
     if redirects and endpoint.scheme == "https" and endpoint.target.lower() == endpoint.host.lower():
         return
-    target = f" and leads to {endpoint.scheme}://{endpoint.target}" if redirects and endpoint.target else ""
+    target = ""
+    if redirects and endpoint.target:
+        target = f" and leads to {endpoint.scheme}://{endpoint.target} instead of https://{endpoint.host}"
     yield PlainHttpAnswered(resource=endpoint.resource, place=endpoint.place, status=endpoint.status, target=target)
 
 
@@ -123,11 +133,20 @@ def certificates_valid(expiry_days: int, as_of: datetime) -> Callable[[Certifica
         ends = when_it_ends(leaf.not_after, expiry_days, as_of)
         if ends:
             yield CertificateEnds(resource=resource, ends=ends, not_after=_shown(leaf.not_after), limit=expiry_days)
+        for issuer in endpoint.chain[1:]:
+            # One that expired already does no harm where clients trust the chain without it.
+            ends = when_it_ends(issuer.not_after, expiry_days, as_of) if as_of <= issuer.not_after else ""
+            if ends:
+                yield IssuerEnds(resource=resource, subject=_subject(issuer), ends=ends, not_after=_shown(issuer.not_after))
         for certificate in endpoint.chain:
             for weakness in _weaknesses(certificate, trusted_by_itself=certificate.self_signed and certificate is not leaf):
-                yield WeakCertificate(resource=resource, subject=certificate.subject or "nobody", weakness=weakness)
+                yield WeakCertificate(resource=resource, subject=_subject(certificate), weakness=weakness)
 
     return rule
+
+
+def _subject(certificate: Certificate) -> str:
+    return certificate.subject or "nobody"
 
 
 def when_it_ends(not_after: datetime, limit_days: int, as_of: datetime) -> str:

@@ -20,7 +20,7 @@ from soc2.evidence import EvidenceStore
 from soc2.gather.codec import Codec, canonical
 from soc2.gather.feeds import ROSTER, _read
 from soc2.gather.source import Gatherer
-from soc2.model.feeds import AlertRow, Leaver, Moment, RosterEntry
+from soc2.model.feeds import AddressRow, AlertRow, Leaver, Moment, RosterEntry
 from soc2.model.outcome import Outcome
 from soc2.model.population import Cause, Problem
 from soc2.system import About, Feed, System
@@ -97,6 +97,23 @@ def gathered(tmp_path: Path, *feeds: Feed) -> Any:
     system = System(system=About(name="t", owner="t"), feeds=feeds)
     return ROSTER.gather(
         cast(Gatherer, SimpleNamespace(system=system, codec=Codec(), evidence=EvidenceStore(tmp_path / "evidence")))
+    )
+
+
+def test_comments_of_a_csv_are_no_rows(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text(
+        "# of the security team,\n# 2026\naddress,reason\n192.0.2.1,\n#192.0.2.2,gone\n2001:db8::/32,x\n192.0.2.1,\n"
+    )
+    assert read(path, AddressRow) == (
+        [AddressRow("192.0.2.1"), AddressRow("2001:db8::/32", "x"), AddressRow("192.0.2.1")],
+        None,
+    )
+    path.write_text("# of the security team\naddress\n192.0.2.0/24\n192.0.2.300\n192.0.2.7:443\n")
+    rows, problem = read(path, AddressRow)
+    assert (rows, problem and problem.detail) == (
+        [AddressRow("192.0.2.0/24")],
+        f"{path}: line 4: '192.0.2.300' does not appear to be an IPv4 or IPv6 network; a row has address, reason, source",
     )
 
 

@@ -91,7 +91,7 @@ def test_the_same_seed_finds_the_same_pod(api: KubeConnection) -> None:
 @pytest.mark.controlplane
 def test_a_search_that_tried_nothing_tells_nothing(api: KubeConnection) -> None:
     with pytest.raises(GatherError) as caught:
-        search(api, "search-tight", "restricted", seconds=0.000_1)
+        search(api, "search-tight", "restricted", seconds=0.0)
     assert caught.value.problem.cause is Cause.INCONCLUSIVE
 
 

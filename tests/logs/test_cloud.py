@@ -166,3 +166,17 @@ def test_notifications_of_buckets_are_no_trail() -> None:
         "userIdentity": {"principalId": "x"},
     }
     assert frame_bytes(json.dumps({"Records": [event]}).encode())[1].unrecognised == ("log",)
+
+
+def test_flow_lines_follow_a_header_with_fields_that_are_not_known_yet() -> None:
+    found, framed = frame_bytes(
+        b"interface-id srcaddr dstaddr a-field-to-come start\neni-1 192.0.2.1 192.0.2.2 x 1767225600\n"
+    )
+    assert [record["dstaddr"] for _, record in found] == ["192.0.2.2"]
+    assert framed.malformed == ()
+
+
+def test_as_many_fields_in_another_order_are_not_the_default_format() -> None:
+    turned = "2 123456789012 eni-1 192.0.2.1 192.0.2.2 443 50000 6 10 840 1767225600 1767225659 OK ACCEPT\n"
+    found, framed = frame_bytes(turned.encode(), kind=LogKind.VPC_FLOW)
+    assert (found, [malformed.line for malformed in framed.malformed]) == ([], [1])

@@ -1,9 +1,13 @@
-"""Strategies for small clusters as the API lists them: few labels, addresses and ports, so that policies hit something."""
+"""Strategies for small clusters as the API lists them: few labels, addresses and ports, so that policies hit something.
+
+A strategy is made once and drawn from often: making one takes longer than drawing from it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
@@ -37,8 +41,11 @@ _CIDRS = {
         "2001:db8::/32": ["2001:db8::/64"],
     },
 }
-_LABELS = {"app": ("api", "web"), "tier": ("one", "two")}
-_NAMESPACE_LABELS = {"team": ("a", "b"), "kubernetes.io/metadata.name": NAMESPACES}
+Alphabet = tuple[tuple[str, tuple[str, ...]], ...]
+"""Labels with the values that they may have."""
+_LABELS: Alphabet = (("app", ("api", "web")), ("tier", ("one", "two")))
+_TEAM: Alphabet = (("team", ("a", "b")),)
+_NAMESPACE_LABELS: Alphabet = (*_TEAM, ("kubernetes.io/metadata.name", NAMESPACES))
 
 
 @dataclass(frozen=True)
@@ -54,27 +61,34 @@ def worlds() -> SearchStrategy[World]:
     return st.sampled_from([(4,), (6,), (4, 6)]).flatmap(_world)
 
 
+@cache
 def policies(families: tuple[int, ...]) -> SearchStrategy[Object]:
     """Return NetworkPolicies whose names are not yet told from each other's."""
     types = st.sampled_from([["Ingress"], ["Egress"], ["Ingress", "Egress"]])
     spec = _some(
-        podSelector=_selectors(_LABELS),
+        podSelector=st.just({}) | _selectors(_LABELS),
         policyTypes=st.one_of(st.just([]), types, types),
-        ingress=_few(_rules("from", families)),
-        egress=_few(_rules("to", families)),
+        ingress=st.lists(_rules("from", families), min_size=1, max_size=2),
+        egress=st.lists(_rules("to", families), min_size=1, max_size=2),
     )
     return st.builds(lambda namespace, spec: _object("NetworkPolicy", "", namespace, spec=spec), _NAMESPACE, spec)
 
 
-_NAMESPACE = st.sampled_from(NAMESPACES)
+# Mostly in one, so that policies have pods to select.
+_NAMESPACE = st.sampled_from(("blue", "blue", *NAMESPACES))
+
+
+@cache
+def _policy_lists(families: tuple[int, ...]) -> SearchStrategy[list[Object]]:
+    return st.lists(policies(families), min_size=1, max_size=4)
 
 
 @st.composite
 def _world(draw: st.DrawFn, families: tuple[int, ...]) -> World:
     nodes = [_node(draw, number, families) for number in (0, 1)]
-    namespaces = [_object("Namespace", name, labels=draw(_labels({"team": ("a", "b")}))) for name in NAMESPACES]
+    namespaces = [_object("Namespace", name, labels=draw(_labels(_TEAM))) for name in NAMESPACES]
     pods = [_pod(draw, number, families) for number in range(draw(st.integers(2, 5)))]
-    found = draw(st.lists(policies(families), max_size=4))
+    found = draw(_policy_lists(families))
     cluster = Cluster(namespaces, pods, nodes, _named(found), draw(_admin(families)))
     addresses = [address for family in families for address in (*_OUTSIDE[family], _NODES[family][0], _BLOCK[family])]
     return World(cluster, (*pods, *addresses), len(families) > 1)
@@ -113,7 +127,8 @@ _CONTAINER_PORTS = st.lists(
             {"containerPort": 443},
         ]
     ),
-    max_size=2,
+    min_size=1,
+    max_size=3,
 )
 
 
@@ -138,23 +153,27 @@ def _few(items: SearchStrategy[Any]) -> SearchStrategy[list[Any]]:
     return st.lists(items, max_size=2)
 
 
-def _labels(alphabet: Mapping[str, Sequence[str]]) -> SearchStrategy[dict[str, str]]:
-    return _some(**{key: st.sampled_from(values) for key, values in alphabet.items()})
+@cache
+def _labels(alphabet: Alphabet) -> SearchStrategy[dict[str, str]]:
+    return _some(**{key: st.sampled_from(values) for key, values in alphabet})
 
 
-def _selectors(alphabet: Mapping[str, Sequence[str]]) -> SearchStrategy[Object]:
-    valued = st.sampled_from(sorted(alphabet)).flatmap(
-        lambda key: st.fixed_dictionaries(
-            {
-                "key": st.just(key),
-                "operator": st.sampled_from(["In", "NotIn"]),
-                "values": st.lists(st.sampled_from(alphabet[key]), min_size=1, max_size=2),
-            }
-        )
+@cache
+def _selectors(alphabet: Alphabet) -> SearchStrategy[Object]:
+    valued: SearchStrategy[Object] = st.one_of(
+        [
+            st.fixed_dictionaries(
+                {
+                    "key": st.just(key),
+                    "operator": st.sampled_from(["In", "NotIn"]),
+                    "values": st.lists(st.sampled_from(values), min_size=1, max_size=2),
+                }
+            )
+            for key, values in alphabet
+        ]
     )
-    plain = st.fixed_dictionaries(
-        {"key": st.sampled_from([*sorted(alphabet), "absent"]), "operator": st.sampled_from(["Exists", "DoesNotExist"])}
-    )
+    keys = [*(key for key, _ in alphabet), "absent"]
+    plain = st.fixed_dictionaries({"key": st.sampled_from(keys), "operator": st.sampled_from(["Exists", "DoesNotExist"])})
     return st.one_of(
         st.just({}),
         _some(matchLabels=_labels(alphabet)),
@@ -164,19 +183,11 @@ def _selectors(alphabet: Mapping[str, Sequence[str]]) -> SearchStrategy[Object]:
 
 
 def _rules(peers: str, families: tuple[int, ...]) -> SearchStrategy[Object]:
-    return _some(**{peers: _few(_peers(families)), "ports": _few(_PORT)})
+    return _some(**{peers: _few(_peers(families)), "ports": st.lists(_PORT, min_size=1, max_size=2)})
 
 
 def _peers(families: tuple[int, ...]) -> SearchStrategy[Object]:
-    blocks = st.sampled_from([(cidr, holes) for family in families for cidr, holes in _CIDRS[family].items()]).flatmap(
-        lambda one: (
-            st.lists(st.sampled_from(one[1]), max_size=4, unique=True).map(
-                lambda holes: {"cidr": one[0], **({"except": holes} if holes else {})}
-            )
-            if one[1]
-            else st.just({"cidr": one[0]})
-        )
-    )
+    blocks = st.one_of([_block(cidr, holes) for family in families for cidr, holes in _CIDRS[family].items()])
     pods, namespaces = _selectors(_LABELS), _selectors(_NAMESPACE_LABELS)
     return st.one_of(
         st.fixed_dictionaries({"podSelector": pods}),
@@ -186,11 +197,19 @@ def _peers(families: tuple[int, ...]) -> SearchStrategy[Object]:
     )
 
 
+def _block(cidr: str, holes: Sequence[str]) -> SearchStrategy[Object]:
+    if not holes:
+        return st.just({"cidr": cidr})
+    some = st.lists(st.sampled_from(holes), max_size=4, unique=True)
+    return some.map(lambda holes: {"cidr": cidr, **({"except": holes} if holes else {})})
+
+
 _PROTOCOL = st.sampled_from(["TCP", "UDP", "SCTP"])
 _RANGE = st.sampled_from([(80, 80), (80, 81), (80, 443), (81, 8080), (443, 8080), (1, 65535)])
 _PORT = st.one_of(
     _some(protocol=_PROTOCOL),
-    st.fixed_dictionaries({"port": st.sampled_from([*_NUMBERS, "http", "dns"])}, optional={"protocol": _PROTOCOL}),
+    st.fixed_dictionaries({"port": st.sampled_from(_NUMBERS)}, optional={"protocol": _PROTOCOL}),
+    st.fixed_dictionaries({"port": st.sampled_from(["http", "http", "dns"])}, optional={"protocol": _PROTOCOL}),
     st.builds(lambda ends, more: {"port": ends[0], "endPort": ends[1], **more}, _RANGE, _some(protocol=_PROTOCOL)),
 )
 
@@ -205,8 +224,8 @@ def _admin(draw: st.DrawFn, families: tuple[int, ...]) -> list[Object]:
     if not kind:
         return []
     newer = kind == "v1alpha2"
-    specs = draw(st.lists(_admin_specs(families, newer, baseline=False), max_size=2))
-    priorities = draw(st.lists(st.sampled_from([0, 10, 1000]), min_size=len(specs), max_size=len(specs)))
+    specs = draw(_admin_specs(families, newer, baseline=False))
+    priorities = draw(st.lists(st.sampled_from([0, 10, 10]), min_size=len(specs), max_size=len(specs)))
     if newer:
         tiers = draw(st.lists(st.sampled_from(["Admin", "Baseline"]), min_size=len(specs), max_size=len(specs)))
         return _named(
@@ -219,11 +238,12 @@ def _admin(draw: st.DrawFn, families: tuple[int, ...]) -> list[Object]:
         _object("AdminNetworkPolicy", "", spec={"priority": priority, **spec})
         for priority, spec in zip(priorities, specs, strict=True)
     ]
-    baseline = draw(st.lists(_admin_specs(families, newer, baseline=True), max_size=1))
+    baseline = draw(_admin_specs(families, newer, baseline=True))
     return [*_named(admin), *(_object("BaselineAdminNetworkPolicy", "default", spec=spec) for spec in baseline)]
 
 
-def _admin_specs(families: tuple[int, ...], newer: bool, *, baseline: bool) -> SearchStrategy[Object]:
+@cache
+def _admin_specs(families: tuple[int, ...], newer: bool, *, baseline: bool) -> SearchStrategy[list[Object]]:
     action = st.sampled_from([("Accept" if newer else "Allow"), "Deny", *([] if baseline else ["Pass"])])
     inner = _admin_pods()
     outer = st.one_of(
@@ -254,10 +274,10 @@ def _admin_specs(families: tuple[int, ...], newer: bool, *, baseline: bool) -> S
     egress = rules("to", inner, named | unnamed) | rules("to", inner | outer, unnamed)
     if not baseline:
         egress |= rules("to", st.just({"domainNames": ["*.example"]}), unnamed, st.just("Accept" if newer else "Allow"))
-    return st.fixed_dictionaries(
-        {"subject": _admin_pods()},
-        optional={"ingress": _few(rules("from", inner, named | unnamed)), "egress": _few(egress)},
+    spec = st.fixed_dictionaries(
+        {"subject": inner}, optional={"ingress": _few(rules("from", inner, named | unnamed)), "egress": _few(egress)}
     )
+    return st.lists(spec, max_size=1) if baseline else st.lists(spec, min_size=1, max_size=2)
 
 
 def _admin_pods() -> SearchStrategy[Object]:

@@ -21,9 +21,9 @@ from soc2.gather.logs.framing import frame
 from soc2.model.aws.compute import NetworkInterface, SecurityGroup
 from soc2.model.feeds import AddressRow
 from soc2.model.kubernetes.cluster import Node
+from soc2.model.kubernetes.network import Service
 from soc2.model.kubernetes.pods import Pod
 from soc2.model.logs import LogKind
-from soc2.model.network.endpoints_of import endpoints_of
 from soc2.model.network.parties import DeclaredConnection, parse_party
 from soc2.model.network.ports import EVERY_PORT
 
@@ -113,7 +113,17 @@ def kept(path: Path, folder: Path, kind: LogKind = LogKind.VPC_FLOW, flow_fields
     return FlowFiles("flows", kind, files)
 
 
-def pod(name: str, address: str, since: int | None = None, *, ports: Sequence[int] = (), workload: str = "") -> Any:
+def pod(
+    name: str,
+    address: str,
+    since: int | None = None,
+    *,
+    until: int | None = None,
+    ports: Sequence[int] = (),
+    workload: str = "",
+    phase: str = "Running",
+) -> Any:
+    """Times are in seconds since the window's begin; a finished pod is ``Succeeded`` or ``Failed``."""
     owner = [{"kind": "StatefulSet", "name": workload or name, "controller": True}]
     return {
         "metadata": {"name": name, "namespace": "team", "ownerReferences": owner},
@@ -122,11 +132,16 @@ def pod(name: str, address: str, since: int | None = None, *, ports: Sequence[in
             "containers": [{"name": "c", "image": "i", "ports": [{"containerPort": n} for n in ports]}],
         },
         "status": {
-            "phase": "Running",
+            "phase": phase,
             "podIP": address,
-            **({} if since is None else {"startTime": datetime.fromtimestamp(BEGIN + since, UTC).isoformat()}),
+            **({} if since is None else {"startTime": at(since)}),
+            "containerStatuses": [] if until is None else [{"name": "c", "state": {"terminated": {"finishedAt": at(until)}}}],
         },
     }
+
+
+def at(second: int) -> str:
+    return datetime.fromtimestamp(BEGIN + second, UTC).isoformat()
 
 
 @dataclass
@@ -135,6 +150,7 @@ class World:
     nodes: dict[str, str] = field(default_factory=dict)
     machines: dict[str, str] = field(default_factory=dict)
     groups: list[Any] = field(default_factory=list)
+    services: list[Any] = field(default_factory=list)
     declared: list[tuple[str, str]] = field(default_factory=list)
     listed: list[str] = field(default_factory=list)
     probe_targets: int = 3
@@ -150,7 +166,8 @@ class World:
             NetworkInterface(network_interface_id=name, private_ip_address=address) for name, address in self.machines.items()
         ]
         groups = msgspec.convert(self.groups, list[SecurityGroup])
-        return Known(endpoints_of(pods, ()), pods, msgspec.convert(nodes, list[Node]), interfaces, groups)
+        services = msgspec.convert(self.services, list[Service])
+        return Known((), pods, msgspec.convert(nodes, list[Node]), interfaces, groups, services)
 
     def scan(self, logs: Sequence[FlowFiles], folder: Path) -> FlowScan:
         with tempfile.TemporaryDirectory(dir=folder) as work:

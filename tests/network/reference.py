@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from itertools import permutations, product
 from typing import Any, Literal
@@ -32,6 +32,11 @@ class Cluster:
     nodes: Sequence[Object] = ()
     policies: Sequence[Object] = ()
     admin: Sequence[Object] = ()
+
+    @cached_property
+    def networks(self) -> list[str]:
+        """Every network that a policy names."""
+        return re.findall(r'"([0-9a-f.:]+/\d+)"', json.dumps([*self.policies, *self.admin]))
 
 
 @dataclass(frozen=True)
@@ -205,9 +210,9 @@ def admin_rule_matches(connection: Connection, direction: Direction, rule: Objec
 def _admin_peer_matches(connection: Connection, direction: Direction, peer: Object) -> bool:
     address = connection.peer_address(direction)
     if "domainNames" in peer:
-        # Which addresses a name has is not known: any that is outside. Only rules that allow have them.
-        inside = [each for node in connection.cluster.nodes for each in _node_addresses(node)]
-        return isinstance(connection.peer(direction), str) and address not in inside
+        # A choice: which addresses a name has is not known, so any that is no pod's; a node may have one, too. Only rules
+        # that allow have names.
+        return isinstance(connection.peer(direction), str)
     if "networks" in peer:
         return any(_within(address, network) for network in peer["networks"])
     if "nodes" in peer:
@@ -297,7 +302,7 @@ def _node_addresses(node: Object) -> list[str]:
     return [each["address"] for each in node["status"]["addresses"] if each["type"] in ("InternalIP", "ExternalIP")]
 
 
-_PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+_PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
 
 
 def _addresses(cluster: Cluster, side: Side) -> list[str]:
@@ -314,9 +319,8 @@ def _addresses(cluster: Cluster, side: Side) -> list[str]:
 
 def representatives(cluster: Cluster, within: str | None = None) -> list[str]:
     """Return addresses, of all or of a network, such that policies treat every other as they treat one of these."""
-    texts = re.findall(r'"([0-9a-f.:]+/\d+)"', json.dumps([*cluster.policies, *cluster.admin]))
     found = {ip_address(address) for node in cluster.nodes for address in _node_addresses(node)}
-    for network in (_network(text) for text in ("0.0.0.0/0", "::/0", *([within] if within else []), *texts)):
+    for network in (_network(text) for text in ("0.0.0.0/0", "::/0", *([within] if within else []), *cluster.networks)):
         found.add(network.network_address)
         if network.prefixlen and int(network.broadcast_address) + 1 < 2**network.max_prefixlen:
             found.add(network.broadcast_address + 1)

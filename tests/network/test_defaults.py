@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from ipaddress import ip_network
 from itertools import product
 from typing import Any
 
@@ -17,10 +18,11 @@ from soc2.model.kubernetes.cluster import Namespace
 from soc2.model.kubernetes.meta import LabelSelector
 from soc2.model.kubernetes.network import NetworkPolicy
 from soc2.model.network.defaults import NamespaceDefault, namespace_defaults
-from soc2.model.network.endpoints import Endpoint
+from soc2.model.network.endpoints import Block, Endpoint
 from soc2.model.network.policies import Direction, of_admin_policy, of_network_policy
 from soc2.model.network.reachability import Reachability
 from soc2.model.network.selectors import select_everything, selector_words, selects
+from soc2.rules.network import default_deny
 from tests.network.strategies import POLICY, SELECTOR
 
 CODEC = Codec()
@@ -183,15 +185,32 @@ def test_what_is_open_for_all_is_not_told_again_for_some() -> None:
     assert [each.whom for each in record.undone("Ingress")] == ["all pods"]
 
 
-def test_an_earlier_policy_that_passes_everything_on_takes_the_denial_away() -> None:
-    def admin(priority: int, action: str, name: str) -> AdminNetworkPolicy:
-        rule = {"action": action, "from": [{"namespaces": {}}]}
-        spec = {"priority": priority, "subject": {"namespaces": {}}, "ingress": [rule]}
-        return CODEC.convert({"metadata": {"name": name}, "spec": spec}, AdminNetworkPolicy)
+def admin(priority: int, action: str, name: str, direction: str = "egress") -> AdminNetworkPolicy:
+    everybody = [{"namespaces": {}}, *([{"networks": ["0.0.0.0/0", "::/0"]}] if direction == "egress" else [])]
+    rule = {"action": action, "to" if direction == "egress" else "from": everybody}
+    spec = {"priority": priority, "subject": {"namespaces": {}}, direction: [rule]}
+    return CODEC.convert({"metadata": {"name": name}, "spec": spec}, AdminNetworkPolicy)
 
-    assert default([], [admin(5, "Deny", "deny")]).denies("Ingress")
-    assert not default([], [admin(5, "Deny", "deny"), admin(4, "Pass", "pass")]).denies("Ingress")
-    assert default([], [admin(5, "Deny", "deny"), admin(6, "Pass", "pass")]).denies("Ingress")
-    assert not default([], [admin(5, "Deny", "deny")]).denies("Egress")
-    (found,) = default([], [admin(3, "Allow", "open")]).undone("Ingress")
+
+def test_an_earlier_policy_that_passes_everything_on_takes_the_denial_away() -> None:
+    deny = admin(5, "Deny", "deny")
+    assert default([], [deny]).denies("Egress")
+    assert not default([], [deny, admin(4, "Pass", "pass")]).denies("Egress")
+    assert default([], [deny, admin(6, "Pass", "pass")]).denies("Egress")
+    assert not default([], [deny]).denies("Ingress")
+    (found,) = default([], [admin(3, "Allow", "open", "ingress")]).undone("Ingress")
     assert (found.policies, found.what) == (("AdminNetworkPolicy open ingress[0]",), "every pod of the cluster")
+
+
+def test_administrators_cannot_deny_what_comes_from_outside() -> None:
+    """Their ingress rules are about pods (as the reference model and the engine have it), so a NetworkPolicy is needed."""
+    deny = admin(5, "Deny", "deny", "ingress")
+    record = default([], [deny])
+    assert not record.denies("Ingress")
+    assert [each.message for each in default_deny("Ingress")(record)] == [
+        "no policy denies ingress by default for whatever pod comes; AdminNetworkPolicy/deny denies it to pods only, and "
+        "nothing to what is outside the cluster"
+    ]
+    pod = Endpoint(Resource("Pod", "p", "red"), Resource("Pod", "p", "red"), "red")
+    assert Reachability([pod], {}, admin=[deny]).allowed(Block(ip_network("8.8.8.8/32")), pod)
+    assert not list(default_deny("Ingress")(default([policy(podSelector={})], [deny])))

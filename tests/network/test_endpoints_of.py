@@ -76,6 +76,22 @@ def test_the_outermost_owner_is_the_workload() -> None:
     )
 
 
+def test_a_job_that_is_over_makes_no_pods() -> None:
+    def job(name: str, *conditions: tuple[str, str]) -> Job:
+        status = {"conditions": [{"type": kind, "status": holds} for kind, holds in conditions]}
+        return _CODEC.convert({"metadata": _metadata(name), "status": status}, Job)
+
+    over = [job("done", ("SuccessCriteriaMet", "True"), ("Complete", "True")), job("failed", ("Failed", "True"))]
+    going = [job("new"), job("suspended", ("Suspended", "True")), job("odd", ("Complete", "False"))]
+    pods = [_pod("done-1", ("Job", "done"), phase="Succeeded"), _pod("failed-1", ("Job", "failed"))]
+    assert _owners(*endpoints_of(pods, [*over, *going])) == [
+        ("Pod/a/failed-1", "Job/a/failed"),
+        ("Job/a/new", "Job/a/new"),
+        ("Job/a/suspended", "Job/a/suspended"),
+        ("Job/a/odd", "Job/a/odd"),
+    ]
+
+
 def test_what_is_known_of_a_pod() -> None:
     body = {
         "metadata": _metadata("p", labels={"app": "p"}, annotations={"example.com/token": "secret", "linkerd.io/inject": "x"}),

@@ -195,6 +195,18 @@ def test_the_port_that_many_talk_to_is_served() -> None:
     assert shown(WORLD.of([*records, *back])) == [("StatefulSet/team/web", "machine eni-db", 6, 45_000, 3, 6)]
 
 
+def test_a_port_of_a_service_on_nodes_is_served() -> None:
+    port = {"port": 443, "nodePort": 31_443, "protocol": "TCP"}
+    service = {"metadata": {"name": "web", "namespace": "team"}, "spec": {"type": "NodePort", "ports": [port]}}
+    seen = [Seen(DATABASE, NODE, (2000, 31_443)), Seen(NODE, DATABASE, (31_443, 2000), at=900)]
+    for services, expected in (
+        ([service], ("machine eni-db", "node node-1", 6, 31_443, 1, 2)),
+        ([], ("node node-1", "machine eni-db", 6, 2000, 1, 2)),
+    ):
+        world = World(nodes={"node-1": NODE}, machines={"eni-db": DATABASE}, services=services)
+        assert shown(world.of(seen)) == [expected]
+
+
 def test_packets_through_a_nat_gateway_are_those_of_their_ends() -> None:
     seen = Seen(API, "10.0.3.3", packet=(API, STRANGER))
     assert shown(WORLD.of([seen])) == [("StatefulSet/team/api", "address internet", 6, 443, 1, 1)]
@@ -205,6 +217,33 @@ def test_an_address_is_a_pod_only_since_it_started() -> None:
     assert shown(WORLD.of([before, after])) == [
         ("StatefulSet/team/old", "machine eni-db", 6, 443, 1, 1),
         (f"address {OLD}", "machine eni-db", 6, 443, 1, 1),
+    ]
+
+
+def test_pods_that_finished_had_their_addresses_one_after_the_other() -> None:
+    world = World(
+        pods=[
+            pod("job", OLD, since=100, until=200, phase="Succeeded"),
+            pod("broken", OLD, since=400, until=500, phase="Failed"),
+            pod("web", OLD, since=510),
+            pod("unknown", API, since=100, phase="Succeeded"),
+        ]
+    )
+    seen = [Seen(OLD, STRANGER, (40_000 + at, 443), at=at) for at in (99, 100, 229, 230, 399, 400, 529, 530, 9000)]
+    assert shown(world.of([*seen, Seen(API, STRANGER, at=150)])) == [
+        ("StatefulSet/team/broken", "address internet", 6, 443, 2, 2),
+        ("StatefulSet/team/job", "address internet", 6, 443, 2, 2),
+        ("StatefulSet/team/web", "address internet", 6, 443, 2, 2),
+        (f"address {API}", "address internet", 6, 443, 1, 1),
+        (f"address {OLD}", "address internet", 6, 443, 3, 3),
+    ]
+
+
+def test_private_addresses_are_never_together_with_those_of_the_internet() -> None:
+    world = World(declared=[("nodes", "0.0.0.0/0"), ("nodes", "::/0")], nodes={"node-1": NODE})
+    assert shown(world.of([Seen(NODE, STRANGER), Seen(NODE, LOST), Seen(NODE, SIX)])) == [
+        ("node node-1", f"address {LOST}", 6, 443, 1, 1),
+        ("node node-1", "address internet", 6, 443, 2, 2),
     ]
 
 
@@ -246,9 +285,41 @@ def test_probes_are_of_distinct_targets_and_tell_what_was_let_in_afterwards() ->
     assert probe.examples == ("node node-1 tcp/21", "node node-1 tcp/22", "node node-1 tcp/23")
 
 
+def test_each_probe_has_its_own_targets() -> None:
+    others = "203.0.113.10"
+    refused = [Seen(STRANGER, NODE, (50_000, port), accepted=False, at=port) for port in range(20, 32)]
+    more = [Seen(others, address, (50_000, 22), accepted=False, at=90) for address in (NODE, API, DATABASE)]
+    before = [Seen(STRANGER, NODE, (50_000, 443), at=10), Seen(others, DATABASE, (50_001, 5432), at=91)]
+    one, two = WORLD.of([*refused, *more, *before]).probes
+    assert (one.address, one.targets, one.records, one.entered) == (STRANGER, 12, 12, ())
+    assert one.examples == tuple(f"node node-1 tcp/{port}" for port in range(20, 28))
+    assert (two.address, two.targets, two.entered) == (others, 3, ("machine eni-db tcp/5432",))
+    assert two.examples == ("StatefulSet/team/api tcp/22", "node node-1 tcp/22", "machine eni-db tcp/22")
+
+
 def test_no_records_show_nothing() -> None:
     found = WORLD.of([])
     assert (found.flows, found.listed, found.probes, found.interfaces, found.lacking) == ((), (), (), (), Lacking())
+
+
+def test_only_records_that_begin_in_the_window_count() -> None:
+    seen = [Seen(WEB, API, (40_000 + number, 443), at=at) for number, at in enumerate((-1, 0, 86_399, 86_400, 200_000))]
+    assert shown(WORLD.of(list(reversed(seen)))) == [("StatefulSet/team/web", "StatefulSet/team/api", 6, 443, 2, 2)]
+
+
+def test_records_that_cannot_be_judged_are_counted_and_the_rest_is_judged(tmp_path: Path) -> None:
+    good = text([Seen(WEB, API)])
+    odd = [
+        text([Seen("10.0.0.999", API)]),
+        text([Seen(WEB, "-")]),
+        good.replace(" ACCEPT ", " DENY "),
+        good.replace(" 6 ", " tcp "),
+    ]
+    ping = text([Seen(WEB, API, (0, 0), protocol=1)])
+    lines = [each.splitlines()[1] for each in (good, *odd, ping)]
+    (tmp_path / "flows.log").write_text("\n".join([good.splitlines()[0], *lines]) + "\n")
+    found = WORLD.scan([kept(tmp_path / "flows.log", tmp_path)], tmp_path)
+    assert (found.lacking, [flow.protocol_name for flow in found.flows]) == (Lacking(unusable=4), ["ICMP", "TCP"])
 
 
 def test_what_is_missing_is_told(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from soc2.model.network.mesh.istio import IstioLayer
 from soc2.model.network.mesh.istio_members import How, how
 from soc2.model.network.mesh.mutual import PlaintextException, Unmatched, mesh_members
 from soc2.model.network.ports import EVERY_PORT, NO_PORT, PortRange, PortSet
-from tests.network.meshes import authorization, peer, pod, sidecar, template
+from tests.network.meshes import authorization, decoded, peer, pod, sidecar, template
 
 ROOT = "istio-system"
 WEB = pod("shop/web", "istio-proxy", labels={"app": "web"}, service_account="web", addresses=("10.1.0.7",))
@@ -74,6 +74,17 @@ POD_LABELS = {"sidecar.istio.io/inject": "true"}
         ({"istio.io/dataplane-mode": "ambient"}, pod("shop/p", labels={"istio.io/dataplane-mode": "none"}), How.OUTSIDE),
         ({}, pod("shop/p", labels={"istio.io/dataplane-mode": "ambient"}), How.AMBIENT),
         ({}, pod("shop/p", annotations={"ambient.istio.io/redirection": "enabled"}), How.AMBIENT),
+        # The label asks, and the annotation says what became of it.
+        (
+            {"istio.io/dataplane-mode": "ambient"},
+            pod("shop/p", annotations={"ambient.istio.io/redirection": "pending"}),
+            How.OUTSIDE,
+        ),
+        (
+            {"istio.io/dataplane-mode": "ambient"},
+            template("shop/t", annotations={"ambient.istio.io/redirection": "x"}),
+            How.AMBIENT,
+        ),
         ({"istio.io/dataplane-mode": "ambient"}, pod("shop/p", host_network=True), How.OUTSIDE),
         ({}, Endpoint(PLAIN.resource, PLAIN.resource, "shop", containers=("istio-proxy",)), How.GATEWAY),
         (
@@ -158,6 +169,30 @@ def test_modes_are_inherited_and_the_oldest_wins(peers: Any, open_ports: PortSet
     assert carried(mesh, API, WEB) == EVERY_TCP
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "why"),
+    [
+        (PLAIN, "it has no container istio-proxy, and it is not taken into ambient mode"),
+        (
+            pod("shop/p", annotations={"sidecar.istio.io/inject": "false"}),
+            "it has no container istio-proxy (sidecar.istio.io/inject is 'false'), and it is not taken into ambient mode",
+        ),
+        (
+            pod("shop/p", annotations={"ambient.istio.io/redirection": "pending"}),
+            "it has no container istio-proxy, and it is not taken into ambient mode "
+            "(ambient.istio.io/redirection is 'pending')",
+        ),
+        (
+            template("shop/t", labels={"sidecar.istio.io/inject": "false"}),
+            "sidecar.istio.io/inject is 'false', and no label takes it into ambient mode",
+        ),
+        (template("shop/t", host_network=True), "it uses the network of its node, which a mesh does not capture"),
+    ],
+)
+def test_why_a_pod_is_not_in_the_mesh(endpoint: Endpoint, why: str) -> None:
+    assert layer(shop={"istio-injection": "none"}).outside(endpoint) == why
+
+
 def test_what_is_kept_from_the_sidecar_is_open() -> None:
     name = "traffic.sidecar.istio.io"
     mesh = layer([STRICT_MESH], [authorization("shop/none", None)])
@@ -171,6 +206,57 @@ def test_what_is_kept_from_the_sidecar_is_open() -> None:
     assert carried(mesh, PLAIN, everything) == NO_PORT
     nothing = pod("shop/x", "istio-proxy", annotations={f"{name}/includeInboundPorts": ""})
     assert carried(mesh, PLAIN, nothing) == EVERY_TCP
+    # What is excluded counts only where everything else is included.
+    both = pod("shop/x", "istio-proxy", annotations={f"{name}/includeInboundPorts": "80", f"{name}/excludeInboundPorts": "80"})
+    assert carried(mesh, PLAIN, both) == EVERY_TCP - tcp(80)
+
+
+def test_a_proxy_that_intercepts_nothing_is_gone_past() -> None:
+    mesh = layer([STRICT_MESH], [authorization("shop/none", None)], shop={"istio.io/dataplane-mode": "ambient"})
+    for annotation, past, kept in (
+        ("sidecar.istio.io/interceptionMode", ("istio-proxy", "NONE"), ("istio-proxy", "TPROXY")),
+        ("ambient.istio.io/bypass-inbound-capture", ("other", "true"), ("other", "false")),
+    ):
+        why = f"the annotation {annotation} keeps the port from the proxy"
+        loose, held = (pod("shop/x", container, annotations={annotation: value}) for container, value in (past, kept))
+        assert (carried(mesh, PLAIN, loose), carried(mesh, PLAIN, held)) == (EVERY_TCP, NO_PORT)
+        assert str(mesh.reason(PLAIN, loose, ("TCP", 80))) == why
+        assert [(each.ports, str(each.reason)) for each in mesh.plain(loose)] == [(EVERY_TCP, why)]
+        assert mesh.plain(held) == ()
+        assert mesh.key(loose) != mesh.key(held)
+
+
+@pytest.mark.parametrize(("value", "enforced"), [("true", False), ("True", False), ("1", False), ("false", True), ("", True)])
+def test_a_dry_run_decides_nothing(value: str, enforced: bool) -> None:
+    dry = {"istio.io/dry-run": value}
+    spec = {"action": "ALLOW", "rules": [], "selector": {"matchLabels": {"app": "api"}}}
+    closing = decoded(AuthorizationPolicy, "shop/closing", spec, annotations=dry)
+    denying = decoded(AuthorizationPolicy, f"{ROOT}/denying", {"action": "DENY", "rules": [{}]}, annotations=dry)
+    for policy in (closing, denying):
+        assert carried(layer([], [policy]), WEB, API) == (NO_PORT if enforced else EVERY_TCP)
+    if not enforced:
+        mesh = layer([], [closing, denying])
+        told = (
+            "AuthorizationPolicy/istio-system/denying is a dry run and decides nothing; "
+            "no AuthorizationPolicy with action ALLOW selects it"
+        )
+        assert str(mesh.reason(OTHER, WEB, ("TCP", 80))) == told
+        closed = "AuthorizationPolicy/shop/closing is a dry run and decides nothing"
+        assert str(mesh.reason(OTHER, API, ("TCP", 80))) == f"{told}; {closed}"
+        # The policy is the reason's, so that a deviation names it.
+        assert mesh.reason(OTHER, WEB, ("TCP", 80)).policy == denying.resource
+
+
+def test_not_all_that_does_not_decide_is_told() -> None:
+    bound = [
+        authorization(f"shop/p{number}", "DENY", {}, targetRefs=[{"kind": "Gateway", "name": "g"}]) for number in range(4)
+    ]
+    assert str(layer([], bound).reason(WEB, API, ("TCP", 1))) == (
+        "AuthorizationPolicy/shop/p0 has targetRefs and is not evaluated; "
+        "no AuthorizationPolicy with action ALLOW selects it; "
+        "AuthorizationPolicy/shop/p1 has targetRefs and is not evaluated; "
+        "AuthorizationPolicy/shop/p2 has targetRefs and is not evaluated; 1 more do not decide"
+    )
 
 
 def test_what_is_not_in_the_mesh_or_not_carried_by_it_is_let_through() -> None:
@@ -266,7 +352,10 @@ def test_deny_goes_before_allow_and_nothing_is_allowed_where_something_is(polici
     [
         ({"principals": ["cluster.local/ns/tools/sa/cron"]}, True),
         ({"principals": ["cluster.local/ns/tools/sa/other"]}, False),
-        ({"principals": ["elsewhere/ns/tools/sa/cron"]}, False),
+        ({"principals": ["elsewhere/ns/tools/sa/cron"]}, None),  # the mesh may have that trust domain
+        ({"principals": ["elsewhere/ns/tools/*"]}, None),
+        ({"principals": ["elsewhere/ns/tools/sa/other"]}, False),
+        ({"notPrincipals": ["elsewhere/ns/tools/sa/cron"]}, None),
         ({"principals": ["spiffe://cluster.local/ns/tools/sa/cron"]}, False),
         ({"principals": ["*"]}, True),
         ({"principals": ["cluster.local/ns/tools/*"]}, True),
@@ -370,7 +459,7 @@ def test_reasons_name_the_policy_and_its_rule() -> None:
         authorization(f"{ROOT}/ask", "CUSTOM", {}, provider={"name": "x"}),
     ]
     mesh = layer([peer("shop/default", "STRICT")], policies)
-    beside = "; 1 with targetRefs not evaluated"
+    beside = "; AuthorizationPolicy/shop/waypoint has targetRefs and is not evaluated"
     asked = "; what AuthorizationPolicy/istio-system/ask says is not known"
     assert {
         (str(mesh.reason(who, API, ("TCP", port)))) for who, port in ((WEB, 8080), (OTHER, 8080), (WEB, 23), (PLAIN, 8080))
@@ -485,7 +574,7 @@ def test_exceptions_are_taken_away_and_those_not_needed_are_told() -> None:
     assert [(str(each.resource), getattr(each, "outside", None)) for each in members] == [
         ("Pod/shop/web", ()),
         ("Pod/shop/api", ()),
-        ("Pod/shop/old", ("it has no container istio-proxy, and its namespace is not ambient",)),
+        ("Pod/shop/old", ("it has no container istio-proxy, and it is not taken into ambient mode",)),
         ("PlaintextException/shop/none", None),
     ]
     assert members[0].plain[0].ports == EVERY_TCP - tcp(80)  # type: ignore[union-attr]

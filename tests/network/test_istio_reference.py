@@ -132,6 +132,11 @@ def asked(key: str, values: Any, who: Any, coins: Coins) -> bool:
     match wanted[0].lower() + wanted[1:]:
         case "principals":
             found = any(fits(value, f"cluster.local/ns/{namespace}/sa/{account}" if namespace else "") for value in values)
+            if not found and any(
+                fits(value, f"other.test/ns/{namespace}/sa/{account}" if namespace else "") for value in values
+            ):
+                # The mesh may have that trust domain.
+                found = coins.throw()
         case "namespaces":
             found = any(fits(value, namespace) for value in values)
         case "ipBlocks":
@@ -173,6 +178,7 @@ def answers_of(each: Any, who: Any) -> Iterator[bool]:
 
 
 IDENTITIES = ["*", "cluster.local/ns/shop/sa/web", "cluster.local/ns/shop/*", "*/sa/job", "cluster.local/*/sa/web"]
+IDENTITIES += ["other.test/ns/shop/sa/web", "other.test/ns/tools/*"]
 SOURCES = st.fixed_dictionaries(
     {},
     optional={

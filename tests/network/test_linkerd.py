@@ -153,6 +153,16 @@ def test_ports_kept_from_the_proxy_are_open() -> None:
     assert [each.ports for each in mesh.plain(own)] == [tcp(1)]
 
 
+def test_sources_may_go_past_the_proxy() -> None:
+    name = "config.linkerd.io/skip-subnets"
+    why = f"annotation {name} lets sources in some subnets go past the proxy"
+    mesh = layer([server("http")], annotations={"shop": {DEFAULT: "deny", name: "10.9.0.0/16"}})
+    assert carried(mesh, PLAIN, API) == EVERY_TCP
+    assert str(mesh.reason(PLAIN, API, ("TCP", 8080))) == why
+    assert [(each.ports, str(each.reason)) for each in mesh.plain(API)] == [(EVERY_TCP, why)]
+    assert mesh.key(API) != layer([server("http")], annotations={"shop": {DEFAULT: "deny"}}).key(API)
+
+
 def ports_between(first: int, last: int) -> PortSet:
     return PortSet.of([PortRange("TCP", first, last)])
 
@@ -209,6 +219,19 @@ WEB_IDENTITY = "web.shop.serviceaccount.identity.linkerd.cluster.local"
         (policy("Server", "api", TLS), [mesh_tls(identities=[WEB_IDENTITY])], (True, False, False, False), False),
         (policy("Server", "api", TLS), [mesh_tls(identities=[f"*.{WEB_IDENTITY[4:]}"])], (True, False, False, False), False),
         (policy("Server", "api", TLS), [mesh_tls(identities=["web.*"])], (False, False, False, False), False),
+        # The mesh may have another trust domain than the usual one.
+        (
+            policy("Server", "api", TLS),
+            [mesh_tls(identities=["web.shop.serviceaccount.identity.linkerd.example.test"])],
+            (True, False, False, False),
+            False,
+        ),
+        (
+            policy("Server", "api", TLS),
+            [mesh_tls(identities=["*.tools.serviceaccount.identity.linkerd.example.test"])],
+            (False, True, False, False),
+            False,
+        ),
         (policy("Server", "api", TLS), [mesh_tls(identities=[])], (False, False, False, False), False),
         (
             policy("Server", "api", TLS),
@@ -273,8 +296,8 @@ def test_reasons_name_the_policy() -> None:
     assert [
         str(mesh.reason(who, API, ("TCP", port))) for who, port in ((WEB, 8080), (CRON, 8080), (PLAIN, 8080), (PLAIN, 1))
     ] == [
-        "AuthorizationPolicy/shop/p requiredAuthenticationRefs",
-        "AuthorizationPolicy/shop/p requiredAuthenticationRefs (for HTTPRoute r, depending on the request)",
+        "AuthorizationPolicy/shop/p requires ServiceAccount web",
+        "AuthorizationPolicy/shop/p requires ServiceAccount cron (for HTTPRoute r, depending on the request)",
         "Server/shop/api no authorization of it lets the source in, access policy deny",
         "no Server guards the port, default policy all-unauthenticated",
     ]

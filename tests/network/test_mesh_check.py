@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from soc2.catalog import Check, all_checks
+from soc2.errors import UsageError
 from soc2.evidence import EvidenceStore
 from soc2.gather.codec import Codec, canonical
 from soc2.gather.kubernetes import sources
@@ -17,7 +18,7 @@ from soc2.gather.manifests.documents import read_all
 from soc2.gather.manifests.gatherer import ManifestGatherer
 from soc2.judge import Verdict
 from soc2.model.outcome import Outcome
-from soc2.system import About, System
+from soc2.system import About, System, load_system
 from tests.case import Case, run_check
 
 (CHECK,) = [check for check in all_checks() if check.id == "mesh-mtls-strict"]
@@ -86,14 +87,14 @@ def test_pods_are_told_once_for_their_workload() -> None:
     }
     sources = {"namespaces": [namespace("shop")], "pods": pods, PEERS: [STRICT, loose]}
     assert deviations(judged({"kind": "istio"}, sources)) == [
-        "StatefulSet/shop/db: not in the mesh: it has no container istio-proxy, and its namespace is not ambient",
+        "StatefulSet/shop/db: not in the mesh: it has no container istio-proxy, and it is not taken into ambient mode",
         "StatefulSet/shop/db: takes tcp/5432 without mutual TLS: PeerAuthentication/shop/db portLevelMtls[5432] PERMISSIVE",
     ]
     accepted = {"kind": "istio", "plaintext": [{"workload": "shop/db", "reason": "clients outside"}]}
     assert judged(accepted, sources).outcome is Outcome.PASS
     only = {"kind": "istio", "plaintext": [{"workload": "shop/db", "reason": "clients outside", "ports": [5432]}]}
     assert deviations(judged(only, sources)) == [
-        "StatefulSet/shop/db: not in the mesh: it has no container istio-proxy, and its namespace is not ambient"
+        "StatefulSet/shop/db: not in the mesh: it has no container istio-proxy, and it is not taken into ambient mode"
     ]
 
 
@@ -130,6 +131,34 @@ def test_native_sidecars_count() -> None:
     assert [str(each.resource) for each in verdict.open] == ["Pod/shop/b"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "annotation", "value"),
+    [
+        ("istio", "sidecar.istio.io/interceptionMode", "NONE"),
+        ("istio", "traffic.sidecar.istio.io/includeInboundPorts", ""),
+        ("linkerd", "config.linkerd.io/skip-subnets", "10.0.0.0/8"),
+    ],
+)
+def test_annotations_that_switch_the_proxy_off_are_read(kind: str, annotation: str, value: str) -> None:
+    strict = {"config.linkerd.io/default-inbound-policy": "all-authenticated"}
+    pods = [pod("a", f"{kind}-proxy", annotations={annotation: value})]
+    verdict = judged({"kind": kind}, {"namespaces": [namespace("shop", {}, strict)], "pods": pods, PEERS: [STRICT]})
+    (told,) = deviations(verdict)
+    assert told.startswith("Pod/shop/a: takes every tcp port without mutual TLS: ")
+    assert annotation in told
+
+
+def test_a_pod_that_istio_did_not_take_into_ambient_mode_is_outside() -> None:
+    ambient = namespace("shop", {"istio.io/dataplane-mode": "ambient"})
+    taken = pod("a", annotations={"ambient.istio.io/redirection": "enabled"})
+    where = {"namespaces": [ambient], PEERS: [STRICT]}
+    assert judged({"kind": "istio"}, {**where, "pods": [taken]}).outcome is Outcome.PASS
+    assert judged({"kind": "istio"}, {**where, "pods": [pod("b")]}).outcome is Outcome.PASS  # no version that notes it
+    assert deviations(judged({"kind": "istio"}, {**where, "pods": [taken, pod("b")]})) == [
+        "Pod/shop/b: not in the mesh: it has no container istio-proxy, and it is not taken into ambient mode"
+    ]
+
+
 def test_exceptions_that_are_not_needed_are_told() -> None:
     sources = {"namespaces": [namespace("shop")], "pods": [pod("a", "istio-proxy")], PEERS: [STRICT]}
     mesh = {"kind": "istio", "plaintext": [{"workload": "shop/a", "reason": "it was once", "ports": [80]}]}
@@ -137,6 +166,42 @@ def test_exceptions_that_are_not_needed_are_told() -> None:
         "PlaintextException/shop/a (tcp/80): declared under [network.mesh], but no workload in scope takes these ports "
         "without mutual TLS"
     ]
+
+
+@pytest.mark.parametrize(
+    ("lines", "line", "words"),
+    [
+        (["[network.mesh]"], 4, 'the required key "kind" is missing in [network.mesh]'),
+        (["[network.mesh]", 'kind = "Istio"'], 5, 'unknown kind "Istio"; did you mean "istio"?'),
+        (["[[network.mesh]]", 'kind = "istio"'], 4, "[network.mesh]: expected `object | null`, got `array`"),
+        (["[[network.plaintext]]", 'workload = "a/b"'], 4, 'unknown key "plaintext" in [network]'),
+        (["[network.mesh]", 'kind = "istio"', "namespaces = []"], 6, "expected `array` of length >= 1"),
+        (
+            ["[network.mesh]", 'kind = "istio"', "[[network.mesh.plaintext]]", 'workload = "web"', 'reason = "it is old"'],
+            7,
+            "'web' is not of the form namespace/workload",
+        ),
+        (
+            [
+                "[network.mesh]",
+                'kind = "istio"',
+                "[[network.mesh.plaintext]]",
+                'workload = "*/web"',
+                'reason = "old"',
+                "ports = [0]",
+            ],
+            9,
+            "expected `int` >= 1",
+        ),
+    ],
+)
+def test_mistakes_are_told_with_their_line(tmp_path: Path, lines: list[str], line: int, words: str) -> None:
+    path = tmp_path / "system.toml"
+    path.write_text("\n".join(["[system]", 'name = "t"', 'owner = "t"', *lines]), encoding="utf-8")
+    with pytest.raises(UsageError) as error:
+        load_system(path)
+    assert error.value.line == line
+    assert words in str(error.value)
 
 
 def test_another_root_namespace() -> None:

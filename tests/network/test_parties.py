@@ -1,17 +1,21 @@
-"""What the two ends of a declared connection may be called, and what is refused."""
+"""What the two ends and the ports of a declared connection may be called, and what is refused."""
 
 from __future__ import annotations
 
 from ipaddress import ip_network
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from soc2.errors import UsageError
 from soc2.model.network.parties import Kind, Party, parse_party
+from soc2.model.network.ports import PortRange, PortSet
+from soc2.system import load_system
 
-NAMESPACE = st.from_regex(r"[a-z0-9*?][a-z0-9*?-]{0,8}", fullmatch=True)
-NAME = st.from_regex(r"[a-z0-9*?][a-z0-9*?.-]{0,8}", fullmatch=True)
+NAMESPACE = st.builds(str.__add__, st.sampled_from("az09*?"), st.text("az09*?-", max_size=8))
+NAME = st.builds(str.__add__, st.sampled_from("az09*?"), st.text("az09*?.-", max_size=8))
 
 
 @settings(max_examples=100)
@@ -67,6 +71,9 @@ def test_words(text: str, party: Party) -> None:
         "AWS:bastion",
         "Internet",
         "tcp://notes/api",
+        " notes/api",
+        "notes/api\n",
+        "notes/a pi",
     ],
 )
 def test_what_is_no_party_is_refused(text: str) -> None:
@@ -84,3 +91,36 @@ def test_any_text_is_a_party_or_refused(text: str) -> None:
     known = {Kind.WORKLOAD: party.pattern, Kind.MACHINE: f"aws:{party.pattern}"}
     assert known.get(party.kind, text) == text
     assert party.network is None or party.network == ip_network(text)
+
+
+def connection(folder: Path, *lines: str) -> Path:
+    path = folder / "system.toml"
+    head = ("[system]", 'name = "a"', 'owner = "b"', "[[network.connections]]", 'from = "a/b"', 'reason = "meant"')
+    path.write_text("\n".join((*head, *lines)), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (('to = "c"',), ":7: 'c' is none of namespace/workload"),
+        (('to = "c/d"', 'ports = ["tcp/80", "443"]'), ":8: '443' is no port or range of ports"),
+        (('to = "c/d"', 'ports = ["TCP/80"]'), ":8: 'TCP/80' is no port"),
+        (('to = "c/d"', 'ports = ["icmp/1"]'), ":8: 'icmp/1' is no port"),
+        (('to = "c/d"', 'ports = ["tcp/65536"]'), ":8: 'tcp/65536' is no port"),
+        (('to = "c/d"', 'ports = ["tcp/90-80"]'), ":8: 'tcp/90-80' is no port"),
+        (('to = "c/d"', 'ports = ["tcp/٣"]'), ":8: 'tcp/٣' is no port"),
+        (('to = "c/d"', 'ports = ["tcp/80\\n"]'), ":8: 'tcp/80\\n' is no port"),
+    ],
+)
+def test_a_slip_is_told_with_its_line(tmp_path: Path, lines: tuple[str, ...], message: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        load_system(connection(tmp_path, *lines))
+    assert message in str(raised.value)
+
+
+def test_declared_ports(tmp_path: Path) -> None:
+    path = connection(tmp_path, 'to = "10.0.0.0/8"', 'ports = ["tcp/443", "sctp/1-65535"]')
+    declared = load_system(path).network.connections[0].declared
+    assert declared.ports == PortSet.of([PortRange("TCP", 443, 443), PortRange("SCTP", 1, 65535)])
+    assert declared.text == "a/b -> 10.0.0.0/8 (tcp/443, sctp/1-65535)"

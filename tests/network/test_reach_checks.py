@@ -176,6 +176,31 @@ def test_what_stops_a_declared_connection_is_named() -> None:
     ]
 
 
+def test_only_what_stops_a_declared_connection_is_named() -> None:
+    let_in = policy("notes", "web", ingress=[{"from": [{"namespaceSelector": {}}]}])
+    callers = {"metadata": {"name": "callers", "namespace": "notes"}, "spec": {"rules": []}}
+    api = {**PODS[0], "spec": {"containers": [*PODS[0]["spec"]["containers"], {"name": "istio-proxy"}]}}
+    sources = {
+        **OPEN,
+        "pods": [api, PODS[1]],
+        "networkpolicies": [let_in],
+        "authorizationpolicies.security.istio.io": [callers],
+    }
+    line = {"from": "tools/web", "to": "notes/api", "ports": ["tcp/80"]}
+    assert told(judged(HOLD, sources, line)) == [
+        "DeclaredConnection/tools/web -> notes/api (tcp/80): tcp/80 is declared and nowhere possible: "
+        "AuthorizationPolicy/notes/callers no rule of ALLOW matches"
+    ]
+    admin = {
+        "metadata": {"name": "first"},
+        "spec": {"subject": {"namespaces": {}}, "egress": [{"action": "Deny", "to": [{"namespaces": {}}]}]},
+    }
+    assert told(judged(HOLD, {**OPEN, "networkpolicies": [let_in], "adminnetworkpolicies": [admin]}, line)) == [
+        "DeclaredConnection/tools/web -> notes/api (tcp/80): tcp/80 is declared and nowhere possible: "
+        "AdminNetworkPolicy/first egress[0] (Deny)"
+    ]
+
+
 def test_the_internet_and_the_metadata_service_are_told_apart() -> None:
     egress = [{"to": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": ["10.0.0.0/8"]}}], "ports": [{"port": 80}, {"port": 443}]}]
     sources = {
@@ -229,6 +254,21 @@ def test_the_matrix_shows_every_state() -> None:
     assert why["tools/web", "kube-system/*"] == (
         "NetworkPolicy/tools/web egress[0] and no NetworkPolicy selects kube-system/dns for ingress"
     )
+
+
+def test_the_matrix_shows_pods_in_their_nodes_network_as_the_check_does() -> None:
+    """They are no part of their namespace, whether they are shown by themselves or with it."""
+    host = pod("notes", "capture", hostNetwork=True, nodeName="n")
+    pods = [pod("notes", "api", nodeName="n"), pod("notes", "db", nodeName="n"), host]
+    sources = {"namespaces": NAMESPACES, "pods": pods}
+    found = cells(judged(REACHED, sources).matrix)
+    assert found["notes/capture", "notes/api"] is CellState.UNDECLARED
+    assert found["notes/db", "notes/api"] is CellState.WITHIN
+    many = [pod("tools", f"t{number}") for number in range(40)]
+    found = cells(judged(REACHED, {**sources, "pods": [*pods, *many]}).matrix)
+    assert found["notes/*", "notes/*"] is CellState.UNDECLARED
+    found = cells(judged(REACHED, {**sources, "pods": [*pods[:2], *many]}).matrix)
+    assert found["notes/*", "notes/*"] is CellState.WITHIN
 
 
 def test_a_large_matrix_is_by_namespace() -> None:

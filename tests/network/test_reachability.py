@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from random import Random
 from typing import Any
 
@@ -69,7 +69,7 @@ def test_names_of_namespaces_do_not_matter(world: World) -> None:
     def renamed(item: Any) -> Any:
         return json.loads(json.dumps(item).replace('"blue"', '"zebra-1"').replace('"red"', '"a"'))
 
-    cluster = Cluster(**{name: renamed(items) for name, items in vars(world.cluster).items()})
+    cluster = Cluster(**{each.name: renamed(getattr(world.cluster, each.name)) for each in fields(Cluster)})
     assert everything(World(cluster, tuple(map(renamed, world.sides)), world.dual)) == everything(world)
 
 
@@ -81,24 +81,28 @@ def test_reasons_name_what_decides(world: World) -> None:
     for source, target in pairs(world):
         for port in PORTS[::3]:
             tried = reference.connections(world.cluster, source, target, *port)
+            ends = asked.peer(source), asked.peer(target)
+            stops = asked.engine.stops(*ends, port)
+            assert bool(stops) is (port not in asked.engine.allowed(*ends))
             if len(tried) > 1 or reference.never_stopped(world.cluster, source, target):
                 continue
-            reasons = asked.engine.reasons(asked.peer(source), asked.peer(target), port)
+            reasons = asked.engine.reasons(*ends, port)
             assert len(reasons) == 2
-            _check(tried[0], "egress", reasons[0])
-            _check(tried[0], "ingress", reasons[1])
+            passing = [_check(tried[0], "egress", reasons[0]), _check(tried[0], "ingress", reasons[1])]
+            assert stops == tuple(each for each, passes in zip(reasons, passing, strict=True) if not passes)
 
 
-def _check(connection: Connection, direction: Direction, reason: Reason) -> None:
+def _check(connection: Connection, direction: Direction, reason: Reason) -> bool:
+    """Return whether the end lets the connection through."""
     passes = reference.lets_through(connection, direction)
     end = connection.end(direction)
     if isinstance(end, str) or end["spec"].get("hostNetwork"):
         assert reason.policy is None
-        return
+        return passes
     if reason.policy is None:
         assert passes
         assert not any(reference.isolates(policy, end, direction) for policy in connection.cluster.policies)
-        return
+        return passes
     (policy,) = _named(connection.cluster, reason)
     rules = policy["spec"].get(direction) or []
     place = re.search(r"(ingress|egress)\[(\d+)\]", reason.rule)
@@ -114,6 +118,7 @@ def _check(connection: Connection, direction: Direction, reason: Reason) -> None
         assert place[1] == direction
         assert reference.admin_rule_matches(connection, direction, rules[int(place[2])])
         assert rules[int(place[2])]["action"] in (("Allow", "Accept") if passes else ("Deny",))
+    return passes
 
 
 def _named(cluster: Cluster, reason: Reason) -> Iterator[Object]:

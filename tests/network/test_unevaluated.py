@@ -49,7 +49,11 @@ def test_a_cluster_without_such_kinds_is_complete(tmp_path: Path) -> None:
     with scripted(tmp_path, Answer(404, body)) as (gatherer, script):
         listing = gatherer.get(UNEVALUATED)
     assert (listing.items, problems(listing)) == ((), {})
-    assert script.paths == [f"{source.path}?limit=500" for source in LISTS]
+    assert script.paths == [f"{path}?limit=500" for source in LISTS for path in (source.path, *source.older)]
+    assert [path for source in LISTS for path in source.older] == [
+        "/apis/crd.antrea.io/v1alpha1/networkpolicies",
+        "/apis/crd.antrea.io/v1alpha1/clusternetworkpolicies",
+    ]
 
 
 def test_refused_lists_are_missing_evidence(tmp_path: Path) -> None:

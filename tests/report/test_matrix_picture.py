@@ -110,7 +110,14 @@ def test_long_names_are_short_and_whole_under_the_pointer() -> None:
     shown = [
         "".join("".join(part.itertext()) for part in text if "title" not in part.tag) + (text[-1].tail or "") for text in texts
     ]
-    assert shown[:2] == ["a-rath…espace/a-workload…on-nightly", "文文文…文文文/x"]
+    assert shown[:2] == ["a-rath…espace/a-workload…on-nightly", "文文文文文文文文…文文文文文文文文/x"]
+
+
+def test_a_part_of_a_name_has_the_room_that_the_other_does_not_need() -> None:
+    """Or namespaces that begin and end alike would all be one."""
+    names = ("team-003-production/*", "team-004-production/*", "a/" + "w" * 30 + "-1", "a/" + "w" * 30 + "-2")
+    shown = ["".join(text.itertext()) for text in parsed(Matrix(names, ("b/c",), ())).iterfind("{*}g/{*}text")]
+    assert tuple(shown[:4]) == names
 
 
 def test_a_large_matrix_is_bounded_and_keeps_what_is_looked_for() -> None:

@@ -103,16 +103,39 @@ def test_an_expired_issuer_is_told_as_such(tmp_path: Path) -> None:
     assert deviation.reason == "an issuer in its chain: certificate has expired"
 
 
+def test_an_issuer_that_expires_soon_is_told_as_such(tmp_path: Path) -> None:
+    ending = Authority("ending", ROOT, days=(-20, 9.5))
+    (told,) = judged(presented(tmp_path, ending.issue(HOST)))
+    assert told.startswith("the certificate of CN=ending in its chain expires in 9 days (")
+    assert judged(presented(tmp_path, Authority("lasting", ROOT, days=(-20, 30.5)).issue(HOST))) == []
+
+
 def test_self_signed_and_incomplete_chains_are_not_trusted(tmp_path: Path) -> None:
     alone = MIDDLE.issue(HOST)
     for issued, words in (
-        (self_signed(HOST), "self-signed certificate"),
-        (Issued(alone.certificate, alone.key), "unable to get local issuer certificate"),
-        (Authority("foreign").issue(HOST), "unable to get local issuer certificate"),
+        (self_signed(HOST), f"self-signed certificate (CN={HOST} is not trusted)"),
+        (
+            Issued(alone.certificate, alone.key),
+            "unable to get local issuer certificate (CN=middle is neither presented nor trusted)",
+        ),
+        (
+            Authority("foreign").issue(HOST),
+            "unable to get local issuer certificate (CN=foreign is neither presented nor trusted)",
+        ),
     ):
         (deviation,) = deviations(presented(tmp_path, issued))
         assert isinstance(deviation, NotTrusted)
         assert deviation.reason == words
+
+
+def test_whose_issuer_is_not_declared_is_told_where_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", Authority("public").file(tmp_path))
+    with serving(tls(ROOT.issue(HOST).context(tmp_path))) as server:
+        (found,) = gather(TlsCertificates(), tmp_path, Endpoint(host=HOST, address=server.address)).items
+    assert found.distrust == (
+        "unable to get local issuer certificate (CN=root is neither presented nor trusted); "
+        "an issuer of your own is declared as ca"
+    )
 
 
 def test_what_the_owner_trusts_may_be_no_root(tmp_path: Path) -> None:
@@ -220,7 +243,7 @@ def test_a_port_without_tls_presents_no_certificate(tmp_path: Path) -> None:
         with serving(answering(answer)) as server:
             listing = gather(TlsCertificates(), tmp_path, Endpoint(host=HOST, address=server.address))
         assert problem_of(listing) is None
-        assert judged(listing.items[0]) == ["it talks no TLS"]
+        assert judged(listing.items[0]) == ["it talks no TLS: it hangs up, or answers with something else"]
 
 
 def test_silence_and_refusal_name_the_place(tmp_path: Path) -> None:

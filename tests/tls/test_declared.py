@@ -45,6 +45,7 @@ def test_where_endpoints_lead(
     [
         (('host = "https://a.test/"',), "'https://a.test/' is neither a name of DNS nor an address"),
         (('host = "a.test:443"',), "'a.test:443' is neither a name of DNS nor an address"),
+        (('host = "10.0.0.300"',), "'10.0.0.300' is neither a name of DNS nor an address"),
         (('host = "a b"',), "'a b' is neither a name of DNS nor an address"),
         (('host = "a.test\\r\\nX: y"',), r"'a.test\r\nX: y' is neither a name of DNS nor an address"),
         (('host = "a.test"', "port = 0"), "expected `int` >= 1"),
@@ -53,6 +54,9 @@ def test_where_endpoints_lead(
             "'127.0.0.1' is not of the form host:port, with a port",
         ),
         (('host = "a.test"', 'address = "::1:443"'), "'::1:443': an address of IPv6 stands in brackets before the port"),
+        (('host = "a.test"', 'address = "https://b.test:443"'), "'https://b.test' is neither a name of DNS nor an address"),
+        (('host = "a.test"', 'ca = ""'), "expected `str` of length >= 1"),
+        (('host = "a.test"', 'http = "80"'), "'80' is not of the form host:port"),
         (('host = "a.test"', 'http = "a.test:99999"'), "'a.test:99999' is not of the form host:port"),
         (('host = "a.test"', 'ca = "none.pem"'), "none.pem cannot be read: No such file or directory"),
         (('host = "a.test"', 'ca = "system.toml"'), "system.toml holds no certificate in PEM form"),

@@ -149,8 +149,12 @@ def test_a_silent_server_costs_its_own_time_only(tmp_path: Path) -> None:
     assert [item.accepted for item in listing.items] == [(Version.TLS_1_2, Version.TLS_1_3)]
     found = problem_of(listing)
     assert found is not None
+    # Each reason is told once, whichever versions it is of.
+    late, altogether = (
+        f"{quiet.address} takes {what} (" for what in ("the connection and does not answer in time", "too long altogether")
+    )
     assert found.cause is Cause.TIMED_OUT
-    assert quiet.address in found.detail
+    assert (found.detail.count(late), found.detail.count(altogether)) == (1, 1)
 
 
 def test_whoever_waits_for_the_end_of_a_line_talks_no_tls(tmp_path: Path) -> None:
@@ -164,6 +168,20 @@ def test_whoever_waits_for_the_end_of_a_line_talks_no_tls(tmp_path: Path) -> Non
 
     with serving(talk=line_by_line) as server:
         listing = gather(TlsVersions(_SHORT), tmp_path, endpoint(server.address))
+    assert (listing.items, problem_of(listing)) == ((Versions(name=f"{HOST}:443", talks_tls=False),), None)
+
+
+def test_a_reset_is_a_hang_up_whenever_it_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reset of a server that takes no time may come before the connection is known to be there."""
+
+    def reset(connection: socket.socket, address: object) -> None:
+        del connection, address
+        raise ConnectionResetError(104, "Connection reset by peer")
+
+    with serving(answering(b"")) as server:
+        monkeypatch.setattr(socket.socket, "connect", reset)
+        listing = gather(TlsVersions(), tmp_path, endpoint(server.address))
+        monkeypatch.undo()
     assert (listing.items, problem_of(listing)) == ((Versions(name=f"{HOST}:443", talks_tls=False),), None)
 
 
@@ -196,7 +214,7 @@ def test_an_endless_answer_is_not_read_for_ever(tmp_path: Path) -> None:
         listing = gather(TlsVersions(), tmp_path, endpoint(server.address))
     found = problem_of(listing)
     assert found is not None
-    assert found.detail.startswith(f"{HOST}:443: {server.address} answers with more than 64 KiB (TLSv1.3); ")
+    assert found.detail.startswith(f"{HOST}:443: {server.address} answers with more than 64 KiB (TLSv1.3, TLSv1.2, ")
 
 
 def test_places_that_cannot_be_reached_are_named(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from soc2.demo.aws.operations import Request, operation_model, recognise, servic
 from soc2.demo.aws.simulate import ASKED, simulated
 from soc2.demo.company import FOLDER
 from soc2.demo.lifeline import exit_when_parent_is_gone
-from soc2.gather.aws.permissions import permission
+from soc2.gather.aws.permissions import permissions
 
 DENIED_ACCESS_KEY = "AKIADENIEDEXAMPLE000"
 AUDITOR_ACCESS_KEY = "AKIAAUDITOREXAMPLE00"
@@ -119,7 +119,7 @@ class _Handler(BaseHTTPRequestHandler):
         if (request.service, request.operation) == ("sts", "GetCallerIdentity"):
             return True
         if request.access_key == AUDITOR_ACCESS_KEY:
-            return permission(request.service, request.operation) in self.server.auditor_actions
+            return permissions(request.service, request.operation) <= self.server.auditor_actions
         return request.access_key != DENIED_ACCESS_KEY
 
     def _pass_on(self, request: Request, body: bytes) -> None:

@@ -46,6 +46,8 @@ def recognise(method: str, target: str, headers: dict[str, str], body: bytes) ->
     signature = _CREDENTIAL.search(headers.get("authorization", ""))
     access_key, region, signing = signature.groups() if signature else ("", "", "")
     service = _SERVICES.get(signing, signing)
+    if service == "apigateway" and target.startswith("/v2/"):
+        service = "apigatewayv2"
     return Request(access_key, region, service, _operation(service, method, target, headers, body))
 
 

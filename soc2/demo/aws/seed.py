@@ -13,7 +13,9 @@ import boto3
 import yaml
 
 from soc2.demo.aws.balancers import create_balancers
+from soc2.demo.aws.groups import create_addresses, create_groups, primary_interface
 from soc2.demo.aws.server import REGION
+from soc2.demo.aws.web_acls import create_web_acls
 from soc2.demo.company import FOLDER
 from soc2.demo.company.weaknesses import merge_patch, weaknesses
 
@@ -86,8 +88,8 @@ def seed(company: Company, environment: Mapping[str, str]) -> dict[str, str]:
         region_name=REGION,
     )
 
-    def client(service: str) -> Any:
-        return session.client(service, endpoint_url=environment["AWS_ENDPOINT_URL"])
+    def client(service: str, region: str = REGION) -> Any:
+        return session.client(service, region_name=region, endpoint_url=environment["AWS_ENDPOINT_URL"])
 
     _identities(client("iam"), company)
     keys = _keys(client("kms"), company)
@@ -221,7 +223,7 @@ def _databases(rds: Any, dynamodb: Any, company: Company) -> None:
             dynamodb.update_continuous_backups(TableName=name, PointInTimeRecoverySpecification=setting)
 
 
-def _network(client: Callable[[str], Any], company: Company) -> dict[str, str]:
+def _network(client: Callable[..., Any], company: Company) -> dict[str, str]:
     ec2 = client("ec2")
     for vpc in ec2.describe_vpcs()["Vpcs"]:
         _delete_default_vpc(ec2, vpc["VpcId"])
@@ -236,14 +238,9 @@ def _network(client: Callable[[str], Any], company: Company) -> dict[str, str]:
             LogDestinationType="s3",
             LogDestination="arn:aws:s3:::northwind-logs",
         )
-    groups = {}
-    for name, group in company["security_groups"].items():
-        groups[name] = ec2.create_security_group(GroupName=name, Description=name, VpcId=vpc_id)["GroupId"]
-        for protocol, first, last, source in group["ingress"]:
-            ranges = [{"CidrIp": source}]
-            rule = {"IpProtocol": protocol, "FromPort": first, "ToPort": last, "IpRanges": ranges}
-            ec2.authorize_security_group_ingress(GroupId=groups[name], IpPermissions=[rule])
-    create_balancers(client("elbv2"), client("acm"), company["load_balancers"], vpc_id, subnet, groups)
+    groups = create_groups(ec2, company, vpc_id)
+    balancers = create_balancers(client("elbv2"), client("acm"), company["load_balancers"], vpc_id, subnet, groups)
+    create_web_acls(client, company, balancers)
     ids = {}
     for name, instance in company["instances"].items():
         answer = ec2.run_instances(
@@ -251,9 +248,7 @@ def _network(client: Callable[[str], Any], company: Company) -> dict[str, str]:
             InstanceType="m6i.large",
             MinCount=1,
             MaxCount=1,
-            SubnetId=subnet,
-            PrivateIpAddress=instance["address"],
-            SecurityGroupIds=[groups[instance["group"]]],
+            NetworkInterfaces=[primary_interface(company, name, subnet, groups)],
             **({"IamInstanceProfile": {"Name": instance["profile"]}} if "profile" in instance else {}),
             MetadataOptions={
                 "HttpTokens": "required" if instance["imdsv2"] else "optional",
@@ -264,6 +259,7 @@ def _network(client: Callable[[str], Any], company: Company) -> dict[str, str]:
             TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": name}]}],
         )
         ids[name] = answer["Instances"][0]["InstanceId"]
+    create_addresses(ec2, company["addresses"], ids)
     for volume in company["volumes"].values():
         ec2.create_volume(AvailabilityZone=f"{REGION}a", Size=10, Encrypted=volume["encrypted"])
     return ids

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from soc2.evidence import Call
 from soc2.gather.aws.connection import AwsConnection, error_code, problem_of
@@ -29,7 +30,8 @@ def _as_it_is(item: dict[str, Any]) -> dict[str, Any]:
 class AwsList(Generic[T]):
     """The items under ``result`` of an operation, in every region in scope (or in one, for global services).
 
-    An empty ``result`` makes one item of each page.
+    An empty ``result`` makes one item of each page. ``home`` is the region of a global service whose parts have to be
+    asked for in that very region.
     """
 
     name: str
@@ -41,13 +43,14 @@ class AwsList(Generic[T]):
     parameters: Mapping[str, Any] = field(default_factory=dict, hash=False)
     absent: frozenset[str] = frozenset()
     shape: Shape = _as_it_is
+    home: str = ""
 
     def gather(self, gatherer: Gatherer) -> Listing[T]:
         exempt = gatherer.system.aws.absent
         if exempt:
             return Listing((), (), exempt)
         connection = gatherer.aws
-        regions = connection.regions if self.regional else connection.regions[:1]
+        regions = connection.regions if self.regional else (self.home,) if self.home else connection.regions[:1]
         wanted = [_Wanted(region, dict(self.parameters), {}) for region in regions]
         return _gather(gatherer, self, wanted, None)
 
@@ -82,7 +85,8 @@ class AwsDetail(Generic[P, T]):
             for item in listing.items
             if (parameters := self.parameters(item)) is not None
         ]
-        return _gather(gatherer, self, wanted, listing.statuses)
+        # Items that need the very same call, such as web ACLs that several things share, need it once.
+        return _gather(gatherer, self, list({repr(one): one for one in wanted}.values()), listing.statuses)
 
 
 @dataclass(frozen=True)
@@ -143,7 +147,7 @@ def _call(connection: AwsConnection, source: Any, wanted: _Wanted) -> _Got:
             got.items.append({"Configured": False, "configured": False})
         else:
             got.problem = problem_of(error)
-    except (BotoCoreError, KeyError, TypeError) as error:
+    except (BotoCoreError, ResponseParserError, KeyError, TypeError) as error:
         got.problem = problem_of(error)
     got.finished = datetime.now(UTC)
     return got

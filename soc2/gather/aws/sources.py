@@ -7,7 +7,7 @@ from typing import Any
 from soc2.gather.aws.calls import AwsDetail, AwsList
 from soc2.gather.aws.credential_report import CredentialReport
 from soc2.gather.aws.service_control import ServiceControl
-from soc2.model.aws import compute, iam, literals, monitoring, storage, transit
+from soc2.model.aws import compute, iam, literals, monitoring, networks, storage, transit
 
 ACCOUNT_SUMMARY = AwsList("account summary", "iam", "get_account_summary", "", iam.AccountSummary, regional=False)
 AUTHORIZATION_DETAILS = AwsList(
@@ -26,6 +26,19 @@ INSTANCES = AwsList("instances", "ec2", "describe_instances", "Reservations.Inst
 VOLUMES = AwsList("volumes", "ec2", "describe_volumes", "Volumes", compute.Volume)
 SECURITY_GROUPS = AwsList("security groups", "ec2", "describe_security_groups", "SecurityGroups", compute.SecurityGroup)
 INTERFACES = AwsList("network interfaces", "ec2", "describe_network_interfaces", "NetworkInterfaces", compute.NetworkInterface)
+PREFIX_LISTS = AwsList("prefix lists", "ec2", "describe_managed_prefix_lists", "PrefixLists", networks.PrefixList)
+PREFIX_ENTRIES = AwsDetail(
+    "networks of prefix lists",
+    "ec2",
+    "get_managed_prefix_list_entries",
+    "Entries",
+    networks.PrefixEntry,
+    PREFIX_LISTS,
+    lambda each: each.prefix_list_id,
+    lambda each: None if each.of_a_service else {"PrefixListId": each.prefix_list_id},
+)
+ELASTIC_IPS = AwsList("elastic addresses", "ec2", "describe_addresses", "Addresses", networks.ElasticIp)
+ROUTE_TABLES = AwsList("route tables", "ec2", "describe_route_tables", "RouteTables", networks.RouteTable)
 VPCS = AwsList("vpcs", "ec2", "describe_vpcs", "Vpcs", compute.Vpc)
 FLOW_LOGS = AwsList("flow logs", "ec2", "describe_flow_logs", "FlowLogs", compute.FlowLog)
 REPOSITORIES = AwsList("ecr repositories", "ecr", "describe_repositories", "repositories", compute.Repository)

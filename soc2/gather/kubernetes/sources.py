@@ -63,10 +63,11 @@ BASELINE_NETWORK_POLICIES = KubeList(
 )
 CLUSTER_NETWORK_POLICIES = KubeList(
     "clusternetworkpolicies",
-    f"{_POLICY}/v1alpha2/clusternetworkpolicies",
+    f"{_POLICY}/v1beta1/clusternetworkpolicies",
     admin_network.ClusterNetworkPolicy,
     namespaced=False,
     optional=True,
+    older=(f"{_POLICY}/v1alpha2/clusternetworkpolicies",),
 )
 
 DEFINITIONS = KubeList(

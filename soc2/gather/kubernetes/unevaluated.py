@@ -15,9 +15,12 @@ from soc2.model.population import Cause, Problem
 _SHOWN = 5
 
 
-def _list(kind: type[ForeignPolicy], version: str, plural: str, *, namespaced: bool = True) -> KubeList[ForeignPolicy]:
+def _list(
+    kind: type[ForeignPolicy], version: str, plural: str, *older: str, namespaced: bool = True
+) -> KubeList[ForeignPolicy]:
     name = f"{plural}.{version.partition('/')[0]}"
-    return KubeList(name, f"/apis/{version}/{plural}", kind, namespaced=namespaced, optional=True)
+    paths = tuple(f"/apis/{each}/{plural}" for each in older)
+    return KubeList(name, f"/apis/{version}/{plural}", kind, namespaced=namespaced, optional=True, older=paths)
 
 
 LISTS = (
@@ -28,8 +31,15 @@ LISTS = (
     _list(foreign.GlobalNetworkPolicy, "crd.projectcalico.org/v1", "globalnetworkpolicies", namespaced=False),
     _list(foreign.OtherNetworkPolicy, "projectcalico.org/v3", "networkpolicies"),
     _list(foreign.GlobalNetworkPolicy, "projectcalico.org/v3", "globalnetworkpolicies", namespaced=False),
-    _list(foreign.OtherNetworkPolicy, "crd.antrea.io/v1beta1", "networkpolicies"),
-    _list(foreign.ClusterNetworkPolicy, "crd.antrea.io/v1beta1", "clusternetworkpolicies", namespaced=False),
+    # Antrea before 1.13 has the second version only.
+    _list(foreign.OtherNetworkPolicy, "crd.antrea.io/v1beta1", "networkpolicies", "crd.antrea.io/v1alpha1"),
+    _list(
+        foreign.ClusterNetworkPolicy,
+        "crd.antrea.io/v1beta1",
+        "clusternetworkpolicies",
+        "crd.antrea.io/v1alpha1",
+        namespaced=False,
+    ),
     # EKS (VPC CNI).
     _list(foreign.ClusterNetworkPolicy, "networking.k8s.aws/v1alpha1", "clusternetworkpolicies", namespaced=False),
     _list(foreign.ApplicationNetworkPolicy, "networking.k8s.aws/v1alpha1", "applicationnetworkpolicies"),

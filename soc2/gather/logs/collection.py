@@ -22,6 +22,7 @@ from soc2.gather.logs.content import Content
 from soc2.gather.logs.fetching import Brought, fetch, identity_of, place_of
 from soc2.gather.logs.framing import frame, locate_malformed
 from soc2.gather.logs.kept import (
+    BROKEN_OFF,
     KeptLog,
     MalformedCount,
     Reading,
@@ -189,7 +190,9 @@ class _Collection:
             records = kept.records
         elif framed.segments:
             found = ", ".join(sorted({segment.kind for segment in framed.segments}))
-            self._problems.append(Problem(Cause.MALFORMED, f"the log is of kind {found}, not {self._source.kind}"))
+            custom = self._source.kind is LogKind.VPC_FLOW and self._source.format is None
+            mend = '; if its lines have a custom format, declare that: format = "${version} …"' if custom else ""
+            self._problems.append(Problem(Cause.MALFORMED, f"the log is of kind {found}, not {self._source.kind}{mend}"))
         self._kept.set_aside()
         counts = counted(malformed)
         unknown = set(framed.unrecognised) - {count.origin for count in counts}
@@ -251,6 +254,10 @@ class _Collection:
         if share > limit:
             what = f"{share:.2%} of the records cannot be read, the limit is {limit:.2%}"
             self._problems.append(Problem(Cause.MALFORMED, what))
+        if source.s3 is not None:  # Other files may be half written yet.
+            for file in malformed_files(self._readings):
+                if file.reason.startswith(BROKEN_OFF):
+                    self._problems.append(Problem(Cause.TRUNCATED, f"{file.origin}: {file.reason}"))
         return CollectedLog(
             source=source.name,
             kind=source.kind,

@@ -7,44 +7,14 @@ from typing import Any
 
 from soc2.detect.schema import SCHEMAS
 from soc2.model.logs import LogKind
+from soc2.model.network.flow_delivery import VERSION_2
 
 _COLUMNS = SCHEMAS[LogKind.VPC_FLOW].columns
 _NUMBERS = frozenset(name for name, kind in _COLUMNS.items() if kind in ("INTEGER", "BIGINT"))
-VERSION_2 = (
-    "version",
-    "account-id",
-    "interface-id",
-    "srcaddr",
-    "dstaddr",
-    "srcport",
-    "dstport",
-    "protocol",
-    "packets",
-    "bytes",
-    "start",
-    "end",
-    "action",
-    "log-status",
-)
-"""The default format."""
-# Fields that no column is for; a header may name them all the same.
-_OTHERS = frozenset(
-    [
-        "ecs-cluster-arn",
-        "ecs-cluster-name",
-        "ecs-container-instance-arn",
-        "ecs-container-instance-id",
-        "ecs-container-id",
-        "ecs-second-container-id",
-        "ecs-service-name",
-        "ecs-task-definition-arn",
-        "ecs-task-arn",
-        "ecs-task-id",
-        "reject-reason",
-        "resource-id",
-        "encryption-status",
-    ]
-)
+_DEFAULT = tuple(VERSION_2.split())
+_NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*$")
+_ACTIONS = frozenset(["ACCEPT", "REJECT", "-"])
+_STATUSES = frozenset(["OK", "NODATA", "SKIPDATA"])
 _INTERFACE = re.compile(r"eni-[0-9a-f]+$")
 # Older tables of Athena name some fields otherwise.
 _TABLE_NAMES = {
@@ -63,21 +33,27 @@ _TABLE_NAMES = {
 
 
 def header(text: str) -> tuple[str, ...] | None:
-    """The fields that a header names (``version account-id …`` or ``${version} ${account-id} …``); None if it is none."""
+    """The fields that a header names (``version account-id …`` or ``${version} ${account-id} …``); None if it is none.
+
+    Versions of the format add fields, so not every one has to be known.
+    """
     names = tuple(name.strip("${}").replace("_", "-") for name in text.split())
-    known = sum(name in _COLUMNS or name in _OTHERS for name in names)
-    return names if len(names) > 2 and known == len(names) else None
+    if "interface-id" not in names or not all(map(_NAME.match, names)):
+        return None
+    return names if sum(name in _COLUMNS for name in names) >= max(3, len(names) / 2) else None
 
 
 def line(text: str, names: tuple[str, ...] | None) -> dict[str, Any] | None:
     """The record in a line of fields with these names (None: of the default format); None if it does not fit them."""
-    if names is None and (text.count(" ") < len(VERSION_2) - 1 or not text[:1].isdigit()):
+    if names is None and (text.count(" ") < len(_DEFAULT) - 1 or not text[:1].isdigit()):
         return None
     values = text.split()
     if names is None:
-        if len(values) != len(VERSION_2) or not _INTERFACE.match(values[2]) or not values[0].isdigit():
+        if len(values) != len(_DEFAULT) or not _INTERFACE.match(values[2]) or not values[0].isdigit():
             return None
-        names = VERSION_2
+        if values[12] not in _ACTIONS or values[13] not in _STATUSES:
+            return None  # a custom format of as many fields
+        names = _DEFAULT
     if len(values) != len(names):
         return None
     return named(dict(zip(names, values, strict=True)))

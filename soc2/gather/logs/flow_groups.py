@@ -16,7 +16,8 @@ from soc2.model.network.flows import End, EndKind, Flow, InterfaceRecords, Liste
 
 MOST_GROUPS = 200_000
 """More groups than that are no evidence, for they were not looked at."""
-_MOST_PROBES = 10_000
+MOST_PROBES = 10_000
+"""The same holds for probes."""
 _EXAMPLES = 8
 
 
@@ -37,8 +38,8 @@ class Ends:
         self._known = known
         self._alone: dict[int, str] = dict(
             connection.execute(
-                "SELECT id, text FROM addresses WHERE -id IN (SELECT source_owner FROM connections UNION "
-                "SELECT target_owner FROM connections)"
+                "SELECT id, text FROM addresses WHERE -id IN (SELECT source_owner FROM connections WHERE source_owner < 0 "
+                "UNION SELECT target_owner FROM connections WHERE target_owner < 0)"
             ).fetchall()
         )
 
@@ -127,44 +128,41 @@ def listed_traffic(connection: duckdb.DuckDBPyConnection, ends: Ends, listed: Se
 
 
 def probes(connection: duckdb.DuckDBPyConnection, ends: Ends, logs: Sequence[FlowFiles], least: int) -> list[Probe]:
-    """Return the addresses outside that were refused at ``least`` distinct pairs of address and port or more."""
+    """Return the addresses outside that were refused at ``least`` distinct pairs of address and port or more, at most
+    ``MOST_PROBES`` and one."""
+    connection.execute(
+        "CREATE OR REPLACE TABLE probing AS SELECT source, count(DISTINCT (target, protocol, port)) AS targets, "
+        "sum(records)::BIGINT AS records, min(first) AS first, max(last) AS last, min(refused_place) AS place "
+        "FROM connections JOIN addresses ON addresses.id = source WHERE outside AND NOT accepted GROUP BY source "
+        f"HAVING targets >= {least} ORDER BY targets DESC, source LIMIT {MOST_PROBES + 1}"
+    )
+    target = "{'owner': target_owner, 'protocol': protocol, 'port': port}"
     rows = connection.execute(
-        "WITH refused AS (SELECT source, count(DISTINCT (target, protocol, port)) AS targets, "
-        "sum(records)::BIGINT AS records, "
-        "min(first) AS first, max(last) AS last, min(refused_place) AS place FROM connections "
-        "JOIN addresses ON addresses.id = source WHERE outside AND NOT accepted GROUP BY source "
-        f"HAVING targets >= {least} ORDER BY targets DESC LIMIT {_MOST_PROBES}) "
-        "SELECT refused.source, addresses.text, targets, refused.records, first, last, origin, line, log FROM refused "
-        "JOIN addresses ON addresses.id = refused.source LEFT JOIN records ON records.rowid = place "
-        "ORDER BY first, addresses.text"
+        f"WITH tried AS (SELECT source, list(DISTINCT {target}) FILTER (NOT accepted) AS refused, "
+        f"list(DISTINCT {target}) FILTER (accepted AND coalesce(met.first >= probing.first, true)) AS entered "
+        "FROM connections AS met JOIN probing USING (source) GROUP BY source) "
+        "SELECT addresses.text, targets, probing.records, first, last, origin, line, log, "
+        f"list_sort(refused)[:{_EXAMPLES}], list_sort(entered)[:{_EXAMPLES}] FROM probing JOIN tried USING (source) "
+        "JOIN addresses ON addresses.id = source LEFT JOIN records ON records.rowid = place ORDER BY first, addresses.text"
     ).fetchall()
-    found = []
-    for source, text, targets, records, first, last, origin, line, log in rows:
-        examples = _targets(connection, ends, f"source = {source} AND NOT accepted")
-        entered = _targets(connection, ends, f"source = {source} AND accepted AND coalesce(first >= {first or 0}, true)")
-        place = Place(origin or "", line or 0)
-        kind = str(logs[log].kind) if log is not None else ""
-        found.append(
-            Probe(
-                address=text,
-                kind=kind,
-                targets=targets,
-                records=records,
-                first=_moment(first),
-                last=_moment(last),
-                place=place,
-                examples=examples,
-                entered=entered,
-            )
+    return [
+        Probe(
+            address=text,
+            kind=str(logs[log].kind) if log is not None else "",
+            targets=targets,
+            records=records,
+            first=_moment(first),
+            last=_moment(last),
+            place=Place(origin or "", line or 0),
+            examples=_targets(ends, refused),
+            entered=_targets(ends, entered),
         )
-    return found
+        for text, targets, records, first, last, origin, line, log, refused, entered in rows
+    ]
 
 
-def _targets(connection: duckdb.DuckDBPyConnection, ends: Ends, which: str) -> tuple[str, ...]:
-    rows = connection.execute(
-        f"SELECT target_owner, protocol, port FROM connections WHERE {which} GROUP BY ALL ORDER BY ALL LIMIT {_EXAMPLES}"
-    ).fetchall()
-    return tuple(f"{ends.of(owner)} {port_words(protocol, port)}" for owner, protocol, port in rows)
+def _targets(ends: Ends, found: list[dict[str, int]] | None) -> tuple[str, ...]:
+    return tuple(f"{ends.of(each['owner'])} {port_words(each['protocol'], each['port'])}" for each in found or ())
 
 
 def interface_records(connection: duckdb.DuckDBPyConnection, logs: Sequence[FlowFiles]) -> list[InterfaceRecords]:

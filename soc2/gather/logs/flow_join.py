@@ -32,14 +32,14 @@ _WITH_PORTS = "protocol IN (6, 17, 132)"
 
 @dataclass
 class Owners:
-    """Whose addresses are: ``held`` are (address, owner, from when in seconds since 1970 or None), ``networks`` those
+    """Whose addresses are: ``held`` are (address, owner or None, from when in seconds since 1970 or None), ``networks`` those
     that addresses without an owner are together in, the narrowest that holds one, and ``hinted`` what a flow itself names.
     ``private`` networks are those whose addresses stand for themselves. An owner is a number from 0.
 
     ``serving`` are (address, protocol, first port, last port) that are known to take connections.
     """
 
-    held: list[tuple[str, int, int | None]] = field(default_factory=list)
+    held: list[tuple[str, int | None, int | None]] = field(default_factory=list)
     networks: list[tuple[Network, int]] = field(default_factory=list)
     private: Sequence[Network] = ()
     internet: int = 0

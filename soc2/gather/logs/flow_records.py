@@ -71,7 +71,11 @@ def _of_vpc(files: Sequence[Path]) -> str:
 
 
 def _of_hubble(files: Sequence[Path]) -> str:
-    """SQL of Hubble's flows. What it only traced on its way says nothing of what became of it."""
+    """SQL of Hubble's flows. What it only traced on its way says nothing of what became of it.
+
+    Policies of both ends may be asked on one node: what the one let out there, the other refused. So each direction of
+    traffic is a place of its own, as interfaces are.
+    """
     flow = f"{RECORD}.flow"
     syn, ack = f"coalesce({flow}.l4.TCP.flags.SYN, false)", f"coalesce({flow}.l4.TCP.flags.ACK, false)"
     seconds = "CAST(floor(epoch(event_time)) AS BIGINT)"
@@ -80,6 +84,7 @@ def _of_hubble(files: Sequence[Path]) -> str:
         for side in ("source", "destination")
     )
     source_port, target_port = ports
+    direction = f"CASE {flow}.traffic_direction WHEN 'EGRESS' THEN '(egress)' WHEN 'INGRESS' THEN '(ingress)' END"
     return (
         f"SELECT {flow}.IP.source IS NOT NULL AS flowing, "
         f"CASE WHEN {RECORD}.lost_events IS NOT NULL THEN 'LOST' END AS status, "
@@ -91,10 +96,12 @@ def _of_hubble(files: Sequence[Path]) -> str:
         f"WHEN NOT {flow}.is_reply THEN 1 ELSE 0 END AS opener, "
         f"CASE WHEN {flow}.verdict IN ('FORWARDED', 'REDIRECTED', 'AUDIT') THEN true "
         f"WHEN {flow}.verdict IN ('DROPPED', 'ERROR') THEN false END AS accepted, "
-        f"split_part({RECORD}.node_name, '/', -1) AS via, 0 AS bytes, {_hint(f'{flow}.source')} AS source_hint, "
-        f"{_hint(f'{flow}.destination')} AS target_hint, origin, {identifier(LINE)} AS line FROM {_parquet(files)} "
+        f"concat_ws(' ', split_part({RECORD}.node_name, '/', -1), {direction}) AS via, 0 AS bytes, "
+        f"{_hint(f'{flow}.source')} AS source_hint, {_hint(f'{flow}.destination')} AS target_hint, "
+        f"origin, {identifier(LINE)} AS line FROM {_parquet(files)} "
         f"WHERE ({flow}.IP IS NOT NULL OR {RECORD}.lost_events IS NOT NULL) "
-        f"AND coalesce({flow}.verdict, '') NOT IN ('TRACED', 'TRANSLATED', 'VERDICT_UNKNOWN')"
+        f"AND coalesce({flow}.verdict, '') NOT IN ('TRACED', 'TRANSLATED', 'VERDICT_UNKNOWN') "
+        f"AND NOT starts_with(coalesce({flow}.trace_observation_point, ''), 'FROM_')"
     )
 
 

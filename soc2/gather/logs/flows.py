@@ -27,7 +27,6 @@ from soc2.gather.logs.kept import kept_log
 from soc2.gather.source import Listing, Source
 from soc2.model.feeds import AddressRow
 from soc2.model.logs import LogKind
-from soc2.model.network.endpoints_of import endpoints_of
 from soc2.model.network.flows import Flow, InterfaceRecords, ListedTraffic, Probe
 from soc2.model.network.parties import DeclaredConnection
 from soc2.model.population import Cause, Problem, SourceStatus
@@ -100,8 +99,7 @@ class FlowScanning:
         found, problem = FlowScan(), None
         if window:
             items = [listing.items for listing in listings]
-            pods, workloads = items[0], tuple(chain(*items[1:_POD_SOURCES]))
-            known = Known(endpoints_of(pods, workloads), pods, *items[_POD_SOURCES:])
+            known = Known(tuple(chain(*items[1:_POD_SOURCES])), items[0], *items[_POD_SOURCES:])
             with tempfile.TemporaryDirectory(prefix="soc2-flows-") as folder:
                 found = scan(
                     logs,
@@ -114,6 +112,8 @@ class FlowScanning:
                 )
         if max(len(found.flows), len(found.listed)) > flow_groups.MOST_GROUPS:
             problem = Problem(Cause.TRUNCATED, f"more than {flow_groups.MOST_GROUPS:,} groups of connections")
+        if len(found.probes) > flow_groups.MOST_PROBES:
+            problem = Problem(Cause.TRUNCATED, f"more than {flow_groups.MOST_PROBES:,} addresses probe; raise probe_targets")
         status = gatherer.evidence.answered(
             self.name,
             f"joined {', '.join(log.log for log in logs) or 'no logs'} with owners of addresses",
@@ -129,7 +129,13 @@ class FlowScanning:
 
 FLOW_SCAN = FlowScanning()
 _POD_SOURCES = len(sources.POD_SOURCES)
-_OWNERS: tuple[Source[Any], ...] = (*sources.POD_SOURCES, sources.NODES, aws_sources.INTERFACES, aws_sources.SECURITY_GROUPS)
+_OWNERS: tuple[Source[Any], ...] = (
+    *sources.POD_SOURCES,
+    sources.NODES,
+    aws_sources.INTERFACES,
+    aws_sources.SECURITY_GROUPS,
+    sources.SERVICES,
+)
 
 
 @dataclass(frozen=True)

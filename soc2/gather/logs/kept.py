@@ -108,16 +108,17 @@ def since_then(readings: Sequence[Reading], since: datetime) -> tuple[Reading, .
     return tuple(reading for reading in readings if reading.at >= since)
 
 
+BROKEN_OFF = ("truncated ", "broken ")
+"""How reasons begin for which nobody knows how many more records a file had."""
+
+
 def counted(malformed: Iterable[Malformed]) -> list[MalformedCount]:
-    """Return the malformed lines by file."""
+    """Return the malformed lines by file, with the first reason, or with that for which the file broke off."""
     counts: dict[str, MalformedCount] = {}
     for each in malformed:
         before = counts.get(each.origin)
-        counts[each.origin] = (
-            MalformedCount(each.origin, before.count + 1, before.line, before.reason)
-            if before
-            else MalformedCount(each.origin, 1, each.line, each.reason)
-        )
+        told = each if before is None or each.reason.startswith(BROKEN_OFF) else before
+        counts[each.origin] = MalformedCount(each.origin, before.count + 1 if before else 1, told.line, told.reason)
     return list(counts.values())
 
 

@@ -22,6 +22,8 @@ _LONGEST_TEXT = 1 << 16
 _IGNORED = re.compile(
     r"----$|time->|-- (?:Logs begin|Journal begins|Boot |No entries|Reboot)|[\[\],]+$|Permission check Successful"
     r"|<no matches>$|\{\"(?:index|create)\": ?\{[^{}]*\}\}$"
+    # What Hubble exports besides flows: of its agent, of its peers, and for debugging.
+    r"|\{\"(?:agent_event|node_status|debug_event)\": ?\{.*\"node_name\":"
 )
 _STAMPED = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)) (.*)$", re.S)
 _AUDIT = re.compile(r"([A-Z_]{3,}) (\w+=.*)", re.S)

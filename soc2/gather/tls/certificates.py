@@ -45,7 +45,7 @@ class TlsCertificates:
             if not chain:
                 return Asked(Certificates(host=endpoint.host, name=name))
             presented = _path(_read(chain, endpoint.place))
-            distrust = _distrust(reach, endpoint, presented[0])
+            distrust = _distrust(reach, endpoint, presented)
         except Failed as error:
             return Asked(None, (error.problem,))
         return Asked(Certificates(host=endpoint.host, name=name, chain=presented, distrust=distrust))
@@ -79,17 +79,21 @@ def _context(endpoint: Endpoint, *, verify: bool, time: bool = True) -> ssl.SSLC
     return context
 
 
-def _distrust(reach: Reach, endpoint: Endpoint, leaf: Certificate) -> str:
+def _distrust(reach: Reach, endpoint: Endpoint, chain: Sequence[Certificate]) -> str:
     """Return why a client would not trust the chain, the dates of its first certificate left out."""
     verified = _shake(reach, endpoint, _context(endpoint, verify=True))
     if verified.code in (_NOT_YET_VALID, _EXPIRED):
         words = f"an issuer in its chain: {verified.words}"
         verified = _shake(reach, endpoint, _context(endpoint, verify=True, time=False))
         if not verified.code:
-            return "" if _is_due(leaf) else words
+            return "" if _is_due(chain[0]) else words
     if verified.code in _NO_ISSUER and not endpoint.ca and not _trust_store():
         why = "the examiner's machine has no trust store, and no ca is declared"
         raise Failed(Cause.INCONCLUSIVE, f"{endpoint.place}: {why}")
+    if verified.code in _NO_ISSUER:
+        mend = "" if endpoint.ca else "; an issuer of your own is declared as ca"
+        what = "not trusted" if chain[-1].self_signed else "neither presented nor trusted"
+        return f"{verified.words} ({chain[-1].issuer or 'nobody'} is {what}){mend}"
     return verified.words if verified.code else ""
 
 

@@ -38,7 +38,7 @@ class TlsVersions:
             return _without_version(endpoint, name, answers, trials.problems)
         suites = (WEAK_SUITES[weak.suite],) if weak and weak.kind is Kind.CHOSEN and weak.suite in WEAK_SUITES else ()
         accepted = tuple(version for version in _ORDER if version in chosen)
-        return Asked(Versions(name=name, accepted=accepted, weak_suites=suites), tuple(trials.problems))
+        return Asked(Versions(name=name, accepted=accepted, weak_suites=suites), trials.problems)
 
 
 class _Trials:
@@ -46,7 +46,12 @@ class _Trials:
         self._endpoint = endpoint
         self._reach = reach
         self._reached = False
-        self.problems: list[Problem] = []
+        self._failed: dict[Problem, list[Version]] = {}
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What is no evidence: each problem once, with the versions that it is of."""
+        return tuple(Problem(each.cause, f"{each.detail}{_of(found)}") for each, found in self._failed.items())
 
     def offer_all(self) -> Iterator[Answer]:
         """Yield the answers that are evidence. Raises Unreachable."""
@@ -71,10 +76,14 @@ class _Trials:
         except Failed as error:
             if isinstance(error, Unreachable) and not self._reached:
                 raise
-            self.problems.append(Problem(error.problem.cause, f"{error.problem.detail} ({version})"))
+            self._failed.setdefault(error.problem, []).append(version)
         except MalformedAnswer as error:
-            self.problems.append(Problem(Cause.MALFORMED, f"{self._reach.place} answers {version} with {error}"))
+            self._failed[Problem(Cause.MALFORMED, f"{self._reach.place} answers {version} with {error}")] = []
         return None
+
+
+def _of(versions: Sequence[Version]) -> str:
+    return f" ({', '.join(dict.fromkeys(versions))})" if versions else ""
 
 
 def first_answer(wire: Wire) -> Answer:
@@ -93,12 +102,14 @@ def _understood(answer: Answer, offered: Version) -> Answer:
     return answer
 
 
-def _without_version(endpoint: Endpoint, name: str, answers: Sequence[Answer], problems: Sequence[Problem]) -> Asked[Versions]:
+def _without_version(
+    endpoint: Endpoint, name: str, answers: Sequence[Answer], problems: tuple[Problem, ...]
+) -> Asked[Versions]:
     alerts = sorted({answer.alert for answer in answers if answer.kind is Kind.ALERT})
     if alerts:
         why = f"{endpoint.place} refuses every version that is offered ({', '.join(alerts)})"
         return Asked(None, (Problem(Cause.INCONCLUSIVE, why), *problems))
     # Silence and answers that cannot be read do not tell that it is no TLS.
     if problems and not any(answer.kind is Kind.NOT_TLS for answer in answers):
-        return Asked(None, tuple(problems))
+        return Asked(None, problems)
     return Asked(Versions(name=name, talks_tls=False))

@@ -66,6 +66,9 @@ class Reach:
             connection.settimeout(left)
             try:
                 connection.connect(address)
+            except ConnectionResetError:
+                # Taken, and hung up at once: whoever reads from it is told so.
+                return Wire(connection, self.place, end, self._nudge)
             except OSError as error:
                 connection.close()
                 errors.append(error)

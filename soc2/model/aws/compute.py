@@ -58,9 +58,18 @@ class Ipv6Range(msgspec.Struct, frozen=True):
 
 
 class GroupReference(msgspec.Struct, frozen=True, rename="pascal"):
-    """A security group that an interface wears, or whose wearers a rule is about."""
+    """A security group that an interface wears."""
 
     group_id: str = ""
+
+
+class GroupPair(msgspec.Struct, frozen=True, rename="pascal"):
+    """A security group whose wearers a rule lets in: one of the VPC, of a peered VPC or of another account."""
+
+    group_id: str = ""
+    user_id: str = ""
+    vpc_peering_connection_id: str = ""
+    peering_status: str = ""
 
 
 class PrefixListReference(msgspec.Struct, frozen=True, rename="pascal"):
@@ -73,7 +82,7 @@ class IpPermission(msgspec.Struct, frozen=True, rename="pascal"):
     to_port: int | None = None
     ip_ranges: tuple[IpRange, ...] = ()
     ipv6_ranges: tuple[Ipv6Range, ...] = ()
-    user_id_group_pairs: tuple[GroupReference, ...] = ()
+    user_id_group_pairs: tuple[GroupPair, ...] = ()
     prefix_list_ids: tuple[PrefixListReference, ...] = ()
 
 
@@ -104,10 +113,12 @@ class Ipv6Address(msgspec.Struct, frozen=True):
 
 class Attachment(msgspec.Struct, frozen=True, rename="pascal"):
     instance_id: str = ""
+    attach_time: datetime | None = None
 
 
 class NetworkInterface(PascalRecord, frozen=True):
-    """``status`` is ``in-use`` when it is attached; ``attachment`` names an instance only where it is one's."""
+    """``status`` is ``in-use`` when it is attached; ``attachment`` names an instance only where it is one's. A service that
+    made it and manages it is named by ``requester_id``, for some by ``interface_type`` alone."""
 
     network_interface_id: str = ""
     vpc_id: str = ""
@@ -115,6 +126,8 @@ class NetworkInterface(PascalRecord, frozen=True):
     status: str = ""
     description: str = ""
     interface_type: str = ""
+    requester_id: str = ""
+    requester_managed: bool = False
     groups: tuple[GroupReference, ...] = ()
     private_ip_address: str = ""
     private_ip_addresses: tuple[PrivateAddress, ...] = ()
@@ -131,10 +144,24 @@ class NetworkInterface(PascalRecord, frozen=True):
     def addresses(self) -> tuple[str, ...]:
         """Return every address of it, private and public."""
         private = (self.private_ip_address, *(each.private_ip_address for each in self.private_ip_addresses))
-        associations = (self.association, *(each.association for each in self.private_ip_addresses))
-        public = (each.public_ip for each in associations if each)
         six = (each.address for each in self.ipv6_addresses)
-        return tuple(dict.fromkeys(filter(None, (*private, *public, *six))))
+        return tuple(dict.fromkeys(filter(None, (*private, *self.public_addresses, *six))))
+
+    @property
+    def public_addresses(self) -> tuple[str, ...]:
+        """Return the public IPv4 addresses that lead to its private ones."""
+        associations = (self.association, *(each.association for each in self.private_ip_addresses))
+        return tuple(dict.fromkeys(each.public_ip for each in associations if each and each.public_ip))
+
+    @property
+    def of_eks(self) -> bool:
+        """Tell whether it is one of the control plane of an EKS cluster: the service made it by its role."""
+        return self.requester_id.endswith(":AmazonEKS") and not self.instance_id
+
+    @property
+    def instance_id(self) -> str:
+        """Return the instance that it is attached to, or the empty string."""
+        return self.attachment.instance_id if self.attachment else ""
 
 
 class Vpc(PascalRecord, frozen=True):
@@ -157,6 +184,8 @@ class FlowLog(PascalRecord, frozen=True):
     log_destination: str = ""
     log_group_name: str = ""
     deliver_logs_error_message: str = ""
+    log_format: str = ""
+    creation_time: datetime | None = None
 
     @property
     def delivers_all(self) -> bool:

@@ -16,13 +16,36 @@ KEY_TYPES = ("RSA_1024", "RSA_2048", "RSA_3072", "RSA_4096", "EC_prime256v1", "E
 """Every kind of key that a certificate of ACM has."""
 
 
+class BalancerState(msgspec.Struct, frozen=True, rename="pascal"):
+    code: str = ""
+
+
 class LoadBalancer(PascalRecord, frozen=True):
-    """``scheme`` is ``internet-facing`` or ``internal``; ``type`` is ``application``, ``network`` or ``gateway``."""
+    """``scheme`` is ``internet-facing`` or ``internal``; ``type`` is ``application``, ``network`` or ``gateway``;
+    ``ip_address_type`` is ``ipv4``, ``dualstack`` or ``dualstack-without-public-ipv4``; ``state`` is ``active``,
+    ``provisioning``, ``active_impaired`` or ``failed``."""
 
     load_balancer_arn: str = ""
     load_balancer_name: str = ""
     scheme: str = ""
     type: str = ""
+    ip_address_type: str = ""
+    state: BalancerState = BalancerState()
+
+    @property
+    def resource(self) -> Resource:
+        return aws_resource("AWS::ElasticLoadBalancingV2::LoadBalancer", self.load_balancer_name)
+
+    @property
+    def internet_facing(self) -> bool:
+        """Tell whether its name leads to public addresses. Gateway load balancers have no scheme, and are not reached by
+        addresses of their own."""
+        return self.type != "gateway" and self.scheme != "internal"
+
+    @property
+    def serves_the_web(self) -> bool:
+        """Tell whether it answers HTTP from the internet; one that could not be set up never does."""
+        return self.type == "application" and self.internet_facing and self.state.code != "failed"
 
 
 class Redirect(msgspec.Struct, frozen=True, rename="pascal"):

@@ -9,9 +9,29 @@ from msgspec import field
 from soc2.model.kubernetes.meta import KubeObject, LabelSelector, Record
 
 
+class Namespaces(LabelSelector, frozen=True):
+    """A selector of namespaces. Early releases of v1alpha1 had one of the other fields instead, and the selector a level
+    deeper; ``related`` is Self or NotSelf, and labels are such as are compared with those of the subject's namespace."""
+
+    namespace_selector: LabelSelector | None = None
+    same_labels: tuple[str, ...] = ()
+    not_same_labels: tuple[str, ...] = ()
+    related: str = ""
+
+    @property
+    def selector(self) -> LabelSelector | None:
+        """Return what selects namespaces, or None where that depends on the subject's namespace."""
+        if self.same_labels or self.not_same_labels or self.related:
+            return None
+        return self.namespace_selector or self
+
+
 class NamespacedPods(Record, frozen=True):
+    """Pods by labels of theirs and of their namespace. Early releases of v1alpha1 had ``namespaces``."""
+
     namespace_selector: LabelSelector = LabelSelector()
     pod_selector: LabelSelector = LabelSelector()
+    namespaces: Namespaces | None = None
 
 
 class AdminSubject(Record, frozen=True):
@@ -24,7 +44,7 @@ class AdminSubject(Record, frozen=True):
 class AdminPeer(Record, frozen=True):
     """One of the fields is set; the last three only in egress rules. ``domain_names`` stand in rules that allow."""
 
-    namespaces: LabelSelector | None = None
+    namespaces: Namespaces | None = None
     pods: NamespacedPods | None = None
     nodes: LabelSelector | None = None
     networks: tuple[str, ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -42,5 +42,10 @@ def approvals(approved: Mapping[str, Sequence[str]], live: Mapping[str, Live]) -
                 Resource("ApprovedExposure", f"{title}/{pattern}"),
                 found,
                 "" if found else next((name for name in there.hidden if fnmatchcase(name, pattern)), ""),
-                "" if found else next(iter(get_close_matches(pattern, dict.fromkeys(there.exposed), 1, _NEAR)), ""),
+                "" if found else nearest(pattern, there.exposed),
             )
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """Return the one of some names that is nearest to another, or the empty string when none is near."""
+    return next(iter(get_close_matches(name, dict.fromkeys(names), 1, _NEAR)), "")

@@ -256,11 +256,20 @@ class PodSpec(Record, frozen=True):
         )
 
 
+class Terminated(Record, frozen=True):
+    finished_at: datetime | None = None
+
+
+class ContainerState(Record, frozen=True):
+    terminated: Terminated | None = None
+
+
 class ContainerStatus(Record, frozen=True):
     name: str = ""
     image: str = ""
     image_id: str = field(default="", name="imageID")
     ready: bool = False
+    state: ContainerState = ContainerState()
 
 
 class PodCondition(Record, frozen=True):
@@ -286,6 +295,12 @@ class PodStatus(Record, frozen=True):
     @property
     def ready(self) -> bool:
         return any(condition.type == "Ready" and condition.status == "True" for condition in self.conditions)
+
+    @property
+    def finished_at(self) -> datetime | None:
+        """Return when the last of its containers ended; None where that is not told."""
+        ended = [each.state.terminated for each in self.container_statuses]
+        return max((each.finished_at for each in ended if each and each.finished_at), default=None)
 
 
 class Pod(KubeObject, frozen=True):

@@ -56,8 +56,24 @@ class DaemonSet(Workload, frozen=True):
     KIND: ClassVar[str] = "DaemonSet"
 
 
+class JobCondition(Record, frozen=True):
+    type: str = ""
+    status: str = ""
+
+
+class JobStatus(WorkloadStatus, frozen=True):
+    conditions: tuple[JobCondition, ...] = ()
+
+
 class Job(Workload, frozen=True):
     KIND: ClassVar[str] = "Job"
+
+    status: JobStatus = JobStatus()
+
+    @property
+    def finished(self) -> bool:
+        """Tell whether it is over, successfully or not: it makes no pod any more."""
+        return any(each.type in ("Complete", "Failed") and each.status == "True" for each in self.status.conditions)
 
 
 class ReplicationControllerSpec(Record, frozen=True):

@@ -33,6 +33,11 @@ class AddressSet:
         """Return the set of addresses by their numbers, as ``number_of`` gives them."""
         return _merged((number, number + 1) for number in numbers)
 
+    @staticmethod
+    def merged(spans: Iterable[Span]) -> AddressSet:
+        """Return the set of all numbers that are in a span; spans may overlap."""
+        return _merged(spans)
+
     def __bool__(self) -> bool:
         return bool(self.spans)
 

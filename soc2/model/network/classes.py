@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_network
 from typing import NamedTuple
 
 from soc2.model.deviation import Resource
@@ -21,12 +22,16 @@ from soc2.model.network.policies import (
     PeerPattern,
     PodPeers,
     Policy,
+    RelatedPeers,
     Rule,
     UnknownPeers,
 )
 from soc2.model.network.selection import Selection, keys_of, places_in, set_of
+from soc2.model.network.selectors import NAME_LABEL
 
-_NAME = "kubernetes.io/metadata.name"
+_UNKNOWN = (-4, -6)
+"""What stands for the addresses, one of each family, of an endpoint of which none is known."""
+_FAMILIES = (AddressSet.of(ip_network("0.0.0.0/0")), AddressSet.of(ip_network("::/0")))
 
 
 @dataclass(frozen=True)
@@ -73,8 +78,8 @@ class Classes:
     """The classes of endpoints, for a number of policies and layers.
 
     A class has a *face* for each of its addresses that some policy tells from others (one, as a rule; two with both
-    families): rules on addresses see one of them at a time. The set of faces has the first of every class at the class's
-    own bit, the second above all of these at the same place, and so on.
+    families, or where none is known): rules on addresses see one of them at a time. The set of faces has the first of every
+    class at the class's own bit, the second above all of these at the same place, and so on.
     """
 
     def __init__(
@@ -93,7 +98,7 @@ class Classes:
         self._edges = sorted({SIX, *self._all_edges(patterns)})
         self._layers = layers
         found: dict[Hashable, list[Endpoint]] = {}
-        keys: list[tuple[int | None, ...]] = []
+        keys: list[tuple[int, ...]] = []
         for endpoint in endpoints:
             seen = self._seen_addresses(endpoint)
             members = found.setdefault(self._key(endpoint, seen), [])
@@ -108,7 +113,7 @@ class Classes:
         self._by_labels = Selection([self._labels(each) for each in first])
         self._by_namespace = _by(each.namespace for each in first)
         names = tuple(self._by_namespace)
-        self._namespaces = Selection([{**namespaces.get(name, {}), _NAME: name} for name in names])
+        self._namespaces = Selection([{**namespaces.get(name, {}), NAME_LABEL: name} for name in names])
         self._namespace_names = names
         self._make_faces(keys)
         self._peers: dict[Rule, Peers] = {}
@@ -133,6 +138,10 @@ class Classes:
                 found = _NOBODY
                 for each in rule.peers:
                     found = found | self._peers_of(each, rule)
+                for family, faces in zip(_FAMILIES, self._unknown, strict=True):
+                    # Whatever an address is that is not known, it is among all.
+                    if faces and not family & ~found.sure_addresses:
+                        found = found | Peers(faces, faces, NO_ADDRESS, NO_ADDRESS)
             self._peers[rule] = found
         return found
 
@@ -178,14 +187,17 @@ class Classes:
                 return Peers(faces, faces, NO_ADDRESS, NO_ADDRESS)
             case AddressPeers(addresses, may_be_pods):
                 faces = self._faces_in(addresses)
-                maybe = self._unknown_hosts | (self._unknown_pods if may_be_pods else 0)
+                unknown = self._unknown_in(addresses)
+                maybe = unknown if may_be_pods else unknown & self._host_faces
                 return Peers(faces, faces | maybe, addresses, addresses)
             case NodePeers(nodes):
                 sure, possible = self._nodes.select(nodes)
                 known, maybe = self._faces_in(sure) & self._host_faces, self._faces_in(possible) & self._host_faces
-                return Peers(known, maybe | self._unknown_hosts, sure, possible)
+                return Peers(known, maybe | self._unknown_in(EVERY_ADDRESS) & self._host_faces, sure, possible)
             case DomainPeers():
                 return Peers(0, 0, NO_ADDRESS, EVERY_ADDRESS)
+            case RelatedPeers():
+                return Peers(0, self.spread(self.everybody & ~self.hosts), NO_ADDRESS, NO_ADDRESS)
             case UnknownPeers():
                 return _NOBODY if rule.action == "Allow" else Peers(0, self.faces, NO_ADDRESS, EVERY_ADDRESS)
 
@@ -209,33 +221,30 @@ class Classes:
             if isinstance(each, NodePeers):
                 yield from (edge for number in self._nodes.known for edge in (number, number + 1))
 
-    def _seen_addresses(self, endpoint: Endpoint) -> tuple[int | None, ...]:
+    def _seen_addresses(self, endpoint: Endpoint) -> tuple[int, ...]:
         """Return an endpoint's addresses as policies can tell them: by the edges between which they are."""
         known = [number for each in endpoint.addresses if (number := number_of(each)) is not None]
         if not known and endpoint.host_network:
             known = list(self._nodes.numbers(endpoint.node))
-        return tuple(sorted({bisect_right(self._edges, each) for each in known})) or (None,)
+        return tuple(sorted({bisect_right(self._edges, each) for each in known})) or _UNKNOWN
 
-    def _make_faces(self, keys: Sequence[tuple[int | None, ...]]) -> None:
+    def _make_faces(self, keys: Sequence[tuple[int, ...]]) -> None:
         count = len(keys)
         self._levels = max(map(len, keys), default=1)
-        by_interval: dict[int | None, list[int]] = {}
+        by_interval: dict[int, list[int]] = {}
         for number, seen in enumerate(keys):
             for level, interval in enumerate(seen):
                 by_interval.setdefault(interval, []).append(number + level * count)
-        unknown = set_of(by_interval.pop(None, []))
-        self._intervals = {interval: set_of(places) for interval, places in by_interval.items() if interval is not None}
-        four = set_of([place for interval, places in by_interval.items() if self._is_four(interval) for place in places])
-        six = set_of([place for interval, places in by_interval.items() if not self._is_four(interval) for place in places])
-        self.faces = four | six | unknown
-        self.families = (four | unknown, six | unknown) if four and six else (self.faces,)
+        unknown = [set_of(by_interval.pop(each, [])) for each in _UNKNOWN]
+        self._unknown = (unknown[0], unknown[1])
+        self._intervals = {interval: set_of(places) for interval, places in by_interval.items()}
+        border = bisect_left(self._edges, SIX)
+        four = unknown[0] | set_of([place for each, places in by_interval.items() if each <= border for place in places])
+        six = unknown[1] | set_of([place for each, places in by_interval.items() if each > border for place in places])
+        self.faces = four | six
+        self.families = (four, six) if four and six else (self.faces,)
         self.meetings = tuple(self._make_meetings())
         self._host_faces = self.spread(self.hosts)
-        self._unknown_hosts = unknown & self.hosts
-        self._unknown_pods = unknown & ~self.hosts
-
-    def _is_four(self, interval: int | None) -> bool:
-        return interval is not None and interval <= bisect_left(self._edges, SIX)
 
     def _make_meetings(self) -> Iterator[Meeting]:
         """Yield how classes meet: over a family that both have. Where they have none in common, over what they have."""
@@ -245,6 +254,12 @@ class Classes:
             only_four, only_six = has[0] & ~has[1], has[1] & ~has[0]
             yield Meeting(1, 0, only_four, only_six)
             yield Meeting(0, 1, only_six, only_four)
+
+    def _unknown_in(self, addresses: AddressSet) -> int:
+        """Return the faces that may be in a set, as it has addresses of their family."""
+        four, six = self._unknown
+        spans = addresses.spans
+        return (four if spans and spans[0][0] < SIX else 0) | (six if spans and spans[-1][1] > SIX else 0)
 
     def _faces_in(self, addresses: AddressSet) -> int:
         found = 0

@@ -9,7 +9,7 @@ from soc2.model.network.addresses import NO_ADDRESS, AddressSet
 from soc2.model.network.parties import DeclaredConnection, Kind, Party
 from soc2.model.network.ports import PortSet
 from soc2.model.network.selection import places_in, set_of
-from soc2.model.network.tiers import Table, without
+from soc2.model.network.tiers import Table, take, without
 from soc2.model.network.workloads import Workloads
 from soc2.model.network.zones import INTERNET, METADATA_ADDRESSES
 
@@ -69,13 +69,8 @@ class Declared:
 def undeclared_sources(table: Table[int], lines: Iterable[Line]) -> Table[int]:
     """Return what is left of the sources of a target, by open ports, without what is declared."""
     for line in lines:
-        if not line.sources:
-            continue
-        rest: Table[int] = {}
-        for ports, sources in table.items():
-            _put(rest, without(ports, line.connection.ports), sources & line.sources)
-            _put(rest, ports, sources & ~line.sources)
-        table = rest
+        if line.sources:
+            table = take(table, line.connection.ports, line.sources)
     return table
 
 
@@ -98,11 +93,6 @@ def merged(pieces: Iterable[Piece]) -> list[Piece]:
     for addresses, ports in pieces:
         found[ports] = found.get(ports, NO_ADDRESS) | addresses
     return [(addresses, ports) for ports, addresses in found.items()]
-
-
-def _put(table: Table[int], ports: PortSet, members: int) -> None:
-    if ports and members:
-        table[ports] = table.get(ports, 0) | members
 
 
 def _by_member(sets: Sequence[int], count: int) -> list[int]:

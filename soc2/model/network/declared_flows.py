@@ -18,6 +18,8 @@ from soc2.model.network.ports import EVERY_PORT
 _PATTERN = frozenset("*?[")
 Span = tuple[str, str]
 """The lowest and the highest address of an end, both included."""
+_Numbers = tuple[frozenset[int], frozenset[int]]
+"""The declared connections, by number, that an end is the source of, and those that it is the target of."""
 
 
 class Machines:
@@ -65,18 +67,22 @@ class Declared:
             self._to_party.setdefault(each.target, set()).add(number)
         # Names without a pattern are looked up, for there may be thousands of them.
         self._named: dict[str, set[Party]] = {}
-        self._others: set[Party] = set()
+        self._patterns: set[Party] = set()
+        self._addresses: set[Party] = set()
         for party in self._from_party.keys() | self._to_party.keys():
             if party.kind is Kind.WORKLOAD and not _PATTERN.intersection(party.pattern):
                 self._named.setdefault(party.pattern, set()).add(party)
+            elif party.kind in (Kind.ADDRESSES, Kind.INTERNET):
+                self._addresses.add(party)
             else:
-                self._others.add(party)
+                self._patterns.add(party)
         self._machines = machines
         self._hosted: dict[str, set[str]] = {}
         for endpoint in endpoints:
             if endpoint.host_network:
                 self._hosted.setdefault(endpoint.node, set()).add(endpoint.name)
-        self._matches = cache(self._matching)
+        self._by_name = cache(self._of_name)
+        self._by_span = cache(self._of_span)
 
     def allows(self, flow: Flow) -> bool:
         source, target = (flow.source_address, flow.source_last), (flow.target_address, flow.target_last)
@@ -88,21 +94,25 @@ class Declared:
         return any(self._declared[number].ports == EVERY_PORT for number in there)
 
     def _from(self, end: End, span: Span) -> frozenset[int]:
-        return self._matches(end, span)[0]
+        return self._by_name(end)[0] | self._by_span(end, span)[0]
 
     def _to(self, end: End, span: Span) -> frozenset[int]:
-        return self._matches(end, span)[1]
+        return self._by_name(end)[1] | self._by_span(end, span)[1]
 
-    def _matching(self, end: End, span: Span) -> tuple[frozenset[int], frozenset[int]]:
-        """Return the declared connections, by number, that an end is the source of, and those that it is the target of."""
-        found = {party for party in self._others if self._is(party, end, span)}
-        found.update(*(self._named.get(name, ()) for name in self._workloads(end)))
+    def _of_name(self, end: End) -> _Numbers:
+        found = {party for party in self._patterns if self._is_named(party, end)}
+        return self._numbers(found.union(*(self._named.get(name, ()) for name in self._workloads(end))))
+
+    def _of_span(self, end: End, span: Span) -> _Numbers:
+        return self._numbers({party for party in self._addresses if _lies_in(party, end, span)})
+
+    def _numbers(self, found: set[Party]) -> _Numbers:
         return (
             frozenset(number for party in found for number in self._from_party.get(party, ())),
             frozenset(number for party in found for number in self._to_party.get(party, ())),
         )
 
-    def _is(self, party: Party, end: End, span: Span) -> bool:
+    def _is_named(self, party: Party, end: End) -> bool:
         match party.kind:
             case Kind.WORKLOAD:
                 return any(party.names_workload(name) for name in self._workloads(end))
@@ -110,12 +120,8 @@ class Declared:
                 return end.kind is EndKind.NODE
             case Kind.MACHINE:
                 return any(fnmatchcase(name, party.pattern) for name in self._machines.names(end))
-            case Kind.ADDRESSES:
-                return party.network is not None and all(_within(address, party.network) for address in span)
-            case Kind.INTERNET:
-                return end.kind is EndKind.ADDRESS and end.name != "metadata" and not any(map(is_private, span))
-            case Kind.METADATA:
-                return end == METADATA_END
+            case _:
+                return party.kind is Kind.METADATA and end == METADATA_END
 
     def _workloads(self, end: End) -> Iterable[str]:
         if end.kind is EndKind.WORKLOAD:
@@ -124,6 +130,12 @@ class Declared:
 
 
 METADATA_END = End(EndKind.ADDRESS, "metadata")
+
+
+def _lies_in(party: Party, end: End, span: Span) -> bool:
+    if party.network is not None:
+        return all(_within(address, party.network) for address in span)
+    return end.kind is EndKind.ADDRESS and end != METADATA_END and not any(map(is_private, span))
 
 
 def _within(address: str, network: Network) -> bool:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from soc2.model.deviation import Resource
-from soc2.model.network.declared import Line
+from soc2.model.network.addresses import AddressSet
+from soc2.model.network.declared import Line, Piece
 from soc2.model.network.endpoints import Block, Endpoint, Peer
 from soc2.model.network.parties import Kind
 from soc2.model.network.paths import Paths
@@ -65,30 +66,32 @@ def _closed(line: Line, open_ports: PortSet) -> PortSet:
 
 
 def _open(paths: Paths, line: Line) -> PortSet:
-    """Return the declared ports that are open anywhere between the parties."""
+    """Return the declared ports that are open anywhere between the parties, as far as it takes to know that all are."""
     found = NO_PORT
-    wanted = line.connection.ports
-    for target in paths.workloads.members(line.targets):
-        for ports, sources in paths.into(target).items():
-            itself = 1 << target.number
-            if sources & line.sources & ~itself or (line.sources == itself and sources & itself):
-                found = either(found, both(ports, wanted))
-        for addresses, ports in paths.from_outside(target) if line.source_addresses else ():
-            if addresses & line.source_addresses:
-                found = either(found, both(ports, wanted))
-        if line.connection.source.kind is Kind.NODES:
-            found = either(found, wanted)
-        if not _closed(line, found):
-            return found
-    for source in paths.workloads.members(line.sources) if line.target_addresses else ():
-        for addresses, ports in paths.to_outside(source):
-            if addresses & line.target_addresses:
-                found = either(found, both(ports, wanted))
-        if line.connection.target.kind is Kind.NODES:
-            found = either(found, wanted)
-        if not _closed(line, found):
-            return found
+    for ports in _open_between(paths, line):
+        before, found = found, either(found, both(ports, line.connection.ports))
+        if found != before and not _closed(line, found):
+            break
     return found
+
+
+def _open_between(paths: Paths, line: Line) -> Iterator[PortSet]:
+    """Yield the ports that are open between any two of the parties. Nothing stops nodes on the way to their pods."""
+    if Kind.NODES in (line.connection.source.kind, line.connection.target.kind):
+        yield EVERY_PORT
+    for target in paths.workloads.members(line.targets):
+        itself = 1 << target.number
+        for ports, sources in paths.into(target).items():
+            if sources & line.sources & ~itself or (line.sources == itself and sources & itself):
+                yield ports
+        if line.source_addresses:
+            yield from _meeting(paths.from_outside(target), line.source_addresses)
+    for source in paths.workloads.members(line.sources) if line.target_addresses else ():
+        yield from _meeting(paths.to_outside(source), line.target_addresses)
+
+
+def _meeting(pieces: Iterable[Piece], wanted: AddressSet) -> Iterator[PortSet]:
+    return (ports for addresses, ports in pieces if addresses & wanted)
 
 
 def _stopped(paths: Paths, line: Line, closed: PortSet) -> str:

@@ -49,11 +49,16 @@ class NamespaceDefault:
     def denies(self, direction: Direction) -> bool:
         """Tell whether whatever pod comes into the namespace is denied everything that no policy allows.
 
-        NetworkPolicies do when together they select every pod, whatever its labels. Administrators' do when one that
-        is about every pod of the namespace denies everything its rules can speak of: pods, and for egress addresses.
+        NetworkPolicies do when together they select every pod, whatever its labels. Administrators' policies do for
+        egress when one that is about every pod of the namespace denies all pods and addresses. For ingress they cannot:
+        their rules speak of pods only, so that whatever is outside the cluster gets in.
         """
         selecting = [each.subject.pods for each in self.policies if each.subject and direction in each.rules]
-        return select_everything(selecting) or any(self._denied_by_tier(direction, baseline=tier) for tier in (False, True))
+        return select_everything(selecting) or (direction == "Egress" and self.denying(direction) is not None)
+
+    def denying(self, direction: Direction) -> Policy | None:
+        """Return the administrators' policy that denies all pods of the namespace everything its rules can speak of."""
+        return self._denying_of_tier(direction, baseline=False) or self._denying_of_tier(direction, baseline=True)
 
     def nearly(self, direction: Direction) -> tuple[str, ...]:
         """Return the policies that select only some pods in a direction, with their selectors."""
@@ -84,12 +89,12 @@ class NamespaceDefault:
                 words = selector_words(policy.subject.pods)
                 yield from _opened([policy], direction, f"the pods with {words}" if words else "all pods")
 
-    def _denied_by_tier(self, direction: Direction, *, baseline: bool) -> bool:
+    def _denying_of_tier(self, direction: Direction, *, baseline: bool) -> Policy | None:
         for policy in sorted((each for each in self.admin if each.baseline == baseline), key=lambda each: each.priority):
             verdict = _denies(policy, direction)
             if verdict is not None:
-                return verdict
-        return False
+                return policy if verdict else None
+        return None
 
 
 def namespace_defaults(

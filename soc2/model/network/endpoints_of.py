@@ -1,4 +1,4 @@
-"""The endpoints of a cluster: its running pods, and a template of every workload that has none."""
+"""The endpoints of a cluster: its running pods, and a template of every workload that has none and may make some."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from soc2.model.fingerprint import Annotations
 from soc2.model.kubernetes.meta import Metadata
 from soc2.model.kubernetes.owners import Owners
 from soc2.model.kubernetes.pods import Container, Pod, PodSpec, PodStatus
-from soc2.model.kubernetes.workloads import AnyWorkload
+from soc2.model.kubernetes.workloads import AnyWorkload, Job
 from soc2.model.network.endpoints import Endpoint, NamedPort
 
 _FINISHED = ("Succeeded", "Failed")
@@ -18,7 +18,8 @@ _MESHES = ("istio.io", "linkerd.io")
 
 
 def endpoints_of(pods: Sequence[Pod], workloads: Sequence[AnyWorkload]) -> tuple[Endpoint, ...]:
-    """Return every pod that is not finished, and the template of every workload that none of these belongs to.
+    """Return every pod that is not finished, and the template of every workload that none of these belongs to, but for
+    Jobs that are finished.
 
     What finally owns a pod is looked for over the listed workloads (Pod, ReplicaSet, Deployment); where an owner is not
     among them, it is what the last owner reference names.
@@ -33,7 +34,7 @@ def endpoints_of(pods: Sequence[Pod], workloads: Sequence[AnyWorkload]) -> tuple
     templates = (
         _endpoint(each.resource, owners.outermost(each), _of_template(each), each.template.spec, PodStatus())
         for each in workloads
-        if not owners.listed(each) and owners.outermost(each) not in served
+        if not owners.listed(each) and owners.outermost(each) not in served and not (isinstance(each, Job) and each.finished)
     )
     return (*running, *templates)
 

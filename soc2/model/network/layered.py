@@ -28,6 +28,12 @@ class Layered:
     def reasons(self, source: Peer, target: Peer, port: tuple[str, int]) -> tuple[Reason, ...]:
         return tuple(each.layer.reason(source, target, port) for each in self._layers)
 
+    def stops(self, source: Peer, target: Peer, port: tuple[str, int]) -> tuple[Reason, ...]:
+        """Return the reasons of the layers that do not let a port through."""
+        return tuple(
+            each.layer.reason(source, target, port) for each in self._layers if port not in each.allowed(source, target)
+        )
+
     def from_classes(self, found: Table[int], target: Endpoint) -> Table[int]:
         """Return what the layers leave of what classes have open to a target."""
         for each in self._layers:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 
 from soc2.model.aws.compute import IpPermission, NetworkInterface, SecurityGroup
+from soc2.model.aws.openings import network_in
 from soc2.model.kubernetes.cluster import Node
-from soc2.model.network.declared_flows import block_of, by_address
+from soc2.model.network.declared_flows import METADATA_END, block_of, by_address
 from soc2.model.network.endpoints import Block, Endpoint, Peer
 from soc2.model.network.flows import EndKind, Flow
 from soc2.model.network.reachability import Reachability
 
 NO_GROUP = "no security group that was read permits it now"
+NOT_OUT = "no security group that was read lets it out now"
 _NAMES = {"6": "tcp", "17": "udp", "1": "icmp", "58": "icmpv6", "icmp": "icmp", "icmpv6": "icmpv6", "tcp": "tcp", "udp": "udp"}
 
 
@@ -39,13 +41,23 @@ class Groups:
 
     def permitting(self, flow: Flow, source_node: str, target: NetworkInterface) -> Iterator[str]:
         """Yield the rules of the target's groups that permit a flow now."""
-        worn = {reference.group_id for reference in target.groups}
         source = self.at(flow.source_address, source_node)
         theirs = {reference.group_id for reference in source.groups} if source else set()
-        for group in (self._groups[name] for name in sorted(worn) if name in self._groups):
+        for group in self._worn(target):
             for number, rule in enumerate(group.ip_permissions):
-                if _speaks_of(rule, flow) and (peer := _peer(rule, flow.source_address, theirs)):
+                if _speaks_of(rule, flow) and (peer := _peer(rule, (flow.source_address, flow.source_last), theirs)):
                     yield f"security group {group.group_name} ({group.group_id}) ingress[{number}] from {peer}"
+
+    def letting_out(self, flow: Flow, source: NetworkInterface) -> Iterator[str]:
+        """Yield the rules of the source's groups that let a flow to an address out now."""
+        for group in self._worn(source):
+            for number, rule in enumerate(group.ip_permissions_egress):
+                if _speaks_of(rule, flow) and (peer := _peer(rule, (flow.target_address, flow.target_last), set())):
+                    yield f"security group {group.group_name} ({group.group_id}) egress[{number}] to {peer}"
+
+    def _worn(self, interface: NetworkInterface) -> Iterator[SecurityGroup]:
+        worn = {reference.group_id for reference in interface.groups}
+        return (self._groups[name] for name in sorted(worn) if name in self._groups)
 
 
 def _speaks_of(rule: IpPermission, flow: Flow) -> bool:
@@ -60,10 +72,12 @@ def _speaks_of(rule: IpPermission, flow: Flow) -> bool:
     return not flow.has_ports or first is None or last is None or first == -1 or first <= flow.port <= last
 
 
-def _peer(rule: IpPermission, address: str, worn: set[str]) -> str | None:
-    found = ip_address(address.partition("%")[0])
+def _peer(rule: IpPermission, addresses: Iterable[str], worn: set[str]) -> str | None:
+    """Return by what a rule knows one of the addresses, or who wears these groups."""
+    found = [ip_address(address.partition("%")[0]) for address in addresses]
     for cidr in (*(each.cidr for each in rule.ip_ranges), *(each.cidr for each in rule.ipv6_ranges)):
-        if found in ip_network(cidr, strict=False):
+        network = network_in(cidr, "a security group")
+        if any(address in network for address in found):
             return cidr
     group = next((each.group_id for each in rule.user_id_group_pairs if each.group_id in worn), None)
     if group is None and rule.prefix_list_ids:
@@ -73,7 +87,7 @@ def _peer(rule: IpPermission, address: str, worn: set[str]) -> str | None:
 
 class LetThrough:
     """Says of a flow what lets it through now, in words: policies where a pod is at one end, security groups at a target
-    that is a node or a machine."""
+    that is a node or a machine, and at whoever connects to an address."""
 
     def __init__(self, endpoints: Iterable[Endpoint], reachability: Reachability | None, groups: Groups) -> None:
         every = tuple(endpoints)
@@ -84,9 +98,11 @@ class LetThrough:
 
     def between(self, flow: Flow) -> tuple[Peer, Peer]:
         """Return the ends as the reachability of the cluster knows them; a pod stands for others of its workload."""
+        # What a pod says to itself no policy refuses, so another is taken where a workload talks to itself.
+        itself = flow.target_address == flow.source_address
         return (
             self._peer(flow.source.kind, flow.source.name, flow.source_address),
-            self._peer(flow.target.kind, flow.target.name, flow.target_address),
+            self._peer(flow.target.kind, flow.target.name, flow.target_last if itself else flow.target_address),
         )
 
     def permitted(self, flow: Flow) -> bool | None:
@@ -116,13 +132,16 @@ class LetThrough:
             yield f"the policies forbid it ({reasons}): they are not enforced, or were changed since"
 
     def _by_groups(self, flow: Flow, source: Peer) -> Iterator[str]:
-        if flow.target.kind not in (EndKind.NODE, EndKind.MACHINE):
-            return
-        interface = self._groups.at(flow.target_address, flow.target.name)
-        if interface is not None:
-            node = source.node if isinstance(source, Endpoint) else flow.source.name
-            rules = list(self._groups.permitting(flow, node, interface))
-            yield f"let through by {', '.join(rules)}" if rules else NO_GROUP
+        node = source.node if isinstance(source, Endpoint) else flow.source.name
+        if flow.target.kind in (EndKind.NODE, EndKind.MACHINE):
+            if interface := self._groups.at(flow.target_address, flow.target.name):
+                rules = list(self._groups.permitting(flow, node, interface))
+                yield f"let through by {', '.join(rules)}" if rules else NO_GROUP
+        elif flow.target.kind is EndKind.ADDRESS and flow.target != METADATA_END:  # of which security groups say nothing
+            if (interface := self._groups.at(flow.source_address, node)) is None:
+                return
+            rules = list(self._groups.letting_out(flow, interface))
+            yield f"let out by {', '.join(rules)}" if rules else NOT_OUT
 
     def _peer(self, kind: EndKind, name: str, address: str) -> Peer:
         if kind is EndKind.WORKLOAD:

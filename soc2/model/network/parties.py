@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -51,8 +52,9 @@ def parse_party(text: str) -> Party:
     except ValueError:
         pass
     namespace, slash, workload = text.partition("/")
-    # No namespace has a dot in its name, so this is no address with a slip in it.
-    if slash and namespace and workload and "/" not in workload and "." not in namespace and ":" not in text:
+    # No namespace has a dot in its name, so this is no address with a slip in it; and no name has a space.
+    named = namespace and workload and "/" not in workload and "." not in namespace and not re.search(r"[:\s]", text)
+    if slash and named:
         return Party(Kind.WORKLOAD, text)
     raise ValueError(
         f"{text!r} is none of namespace/workload, nodes, aws:NAME, internet, metadata, an address or a network whose host "

@@ -14,7 +14,7 @@ from soc2.model.network.endpoints import Endpoint
 from soc2.model.network.parties import DeclaredConnection
 from soc2.model.network.ports import EVERY_PORT, NO_PORT, PortSet
 from soc2.model.network.reachability import Group, Reachability
-from soc2.model.network.selection import places_in
+from soc2.model.network.selection import places_in, set_of
 from soc2.model.network.tiers import Table, add, either
 from soc2.model.network.workloads import Workload, Workloads
 from soc2.model.network.zones import EVERYWHERE
@@ -35,8 +35,8 @@ class Paths:
         self.workloads = Workloads(endpoints)
         self.declared = Declared(connections, self.workloads, _addresses_of(nodes, endpoints))
         numbers = self.workloads.numbers
-        self._members = [_set({numbers[each.workload] for each in one.endpoints}) for one in reach.classes]
-        self._hosts = _set({one.number for one in reach.classes if one.endpoints[0].host_network})
+        self._members = [set_of([numbers[each.workload] for each in one.endpoints]) for one in reach.classes]
+        self._hosts = set_of([one.number for one in reach.classes if one.endpoints[0].host_network])
         self._workloads_of: dict[int, int] = {}
         self._into: dict[int, Table[int]] = {}
         self._firsts: dict[int, tuple[Endpoint, ...]] = {}
@@ -147,10 +147,3 @@ def _addresses_of(nodes: Iterable[Node], endpoints: Iterable[Endpoint]) -> Addre
     texts = [address.address for node in nodes for address in node.status.addresses]
     texts += [address for each in endpoints if each.host_network for address in each.addresses]
     return AddressSet.of_numbers(number for text in texts if (number := number_of(text)) is not None)
-
-
-def _set(numbers: Iterable[int]) -> int:
-    found = 0
-    for number in numbers:
-        found |= 1 << number
-    return found

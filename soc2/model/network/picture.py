@@ -12,6 +12,7 @@ from soc2.model.network.declared import Line, Piece, undeclared_addresses, undec
 from soc2.model.network.endpoints import Block, Peer
 from soc2.model.network.paths import Paths
 from soc2.model.network.ports import NO_PORT, PortRange, PortSet
+from soc2.model.network.selection import set_of
 from soc2.model.network.tiers import Table, both, either
 from soc2.model.network.ways import Edges, stopping, ways
 from soc2.model.network.workloads import Workload
@@ -25,28 +26,28 @@ _PORTS = 6
 
 
 class _Unit(NamedTuple):
-    """A row or a column: workloads, or addresses that are no pod's. ``own`` is the namespace that they are all of."""
+    """A row or a column: workloads, or addresses that are no pod's."""
 
     name: str
     workloads: int = 0
     addresses: AddressSet = NO_ADDRESS
-    own: str = ""
 
 
 Ends = tuple[Workload | AddressSet, Workload | AddressSet]
 
 
 class _Open(NamedTuple):
-    """What is possible, what of it is not declared, and what is declared at all; and ends that have some of what is not
-    declared (or else, not possible)."""
+    """What is possible, what of it is not declared and would have to be, what needs no declaration, and what is declared
+    at all; and ends that have some of what is not declared (or else, not possible)."""
 
     possible: PortSet
     undeclared: PortSet
+    within: PortSet
     declared: PortSet
     example: Ends | None = None
 
 
-_NOTHING = _Open(NO_PORT, NO_PORT, NO_PORT)
+_NOTHING = _Open(NO_PORT, NO_PORT, NO_PORT, NO_PORT)
 _PRIVATE_NETWORKS = _Unit("private networks", addresses=PRIVATE)
 _INTERNET = _Unit("internet", addresses=INTERNET)
 _METADATA = _Unit("metadata", addresses=METADATA_ADDRESSES)
@@ -58,7 +59,7 @@ def matrix_of(
     """Draw who can talk to whom: workloads in scope (by namespace when there are more than ``most``), namespaces out of
     scope, and what is outside. Of more than ``most`` namespaces, those that hold restricted data are shown, then the first
     by name, and the rest as one. Connections of which no end is in scope are left out."""
-    examined, held = _set(in_scope), _set(restricted)
+    examined, held = (set_of([each.number for each in some]) for some in (in_scope, restricted))
     inside = _units(in_scope, held, most)
     away = list(paths.workloads.members(paths.workloads.everybody & ~examined))
     others = _limited(list(_by_namespace(away)), held, most, "other namespaces out of scope")
@@ -69,7 +70,7 @@ def matrix_of(
         for column, target in enumerate(columns)
         for row, found in enumerate(_into(paths, target, rows))
         if (rows[row].workloads | target.workloads) & examined
-        if (cell := _cell(row, column, rows[row].own == target.own != "", found, paths, edges))
+        if (cell := _cell(row, column, found, paths, edges))
     )
     return Matrix(
         tuple(each.name for each in rows),
@@ -83,10 +84,7 @@ def _units(in_scope: Sequence[Workload], held: int, most: int) -> list[_Unit]:
     if len(in_scope) <= most:
         names = [each.name for each in in_scope]
         # Two kinds may have one name.
-        return [
-            _Unit(each.name if names.count(each.name) == 1 else str(each.resource), 1 << each.number, own=each.namespace)
-            for each in in_scope
-        ]
+        return [_Unit(each.name if names.count(each.name) == 1 else str(each.resource), 1 << each.number) for each in in_scope]
     return _limited(list(_by_namespace(in_scope)), held, most, "other namespaces")
 
 
@@ -94,7 +92,7 @@ def _by_namespace(workloads: Iterable[Workload]) -> Iterator[_Unit]:
     found: dict[str, int] = {}
     for each in workloads:
         found[each.namespace] = found.get(each.namespace, 0) | 1 << each.number
-    yield from (_Unit(f"{name}/*", members, own=name) for name, members in found.items())
+    yield from (_Unit(f"{name}/*", members) for name, members in found.items())
 
 
 def _limited(units: list[_Unit], held: int, most: int, rest: str) -> list[_Unit]:
@@ -136,10 +134,18 @@ def _of_workloads(paths: Paths, table: Table[int], lines: Sequence[Line], row: _
     open_to = {ports: left for ports, sources in table.items() if (left := sources & wanted)}
     about = [line for line in lines if line.sources & wanted]
     undeclared = undeclared_sources(open_to, about)
-    example = next(iter(undeclared.values()), 0) or next((line.sources & wanted for line in about), 0)
+    # As for the check: pods in their node's network are no part of their namespace.
+    inside = paths.workloads.of_namespace(target.namespace) & ~paths.workloads.hosts
+    away = {ports: left for ports, sources in undeclared.items() if (left := sources & ~inside)}
+    within = [ports for ports, sources in undeclared.items() if sources & inside]
+    example = next(iter(away.values()), 0) or next((line.sources & wanted for line in about), 0)
     source = next(paths.workloads.members(example), None)
     return _Open(
-        _all(open_to), _all(undeclared), _all(line.connection.ports for line in about), (source, target) if source else None
+        _all(open_to),
+        _all(away),
+        _all(within),
+        _all(line.connection.ports for line in about),
+        (source, target) if source else None,
     )
 
 
@@ -149,7 +155,7 @@ def _of_pieces(outside: Sequence[Piece], declared: Sequence[Piece], zone: Addres
     undeclared = undeclared_addresses(possible, declared)
     about = [(inside, ports) for addresses, ports in declared if (inside := addresses & zone)]
     example = next((addresses for addresses, _ in (*undeclared, *about)), NO_ADDRESS)
-    return _Open(_ports(possible), _ports(undeclared), _ports(about)), example
+    return _Open(_ports(possible), _ports(undeclared), NO_PORT, _ports(about)), example
 
 
 def _ports(pieces: Iterable[Piece]) -> PortSet:
@@ -169,17 +175,18 @@ def _joined(one: _Open, other: _Open) -> _Open:
     return _Open(
         either(one.possible, other.possible),
         either(one.undeclared, other.undeclared),
+        either(one.within, other.within),
         either(one.declared, other.declared),
         first.example or one.example or other.example,
     )
 
 
-def _cell(row: int, column: int, within: bool, found: _Open, paths: Paths, edges: Edges) -> Cell | None:
-    if found.undeclared and not within:
+def _cell(row: int, column: int, found: _Open, paths: Paths, edges: Edges) -> Cell | None:
+    if found.undeclared:
         why = _ways(found.example, paths, edges, found.undeclared) if found.example else ""
         return Cell(row, column, CellState.UNDECLARED, _words(found.undeclared), why)
     if found.possible:
-        return Cell(row, column, CellState.WITHIN if found.undeclared else CellState.DECLARED, _words(found.possible))
+        return Cell(row, column, CellState.WITHIN if found.within else CellState.DECLARED, _words(found.possible))
     if found.declared:
         why = _stop(found.example, paths, found.declared) if found.example else ""
         return Cell(row, column, CellState.BLOCKED, _words(found.declared), why)
@@ -213,10 +220,3 @@ def _words(ports: PortSet) -> str:
         return ports.words
     first: tuple[PortRange, ...] = ports.ranges[:_PORTS]
     return f"{PortSet(first).words} and {len(ports.ranges) - _PORTS} more"
-
-
-def _set(workloads: Iterable[Workload]) -> int:
-    found = 0
-    for each in workloads:
-        found |= 1 << each.number
-    return found

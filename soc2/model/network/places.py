@@ -6,8 +6,9 @@ import re
 from ipaddress import ip_address
 from typing import NamedTuple
 
-# Names of DNS, with the underscore that some of them have (RFC 1035, RFC 2181).
-_NAME = re.compile(r"(?=.{1,253}\Z)(?!-)[a-z0-9_-]{1,63}(\.(?!-)[a-z0-9_-]{1,63})*\Z")
+# Names of DNS, with the underscore that some of them have (RFC 1035, RFC 2181). What ends in a number is meant as an
+# address (RFC 1123, 2.1).
+_NAME = re.compile(r"(?=.{1,253}\Z)(?!(?:.*\.)?\d+\Z)(?!-)[a-z0-9_-]{1,63}(\.(?!-)[a-z0-9_-]{1,63})*\Z")
 
 
 class Place(NamedTuple):
@@ -25,7 +26,7 @@ class Place(NamedTuple):
         host, colon, port = text.rpartition(":")
         if not colon or not port.isascii() or not port.isdigit() or not 1 <= int(port[:6]) <= 65535:
             raise ValueError(f"{text!r} is not of the form host:port, with a port from 1 to 65535")
-        if ":" in host and not (host.startswith("[") and host.endswith("]")):
+        if is_address(host) and ":" in host:
             raise ValueError(f"{text!r}: an address of IPv6 stands in brackets before the port")
         return cls(ascii_host(host.removeprefix("[").removesuffix("]")), int(port))
 

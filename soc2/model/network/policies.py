@@ -54,11 +54,15 @@ class DomainPeers(NamedTuple):
     names: tuple[str, ...]
 
 
+class RelatedPeers(NamedTuple):
+    """Pods of namespaces that are like the subject's, or not: of an early version of the API, and not worked out."""
+
+
 class UnknownPeers(NamedTuple):
     """A peer of none of the kinds above: of a version of the API that came later."""
 
 
-PeerPattern = PodPeers | AddressPeers | NodePeers | DomainPeers | UnknownPeers
+PeerPattern = PodPeers | AddressPeers | NodePeers | DomainPeers | RelatedPeers | UnknownPeers
 
 
 @dataclass(frozen=True)
@@ -172,16 +176,11 @@ def _range(protocol: str, first: int, last: int) -> Iterator[PortRange]:
 def of_admin_policy(policy: AdminNetworkPolicy | BaselineAdminNetworkPolicy) -> Policy:
     """Read a policy of version v1alpha1."""
     spec = policy.spec
-    rules: dict[Direction, tuple[Rule, ...]] = {
-        "Ingress": tuple(
-            _admin_rule(policy.resource, f"ingress[{index}]", rule.action, rule.from_, _admin_ports(rule.ports))
-            for index, rule in enumerate(spec.ingress)
-        ),
-        "Egress": tuple(
-            _admin_rule(policy.resource, f"egress[{index}]", rule.action, rule.to, _admin_ports(rule.ports))
-            for index, rule in enumerate(spec.egress)
-        ),
-    }
+    rules = _admin_rules(
+        policy.resource,
+        [(each.action, each.from_, _admin_ports(each.ports)) for each in spec.ingress],
+        [(each.action, each.to, _admin_ports(each.ports)) for each in spec.egress],
+    )
     priority = policy.spec.priority if isinstance(policy, AdminNetworkPolicy) else 0
     return Policy(policy.resource, _subject(spec.subject), rules, priority, isinstance(policy, BaselineAdminNetworkPolicy))
 
@@ -189,17 +188,27 @@ def of_admin_policy(policy: AdminNetworkPolicy | BaselineAdminNetworkPolicy) -> 
 def of_cluster_policy(policy: ClusterNetworkPolicy) -> Policy:
     """Read a policy of version v1alpha2."""
     spec = policy.spec
-    rules: dict[Direction, tuple[Rule, ...]] = {
-        "Ingress": tuple(
-            _admin_rule(policy.resource, f"ingress[{index}]", rule.action, rule.from_, _protocols(rule.protocols))
-            for index, rule in enumerate(spec.ingress)
-        ),
-        "Egress": tuple(
-            _admin_rule(policy.resource, f"egress[{index}]", rule.action, rule.to, _protocols(rule.protocols))
-            for index, rule in enumerate(spec.egress)
-        ),
-    }
+    rules = _admin_rules(
+        policy.resource,
+        [(each.action, each.from_, _protocols(each.protocols)) for each in spec.ingress],
+        [(each.action, each.to, _protocols(each.protocols)) for each in spec.egress],
+    )
     return Policy(policy.resource, _subject(spec.subject), rules, spec.priority, spec.tier == "Baseline")
+
+
+_AdminRule = tuple[str, Sequence[AdminPeer], PortPattern]
+
+
+def _admin_rules(
+    policy: Resource, ingress: Sequence[_AdminRule], egress: Sequence[_AdminRule]
+) -> dict[Direction, tuple[Rule, ...]]:
+    given: dict[Direction, Sequence[_AdminRule]] = {"Ingress": ingress, "Egress": egress}
+    return {
+        direction: tuple(
+            _admin_rule(policy, f"{direction.lower()}[{index}]", *rule) for index, rule in enumerate(given[direction])
+        )
+        for direction in DIRECTIONS
+    }
 
 
 def _admin_rule(policy: Resource, name: str, action: str, peers: Sequence[AdminPeer], ports: PortPattern) -> Rule:
@@ -215,15 +224,20 @@ def _subject(subject: AdminSubject) -> PodPeers | None:
 
 def _admin_peers(peer: AdminPeer) -> Iterator[PeerPattern]:
     if peer.pods is not None:
-        yield PodPeers(peer.pods.namespace_selector, peer.pods.pod_selector)
+        older = peer.pods.namespaces
+        yield _in_namespaces(older.selector if older else peer.pods.namespace_selector, peer.pods.pod_selector)
     elif peer.namespaces is not None:
-        yield PodPeers(peer.namespaces, LabelSelector())
+        yield _in_namespaces(peer.namespaces.selector, LabelSelector())
     elif peer.nodes is not None:
         yield NodePeers(peer.nodes)
     elif peer.networks:
         yield from (_block(IPBlock(cidr)) for cidr in peer.networks)
     else:
         yield DomainPeers(peer.domain_names) if peer.domain_names else UnknownPeers()
+
+
+def _in_namespaces(namespaces: LabelSelector | None, pods: LabelSelector) -> PeerPattern:
+    return RelatedPeers() if namespaces is None else PodPeers(namespaces, pods)
 
 
 def _admin_ports(ports: Sequence[AdminPort] | None) -> PortPattern:

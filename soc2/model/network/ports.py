@@ -43,6 +43,14 @@ class PortSet:
                 merged.append(each)
         return PortSet(tuple(merged))
 
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        # Kept, as sets are the keys of many tables.
+        return hash(self.ranges)
+
     def __bool__(self) -> bool:
         return bool(self.ranges)
 
@@ -58,18 +66,36 @@ class PortSet:
         return PortSet.of((*self.ranges, *other.ranges)) if self.ranges else other
 
     def __and__(self, other: PortSet) -> PortSet:
-        return PortSet.of(
-            PortRange(one.protocol, max(one.first, two.first), min(one.last, two.last))
-            for one in self.ranges
-            for two in other.ranges
-            if one.protocol == two.protocol and one.first <= two.last and two.first <= one.last
-        )
+        found = []
+        mine, others = iter(self.ranges), iter(other.ranges)
+        one, two = next(mine, None), next(others, None)
+        while one and two:
+            if one.protocol == two.protocol and one.first <= two.last and two.first <= one.last:
+                found.append(_overlap(one, two))
+            if (one.protocol, one.last) < (two.protocol, two.last):
+                one = next(mine, None)
+            else:
+                two = next(others, None)
+        return PortSet(tuple(found))
 
     def __sub__(self, other: PortSet) -> PortSet:
-        left = list(self.ranges)
-        for cut in other.ranges:
-            left = [piece for each in left for piece in _without(each, cut)]
-        return PortSet.of(left)
+        found: list[PortRange] = []
+        cuts = iter(other.ranges)
+        cut = next(cuts, None)
+        for each in self.ranges:
+            first = each.first
+            while cut and (cut.protocol, cut.last) < (each.protocol, first):
+                cut = next(cuts, None)
+            while cut and cut.protocol == each.protocol and cut.first <= each.last:
+                if first < cut.first:
+                    found.append(PortRange(each.protocol, first, cut.first - 1))
+                first = cut.last + 1
+                if first > each.last:
+                    break
+                cut = next(cuts, None)
+            if first <= each.last:
+                found.append(each if first == each.first else PortRange(each.protocol, first, each.last))
+        return PortSet(tuple(found))
 
     def __le__(self, other: PortSet) -> bool:
         return not self - other
@@ -80,14 +106,10 @@ class PortSet:
         return "every port" if self == EVERY_PORT else ", ".join(map(str, self.ranges)) or "no port"
 
 
-def _without(each: PortRange, cut: PortRange) -> Iterator[PortRange]:
-    if each.protocol != cut.protocol or cut.last < each.first or each.last < cut.first:
-        yield each
-        return
-    if each.first < cut.first:
-        yield each._replace(last=cut.first - 1)
-    if cut.last < each.last:
-        yield each._replace(first=cut.last + 1)
+def _overlap(one: PortRange, two: PortRange) -> PortRange:
+    if two.first <= one.first and one.last <= two.last:
+        return one
+    return PortRange(one.protocol, max(one.first, two.first), min(one.last, two.last))
 
 
 NO_PORT = PortSet()

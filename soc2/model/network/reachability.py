@@ -3,11 +3,12 @@
 What is not known is answered so that no possible connection is missed:
 
 - An ipBlock or network that covers a pod's address lets that pod through. Kubernetes leaves it to the network plugin whether
-  one does. A pod whose address is not known (a template) may be in a block of prefix 0, unless that leaves out all
-  private addresses; a pod in its node's network whose address is not known may be in any block. Pods that have addresses of
-  both families may connect over either.
+  one does. Endpoints that have addresses of both families may connect over either, and so may one whose addresses are not
+  known (a pod that waits, a template). Such a pod may be in a block of prefix 0, unless that leaves out all private
+  addresses; one in its node's network may be in any block. It surely is in a rule that is about all addresses of a family.
 - Nothing stops traffic between a node and the pods on it. A pod whose node is not known may be on every node.
 - A rule that allows domain names may allow every address outside; one whose peers are of an unknown kind may deny nothing.
+- A rule on namespaces by labels in common (of early releases of AdminNetworkPolicy) may allow every pod, and deny none.
 - Of administrators' policies of equal priority each may come first.
 
 Policies do not hold for pods in their node's network: as peers these are addresses, and their ports have no names. A pod
@@ -128,6 +129,13 @@ class Reachability:
         egress, ingress = self._causes(source, target, port)
         return reason_of(egress, source, target, "Egress"), reason_of(ingress, target, source, "Ingress"), *layers
 
+    def stops(self, source: Peer, target: Peer, port: tuple[str, int]) -> tuple[Reason, ...]:
+        """Return those of the reasons that stop a protocol and port; nothing where it is open."""
+        if _same(source, target):
+            return ()
+        found = [] if self._neighbours.are(source, target) else self._stopping_ends(source, target, port)
+        return (*found, *self._layered.stops(source, target, port))
+
     def row(self, source: Peer) -> tuple[Group, ...]:
         """Return what a source reaches, as groups of classes that have the same ports open to it.
 
@@ -149,13 +157,6 @@ class Reachability:
         for target, found in zip(self.classes, self._crossings.sources(), strict=True):
             opened = _opened(found, self._neighbours.of_class(target.number))
             yield target, _groups(self._layered.from_classes(opened, target.endpoints[0]))
-
-    def all_pairs(self) -> Iterator[tuple[EndpointClass, EndpointClass, PortSet]]:
-        """Yield source, target and ports of each pair of classes with anything open, as ``pairs`` has them."""
-        for target, groups in self.pairs():
-            for group in groups:
-                for source in self.members(group.classes):
-                    yield source, target, group.ports
 
     def _by_policies(self, source: Peer, target: Peer) -> PortSet:
         if isinstance(source, Endpoint) and isinstance(target, Endpoint):
@@ -186,6 +187,11 @@ class Reachability:
             found[ports] = found.get(ports, 0) | targets
         near = [e.number for e in self.classes if any(self._neighbours.are(source, each) for each in e.endpoints)]
         return _opened(found, set_of(near))
+
+    def _stopping_ends(self, source: Peer, target: Peer, port: tuple[str, int]) -> list[Reason]:
+        egress, ingress = self._causes(source, target, port)
+        found = [reason_of(egress, source, target, "Egress")] if egress and not egress.allowed else []
+        return [*found, reason_of(ingress, target, source, "Ingress")] if ingress and not ingress.allowed else found
 
     def _causes(self, source: Peer, target: Peer, port: tuple[str, int]) -> tuple[Cause | None, Cause | None]:
         """Return what decides at the egress and at the ingress end; None where policies are about nothing."""

@@ -33,7 +33,9 @@ class SeenPair:
 
     @property
     def resource(self) -> Resource:
-        return self.source.resource
+        """Return the end that is the owner's: the source, or the target where an address connected. A waiver names it."""
+        foreign = self.source.kind is EndKind.ADDRESS and self.target.kind is not EndKind.ADDRESS
+        return (self.target if foreign else self.source).resource
 
 
 def seen_pairs(

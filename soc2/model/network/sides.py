@@ -13,7 +13,7 @@ from soc2.model.network.endpoints import NamedPort
 from soc2.model.network.policies import Direction, Policy, Rule, single
 from soc2.model.network.ports import NO_PORT, PortSet
 from soc2.model.network.selection import places_in, set_of
-from soc2.model.network.tiers import Judged, Members, Table, Term, Tiers, add, decide, either
+from soc2.model.network.tiers import Judged, Members, Ranked, Table, Term, Tiers, add, decide, either
 
 M = TypeVar("M", bound=Members)
 
@@ -65,7 +65,10 @@ class Sides:
         self._classes = classes
         self._ports_of_targets = _with_ports(classes)
         self._terms: dict[Hashable, tuple[Term[int], ...]] = {}
+        self._ranked_classes: dict[Hashable, dict[bool, Ranked[int]]] = {}
+        self._ranked_addresses: dict[Hashable, dict[bool, Ranked[AddressSet]]] = {}
         ordered = sorted(admin, key=lambda each: each.priority)
+        self._naming = frozenset(filter(_speaks_of_names, (*policies, *admin)))
         self.ingress = self._of_direction("Ingress", policies, ordered)
         self.egress = self._of_direction("Egress", policies, ordered)
 
@@ -88,7 +91,7 @@ class Sides:
         sides = []
         for each, places in zip(self._classes.classes, selecting, strict=True):
             chosen = [every[place] for place in places]
-            named = each.endpoints[0].ports if direction == "Ingress" and any(map(_speaks_of_names, chosen)) else ()
+            named = each.endpoints[0].ports if direction == "Ingress" and not self._naming.isdisjoint(chosen) else ()
             key = (tuple(places), tuple(sorted(set(named))))
             if key not in made:
                 made[key] = self._side(direction, chosen, len([place for place in places if place < len(admin)]), key[1])
@@ -109,10 +112,13 @@ class Sides:
             peers = self._classes.peers(rule)
             return (Term(rule, ports, peers.sure_addresses, peers.possible_addresses),)
 
+        # Names of ports are part of what decides only where some rule speaks of them.
+        of_admin = () if self._naming.isdisjoint(admin) else named
+        key = (direction, tuple(admin), of_admin)
         return Side(
             self._classes,
-            _tiers(direction, admin, isolating, of_classes),
-            lambda: _tiers(direction, admin, isolating, of_addresses),
+            _tiers(direction, admin, isolating, of_classes, self._ranked_classes.setdefault(key, {})),
+            lambda: _tiers(direction, admin, isolating, of_addresses, self._ranked_addresses.setdefault(key, {})),
         )
 
     def _class_terms(self, direction: Direction, rule: Rule, named: Sequence[NamedPort]) -> Iterable[Term[int]]:
@@ -133,15 +139,22 @@ def _tiers(
     admin: Sequence[Policy],
     isolating: Sequence[Policy],
     terms: Callable[[Rule], tuple[Term[M], ...]],
+    known: dict[bool, Ranked[M]],
 ) -> Tiers[M]:
-    def judged(*, baseline: bool) -> tuple[tuple[Judged[M], ...], ...]:
-        return tuple(
-            tuple(Judged(each, tuple(t for rule in each.rules[direction] for t in terms(rule))) for each in group)
-            for _, group in groupby((p for p in admin if p.baseline == baseline), key=lambda each: each.priority)
-        )
+    """``known`` has what was made of the same administrators' policies for another end."""
+
+    def ranked(*, baseline: bool) -> Ranked[M]:
+        if baseline not in known:
+            known[baseline] = Ranked(
+                tuple(
+                    tuple(Judged(each, tuple(t for rule in each.rules[direction] for t in terms(rule))) for each in group)
+                    for _, group in groupby((p for p in admin if p.baseline == baseline), key=lambda each: each.priority)
+                )
+            )
+        return known[baseline]
 
     ours = tuple(term for policy in isolating for rule in policy.rules[direction] for term in terms(rule))
-    return Tiers(judged(baseline=False), tuple(isolating), ours, judged(baseline=True))
+    return Tiers(ranked(baseline=False), tuple(isolating), ours, ranked(baseline=True))
 
 
 def _speaks_of_names(policy: Policy) -> bool:

@@ -8,7 +8,7 @@ allowing rule counts, a denying one does not, and a passing one both holds and d
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Generic, Protocol, Self, TypeVar
 
@@ -17,6 +17,7 @@ from soc2.model.network.ports import EVERY_PORT, NO_PORT, PortSet
 
 
 class Members(Protocol):
+    def __hash__(self) -> int: ...
     def __and__(self, other: Self, /) -> Self: ...
     def __or__(self, other: Self, /) -> Self: ...
     def __invert__(self) -> Self: ...
@@ -44,20 +45,35 @@ class Judged(Generic[M]):
     terms: tuple[Term[M], ...]
 
 
-@dataclass(frozen=True, eq=False)
-class Tiers(Generic[M]):
-    """What decides on one end of connections, in one direction. Each of ``admin`` and ``baseline`` are policies of equal
-    priority: which of these comes first, nobody can tell. ``isolating`` are the NetworkPolicies that select the end, and
-    ``terms`` those of all of their rules."""
-
-    admin: tuple[tuple[Judged[M], ...], ...]
-    isolating: tuple[Policy, ...]
-    terms: tuple[Term[M], ...]
-    baseline: tuple[tuple[Judged[M], ...], ...]
-
-
 Table = dict[PortSet, M]
 """Peers by what is open for them: no peer is in two sets."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ranked(Generic[M]):
+    """Policies of administrators in their order. Each of ``groups`` are of equal priority: which of these comes first,
+    nobody can tell. Ends that the same of them select share one, and what comes of it."""
+
+    groups: tuple[tuple[Judged[M], ...], ...]
+    _known: dict[M, tuple[Table[M], Table[M]]] = field(default_factory=dict)
+
+    def begin(self, everybody: M) -> tuple[Table[M], Table[M]]:
+        """Return what they allow for everybody on every port, and what they leave to those that come after them."""
+        found = self._known.get(everybody)
+        if found is None:
+            found = self._known[everybody] = in_order(self.groups, {EVERY_PORT: everybody})
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class Tiers(Generic[M]):
+    """What decides on one end of connections, in one direction. ``isolating`` are the NetworkPolicies that select the end,
+    and ``terms`` those of all of their rules."""
+
+    admin: Ranked[M]
+    isolating: tuple[Policy, ...]
+    terms: tuple[Term[M], ...]
+    baseline: Ranked[M]
 
 
 @lru_cache(maxsize=1 << 16)
@@ -114,7 +130,7 @@ def _put(table: Table[M], ports: PortSet, members: M) -> None:
         table[ports] = members if before is None else before | members
 
 
-def _take(table: Table[M], ports: PortSet, members: M) -> Table[M]:
+def take(table: Table[M], ports: PortSet, members: M) -> Table[M]:
     """Return the table without some ports for some."""
     found: Table[M] = {}
     for each, those in table.items():
@@ -125,17 +141,17 @@ def _take(table: Table[M], ports: PortSet, members: M) -> Table[M]:
 
 def decide(tiers: Tiers[M], everybody: M) -> Table[M]:
     """Return what is open for everybody at this end of a connection."""
-    allowed, left = _in_order(tiers.admin, {EVERY_PORT: everybody})
+    allowed, left = tiers.admin.begin(everybody)
     if tiers.isolating:
         by_ports: Table[M] = {}
         for term in tiers.terms:
             _put(by_ports, term.ports, term.possible)
         return union(allowed, common(union({}, by_ports), left))
-    open_, left = _in_order(tiers.baseline, left)
+    open_, left = in_order(tiers.baseline.groups, left)
     return union(union(allowed, open_), left)
 
 
-def _in_order(groups: Sequence[Sequence[Judged[M]]], left: Table[M]) -> tuple[Table[M], Table[M]]:
+def in_order(groups: Sequence[Sequence[Judged[M]]], left: Table[M]) -> tuple[Table[M], Table[M]]:
     """Return what policies allow, and what they leave to those that come after them."""
     allowed: Table[M] = {}
     passed: Table[M] = {}
@@ -144,16 +160,37 @@ def _in_order(groups: Sequence[Sequence[Judged[M]]], left: Table[M]) -> tuple[Ta
         for judged in group:
             rest = left
             for term in judged.terms:
-                hit = common(rest, {term.ports: term.possible})
+                hit, rest = _met(rest, term)
                 if term.rule.action == "Allow":
                     allowed = union(allowed, hit)
                 elif term.rule.action == "Pass":
                     passed = union(passed, hit)
-                rest = _take(rest, term.ports, term.sure)
             rests.append(rest)
-        for rest in rests:
-            left = common(left, rest)
+        left = rests[0] if len(rests) == 1 else _all_common(rests)
     return allowed, union(left, passed)
+
+
+def _met(rest: Table[M], term: Term[M]) -> tuple[Table[M], Table[M]]:
+    """Return what of a table a term may be about, and the table without what it is surely about."""
+    hit: Table[M] = {}
+    left: Table[M] = {}
+    for ports, members in rest.items():
+        inside = members & term.possible
+        met = both(ports, term.ports) if inside else NO_PORT
+        if not met:
+            _put(left, ports, members)
+            continue
+        _put(hit, met, inside)
+        _put(left, without(ports, term.ports), members & term.sure)
+        _put(left, ports, members & ~term.sure)
+    return hit, left
+
+
+def _all_common(tables: Sequence[Table[M]]) -> Table[M]:
+    found = tables[0]
+    for each in tables[1:]:
+        found = common(found, each)
+    return found
 
 
 @dataclass(frozen=True)
@@ -168,7 +205,7 @@ class Cause:
 
 def explain(tiers: Tiers[M], peer: M, port: tuple[str, int]) -> Cause:
     """Return what decides on a port for some peers: it is allowed if it is for any of them."""
-    left, cause = _explain_order(tiers.admin, peer, port)
+    left, cause = _explain_order(tiers.admin.groups, peer, port)
     if cause and (cause.allowed or not left):
         return cause
     if tiers.isolating:
@@ -176,7 +213,7 @@ def explain(tiers: Tiers[M], peer: M, port: tuple[str, int]) -> Cause:
             if port in term.ports and term.possible & left:
                 return Cause(allowed=True, rule=term.rule)
         return Cause(allowed=False, isolating=tiers.isolating)
-    left, cause = _explain_order(tiers.baseline, left, port)
+    left, cause = _explain_order(tiers.baseline.groups, left, port)
     return cause if cause and (cause.allowed or not left) else Cause(allowed=True)
 
 

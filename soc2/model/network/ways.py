@@ -65,9 +65,7 @@ def _way(reach: Reachability, ends: Sequence[tuple[Peer, Peer]], port: tuple[str
 def stopping(reach: Reachability, source: Peer, target: Peer, ports: PortSet) -> str:
     """Return what stops the first of some ports that are not open."""
     first = next(each for each in ports if (each.protocol, each.first) not in reach.allowed(source, target))
-    reasons = reach.reasons(source, target, (first.protocol, first.first))
-    words = words_of(source, target, reasons, source.name if isinstance(source, Endpoint) else str(source))
-    return " and ".join([each for each in words if "lets this through" in each or "(Deny" in each] or words)
+    return " and ".join(dict.fromkeys(map(str, reach.stops(source, target, (first.protocol, first.first)))))
 
 
 def words_of(source: Peer, target: Peer, reasons: Sequence[Reason], name: str) -> list[str]:

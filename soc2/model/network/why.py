@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from soc2.model.network.endpoints import Block, Peer
 from soc2.model.network.layers import Reason
-from soc2.model.network.policies import Direction, DomainPeers, PodPeers, Rule
+from soc2.model.network.policies import Direction, DomainPeers, PodPeers, RelatedPeers, Rule
 from soc2.model.network.tiers import Cause
 
 LAYER = "NetworkPolicy"
@@ -30,12 +30,19 @@ def reason_of(cause: Cause | None, end: Peer, peer: Peer, direction: Direction) 
 
 def _how(rule: Rule, peer: Peer) -> str:
     """Return the action of a rule that has a choice, and what a reader would not expect of the match."""
-    notes: list[str] = [] if rule.policy.kind == _ORDINARY else [rule.action]
+    notes: list[str] = [] if rule.policy.kind == _ORDINARY else [_action(rule)]
     kinds = {type(each) for each in rule.peers or ()}
     if isinstance(peer, Block):
         if kinds == {DomainPeers}:
             notes.append("by domain names, which may lead to any address")
+    elif RelatedPeers in kinds and PodPeers not in kinds and not peer.host_network:
+        notes.append("by labels like those of its namespace, which are not worked out")
     elif kinds and (peer.host_network or PodPeers not in kinds):
         whose = "its node" if peer.host_network else "the pod"
         notes.append(f"by the address of {whose}" if peer.addresses else f"by the address of {whose}, which is not known")
     return f" ({'; '.join(notes)})" if notes else ""
+
+
+def _action(rule: Rule) -> str:
+    """Return the action as the kind of policy calls it."""
+    return "Accept" if rule.action == "Allow" and rule.policy.kind == "ClusterNetworkPolicy" else rule.action

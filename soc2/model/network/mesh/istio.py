@@ -3,9 +3,9 @@
 What cannot be known of a connection counts as possible: an ALLOW that depends on a request (method, path, host, header,
 token) may let it through, a DENY that does may not stop it, and what an external authorizer (CUSTOM) says is open. A source
 in the mesh is taken to connect as itself. Only policies at the target decide: what a Sidecar leaves out of the source's
-configuration (``REGISTRY_ONLY``) can be gone around from within the pod, so that it removes no path, and the reason tells
-of it. Policies with ``targetRefs`` belong to gateways and waypoints; they are not evaluated, which leaves more open.
-EnvoyFilters, which may change anything, are not read.
+configuration (``REGISTRY_ONLY``) can be gone around from within the pod, so that it removes no path, and the reason tells of
+it. An AuthorizationPolicy in dry run decides nothing. Policies with ``targetRefs`` belong to gateways and waypoints; they
+are not evaluated, which leaves more open. EnvoyFilters, which may change anything, are not read.
 """
 
 from __future__ import annotations
@@ -16,24 +16,25 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TypeVar
 
+from soc2.model.deviation import Resource
 from soc2.model.kubernetes.istio import AuthorizationPolicy, MutualTls, PeerAuthentication, Sidecar
 from soc2.model.kubernetes.meta import KubeObject
 from soc2.model.network.endpoints import Endpoint, Peer
 from soc2.model.network.layers import Reason
 from soc2.model.network.mesh import istio_members, istio_rules
 from soc2.model.network.mesh.callers import EVERY_TCP, NOT_CARRIED, Caller, Remembered, caller, lies_in, ports_of
-from soc2.model.network.mesh.istio_authorization import LAYER, IstioAuthorization
+from soc2.model.network.mesh.istio_authorization import LAYER, IstioAuthorization, holds_for, idle, is_bound, is_dry_run
 from soc2.model.network.mesh.istio_members import How
 from soc2.model.network.mesh.mutual import Plain
 from soc2.model.network.ports import EVERY_PORT, NO_PORT, PortSet
 
 T = TypeVar("T", bound=KubeObject)
 
+_SHOWN = 2
 _NO_POLICY = IstioAuthorization(())
 _LATEST = datetime.max.replace(tzinfo=UTC)
 _NOT_SET = Reason(LAYER, None, "no PeerAuthentication sets a mode, so it is PERMISSIVE")
 _GATEWAY = Reason(LAYER, None, "a gateway: PeerAuthentications do not hold for its listeners")
-_ANNOTATED = Reason(LAYER, None, "an annotation traffic.sidecar.istio.io keeps the port from the sidecar")
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,11 @@ class _Facts:
     authorization: IstioAuthorization = _NO_POLICY
     sidecar: Sidecar | None = None
     excluded: PortSet = NO_PORT
+    annotation: str = ""
+
+    @property
+    def annotated(self) -> Reason:
+        return Reason(LAYER, None, f"the annotation {self.annotation} keeps the port from the proxy")
 
     @cached_property
     def past(self) -> PortSet:
@@ -82,7 +88,8 @@ class _Facts:
 
 
 class IstioLayer:
-    """``namespaces`` are labels by namespace. Objects of other control planes (revisions) are not told apart."""
+    """``namespaces`` are labels by namespace; ``notes_ambient`` is what ``istio_members`` tells of all pods. Objects of other
+    control planes (revisions) are not told apart."""
 
     def __init__(
         self,
@@ -92,14 +99,18 @@ class IstioLayer:
         authorization_policies: Iterable[AuthorizationPolicy] = (),
         sidecars: Iterable[Sidecar] = (),
         trust_domain: str = "cluster.local",
+        *,
+        notes_ambient: bool = False,
     ) -> None:
         self._root = root_namespace
         self._namespaces = namespaces
         self._trust_domain = trust_domain
+        self._notes_ambient = notes_ambient
         self._peers = _by_namespace(peer_authentications)
-        policies = tuple(authorization_policies)
-        self._bound = _by_namespace(each for each in policies if _bound(each))
-        self._policies = _by_namespace(each for each in policies if not _bound(each))
+        listed = tuple(authorization_policies)
+        policies = tuple(each for each in listed if not (is_dry_run(each) or is_bound(each)))
+        self._idling = _by_namespace(each for each in listed if is_dry_run(each) or is_bound(each))
+        self._policies = _by_namespace(policies)
         self._sidecars = _by_namespace(sidecars)
         self._blocks = tuple(dict.fromkeys(block for each in policies for block in istio_rules.ip_blocks(each)))
         self._by_identity = any(map(istio_rules.asks_identity, policies))
@@ -115,6 +126,7 @@ class IstioLayer:
             id(facts.authorization),
             facts.sidecar.resource if facts.sidecar else None,
             facts.excluded,
+            facts.annotation,
             tuple(lies_in(facts.nobody, (block,)) for block in self._blocks),
             istio_members.why_outside(endpoint),
         )
@@ -125,7 +137,7 @@ class IstioLayer:
     def plain(self, endpoint: Endpoint) -> tuple[Plain, ...]:
         facts = self._facts(endpoint)
         found = [Plain(mode.ports, mode.reason) for mode in facts.modes if mode.name != "STRICT"]
-        return tuple(each for each in (*found, Plain(facts.excluded, _ANNOTATED)) if each.ports)
+        return tuple(each for each in (*found, Plain(facts.excluded, facts.annotated)) if each.ports)
 
     def allowed(self, source: Peer, target: Peer) -> PortSet:
         if not isinstance(target, Endpoint):
@@ -149,11 +161,11 @@ class IstioLayer:
         if port in NOT_CARRIED:
             return Reason(LAYER, None, f"the mesh does not carry {port[0].lower()}")
         if port in facts.excluded:
-            return _ANNOTATED
+            return facts.annotated
         for who, open_ports in self._callers(source, facts):
             if port in open_ports:
-                found = facts.authorization.reason(who, port)
-                return replace(found, rule=found.rule + self._beside(source, target))
+                found = self._first_idle(facts.authorization.reason(who, port), target)
+                return replace(found, rule=found.rule + self._beside(source, target, found.policy))
         strict = next(mode for mode in facts.modes if port in mode.ports)
         return replace(strict.reason, rule=f"{strict.reason.rule}: the source has no identity of the mesh")
 
@@ -166,28 +178,35 @@ class IstioLayer:
             return ((facts.nobody, target.to_nobody),)
         return ((facts.itself, target.to_members), (facts.nobody, target.unproven))
 
-    def _beside(self, source: Peer, target: Endpoint) -> str:
-        """Return what is to be told beside a decision: what was not evaluated, and what a Sidecar leaves out."""
-        notes = ""
-        bound = sum(len(self._bound.get(name, ())) for name in {self._root, target.namespace})
-        if bound:
-            notes += f"; {bound} with targetRefs not evaluated"
+    def _idle(self, target: Endpoint) -> list[tuple[Resource, str]]:
+        listed = (each for name in dict.fromkeys((self._root, target.namespace)) for each in self._idling.get(name, ()))
+        return list(idle(listed, dict(target.labels)))
+
+    def _first_idle(self, reason: Reason, target: Endpoint) -> Reason:
+        """Return the reason of a policy that does not decide where none does, so that it is told who thinks it would."""
+        found = self._idle(target) if reason.policy is None else []
+        return Reason(LAYER, found[0][0], f"{found[0][1]}; {reason.rule}") if found else reason
+
+    def _beside(self, source: Peer, target: Endpoint, told: Resource | None) -> str:
+        """Return what is to be told beside a decision: what does not decide, and what a Sidecar leaves out."""
+        others = [f"; {resource} {why}" for resource, why in self._idle(target) if resource != told]
+        notes = "".join(others[:_SHOWN]) + f"; {len(others) - _SHOWN} more do not decide" * (len(others) > _SHOWN)
         sidecar = self._facts(source).sidecar if isinstance(source, Endpoint) else None
         if isinstance(source, Endpoint) and sidecar and _leaves_out(sidecar, source.namespace, target.namespace):
             notes += f"; {sidecar.resource} does not list the target, which a pod can go around"
         return notes
 
     def _work_out(self, endpoint: Endpoint) -> _Facts:
-        how = istio_members.how(endpoint, self._namespaces.get(endpoint.namespace, {}))
+        how = istio_members.how(endpoint, self._namespaces.get(endpoint.namespace, {}), self._notes_ambient)
         if how is How.OUTSIDE:
             return _Facts(how, caller(endpoint, None))
         labels = dict(endpoint.labels)
-        excluded = NO_PORT if how is How.AMBIENT else istio_members.excluded_ports(endpoint)
+        excluded, annotation = istio_members.excluded_ports(endpoint, how)
         policies = tuple(
             each
             for name in dict.fromkeys((self._root, endpoint.namespace))
             for each in self._policies.get(name, ())
-            if each.spec.selector is None or each.spec.selector.matches(labels)
+            if holds_for(each, labels)
         )
         modes = (_Mode("PERMISSIVE", EVERY_TCP, _GATEWAY),) if how is How.GATEWAY else self._modes(endpoint.namespace, labels)
         return _Facts(
@@ -198,6 +217,7 @@ class IstioLayer:
             authorization=self._authorization(policies),
             sidecar=self._sidecar(endpoint.namespace, labels),
             excluded=excluded,
+            annotation=annotation,
         )
 
     def _authorization(self, policies: tuple[AuthorizationPolicy, ...]) -> IstioAuthorization:
@@ -259,10 +279,6 @@ def _age(item: KubeObject) -> tuple[datetime, str, str]:
 
 def _oldest(items: Iterable[PeerAuthentication]) -> PeerAuthentication | None:
     return next(iter(items), None)
-
-
-def _bound(policy: AuthorizationPolicy) -> bool:
-    return policy.spec.target_ref is not None or bool(policy.spec.target_refs)
 
 
 def _selects_all(peer: PeerAuthentication) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+from soc2.model.deviation import Resource
 from soc2.model.kubernetes.istio import AuthorizationPolicy
 from soc2.model.network.layers import Reason
 from soc2.model.network.mesh.callers import EVERY_TCP, Caller
@@ -11,6 +12,33 @@ from soc2.model.network.mesh.istio_rules import IstioRule, rules_of
 from soc2.model.network.ports import NO_PORT, PortSet
 
 LAYER = "istio"
+_DRY_RUN = "istio.io/dry-run"
+_TRUE = ("1", "t", "T", "true", "TRUE", "True")
+"""What Go's ParseBool takes for true, by which Istio reads the annotation."""
+
+
+def is_dry_run(policy: AuthorizationPolicy) -> bool:
+    """Tell whether a policy is only tried: it decides nothing."""
+    return policy.metadata.annotations.text(_DRY_RUN) in _TRUE
+
+
+def is_bound(policy: AuthorizationPolicy) -> bool:
+    """Tell whether a policy belongs to gateways, waypoints or services, and to no workload."""
+    return policy.spec.target_ref is not None or bool(policy.spec.target_refs)
+
+
+def holds_for(policy: AuthorizationPolicy, labels: dict[str, str]) -> bool:
+    """Tell whether a policy of its namespace, or of the whole mesh, selects a pod with these labels."""
+    return policy.spec.selector is None or policy.spec.selector.matches(labels)
+
+
+def idle(policies: Iterable[AuthorizationPolicy], labels: dict[str, str]) -> Iterator[tuple[Resource, str]]:
+    """Yield those that do not decide on a pod with these labels, though they may look so, and why not."""
+    for each in policies:
+        if is_dry_run(each) and holds_for(each, labels):
+            yield each.resource, "is a dry run and decides nothing"
+        elif is_bound(each):
+            yield each.resource, "has targetRefs and is not evaluated"
 
 
 class IstioAuthorization:
@@ -46,7 +74,7 @@ class IstioAuthorization:
                 return Reason(LAYER, rule.policy, f"rules[{rule.index}] (ALLOW){note}")
         for rule in self._allows:
             if port in rule.ports(who, surely=False):
-                asks = ", ".join(rule.undecided) or "addresses"
+                asks = ", ".join(rule.undecided) or "addresses or its trust domain"
                 return Reason(LAYER, rule.policy, f"rules[{rule.index}] (ALLOW, depending on {asks}){note}")
         if not self._allowing:
             return Reason(LAYER, None, f"no AuthorizationPolicy with action ALLOW selects it{note}")

@@ -130,8 +130,18 @@ def _fits(pattern: str, value: str) -> bool:
     return value.startswith(pattern[:-1]) if pattern.endswith("*") else value == pattern
 
 
-def _principal(patterns: tuple[str, ...], who: Caller, _: str) -> bool:
-    return who.identity is not None and any(_fits(pattern, who.identity) for pattern in patterns)
+def _principal(patterns: tuple[str, ...], who: Caller, _: str) -> bool | None:
+    if who.identity is None:
+        return False
+    if any(_fits(pattern, who.identity) for pattern in patterns):
+        return True
+    return None if any(_fits_elsewhere(pattern, who.identity) for pattern in patterns) else False
+
+
+def _fits_elsewhere(pattern: str, identity: str) -> bool:
+    """Tell whether it fits but for the trust domain, of which it is not known whether it is the mesh's own."""
+    (domain, _, wanted), (own, _, account) = pattern.partition("/"), identity.partition("/")
+    return domain not in (own, "*") and not wanted.startswith("*") and _fits(wanted, account)
 
 
 def _namespace(patterns: tuple[str, ...], who: Caller, _: str) -> bool:

@@ -13,8 +13,10 @@ from soc2.model.kubernetes.linkerd import (
     Server,
     ServerAuthorization,
 )
+from soc2.model.network.endpoints import Endpoint
 from soc2.model.network.layers import Layer
 from soc2.model.network.mesh.istio import IstioLayer
+from soc2.model.network.mesh.istio_members import notes_ambient
 from soc2.model.network.mesh.linkerd import LinkerdLayer
 
 _LINKERD = "linkerd.io"
@@ -31,13 +33,23 @@ def mesh_layers(
     mesh_tls: Sequence[MeshTlsAuthentication] = (),
     networks: Sequence[NetworkAuthentication] = (),
     server_authorizations: Sequence[ServerAuthorization] = (),
+    *,
+    endpoints: Iterable[Endpoint] = (),
 ) -> tuple[Layer, ...]:
     """Return a layer of each mesh of which there are objects (in the order of ``sources.MESH_SOURCES``), or for Linkerd a
-    namespace with its annotations. ``root_namespace`` is where Istio keeps what holds for the whole mesh."""
+    namespace with its annotations. ``root_namespace`` is where Istio keeps what holds for the whole mesh;
+    ``endpoints`` are all pods."""
     listed = tuple(namespaces)
     layers: list[Layer] = []
     if peer_authentications or authorization_policies or sidecars:
-        istio = IstioLayer(root_namespace, labels_of(listed), peer_authentications, authorization_policies, sidecars)
+        istio = IstioLayer(
+            root_namespace,
+            labels_of(listed),
+            peer_authentications,
+            authorization_policies,
+            sidecars,
+            notes_ambient=notes_ambient(endpoints),
+        )
         layers.append(istio)
     annotations = annotations_of(listed)
     if any((servers, linkerd_policies, mesh_tls, networks, server_authorizations, *annotations.values())):

@@ -1,8 +1,9 @@
 """Linkerd as a layer: what its Servers, authorizations and default policies let through.
 
 What is authorized for a route (HTTPRoute, GRPCRoute) depends on the request: whom such a policy names may connect to every
-Server of the namespace. A policy that refers to an authentication which is not there lets nobody in. Kubelet's probes, which
-Linkerd always lets through, are left out.
+Server of the namespace. Where sources in some subnets go past the proxy, any source counts as one of these. A policy that
+refers to an authentication which is not there lets nobody in. Kubelet's probes, which Linkerd always lets through, are left
+out.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ PROXY = "linkerd-proxy"
 _INJECT = "linkerd.io/inject"
 _DEFAULT = "config.linkerd.io/default-inbound-policy"
 _SKIPPED = "config.linkerd.io/skip-inbound-ports"
+_SUBNETS = "config.linkerd.io/skip-subnets"
 _ANNOTATED = Reason(LAYER, None, f"annotation {_SKIPPED} keeps the port from the proxy")
+_PAST = Reason(LAYER, None, f"annotation {_SUBNETS} lets sources in some subnets go past the proxy")
 _ROUTES = ("HTTPRoute", "GRPCRoute")
 
 
@@ -50,6 +53,7 @@ class _Facts:
     who: Caller
     guarded: tuple[_Guarded, ...] = ()
     skipped: PortSet = NO_PORT
+    by: Reason = _ANNOTATED
 
 
 class LinkerdLayer:
@@ -85,7 +89,7 @@ class LinkerdLayer:
         guarded = tuple((each.ports, each.policy, each.server and each.server.name) for each in facts.guarded)
         inside = tuple(lies_in(facts.who, (network,)) for network in self._networks)
         identity = facts.who.identity if self._policies or self._authorizations else ""
-        return (facts.member, identity, guarded, facts.skipped, inside, self.outside(endpoint))
+        return (facts.member, identity, guarded, facts.skipped, facts.by, inside, self.outside(endpoint))
 
     def outside(self, endpoint: Endpoint) -> str:
         if self._facts(endpoint).member:
@@ -98,7 +102,7 @@ class LinkerdLayer:
 
     def plain(self, endpoint: Endpoint) -> tuple[Plain, ...]:
         facts = self._facts(endpoint)
-        found = [Plain(facts.skipped, _ANNOTATED)]
+        found = [Plain(facts.skipped, facts.by)]
         seen = NO_PORT
         for guarded in facts.guarded:
             reason = self._for_anybody(guarded)
@@ -129,7 +133,7 @@ class LinkerdLayer:
         if port in NOT_CARRIED:
             return Reason(LAYER, None, f"the mesh does not carry {port[0].lower()}")
         if port in facts.skipped:
-            return _ANNOTATED
+            return facts.by
         who = self._caller(source)
         guards = [each for each in facts.guarded if port in each.ports]
         answers = [(reason, answer) for each in guards for reason, answer in self._answers(each, who)]
@@ -177,7 +181,8 @@ class LinkerdLayer:
         of_namespace = self._annotations.get(endpoint.namespace, {})
         if not _is_member(endpoint, of_namespace):
             return _Facts(member=False, who=caller(endpoint, None))
-        skipped = ports_of(clients.annotation(_SKIPPED, endpoint.annotations, of_namespace))
+        subnets = clients.annotation(_SUBNETS, endpoint.annotations, of_namespace)
+        skipped = EVERY_TCP if subnets else ports_of(clients.annotation(_SKIPPED, endpoint.annotations, of_namespace))
         guarded = tuple(self._guarded(endpoint, skipped))
         rest = EVERY_TCP - skipped
         for each in guarded:
@@ -188,6 +193,7 @@ class LinkerdLayer:
             who=caller(endpoint, clients.identity_of(endpoint.service_account, endpoint.namespace)),
             guarded=(*guarded, *([_Guarded(rest, default)] if rest else ())),
             skipped=skipped,
+            by=_PAST if subnets else _ANNOTATED,
         )
 
     def _guarded(self, endpoint: Endpoint, skipped: PortSet) -> Iterator[_Guarded]:
@@ -210,10 +216,8 @@ class _Authorization:
     def reason(self) -> Reason:
         if isinstance(self.given, ServerAuthorization):
             return Reason(LAYER, self.given.resource, "client")
-        required = (
-            "requiredAuthenticationRefs" if self.given.spec.required_authentication_refs else "requires no authentication"
-        )
-        return Reason(LAYER, self.given.resource, f"{required}{self.note}")
+        required = ", ".join(f"{each.kind} {each.name}" for each in self.given.spec.required_authentication_refs)
+        return Reason(LAYER, self.given.resource, f"requires {required or 'no authentication'}{self.note}")
 
     def let_in(self, known: clients.Clients, who: Caller) -> bool | None:
         if isinstance(self.given, ServerAuthorization):

@@ -19,6 +19,7 @@ CLUSTER_NETWORKS = ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0
 """What an installation of Linkerd takes for the cluster's own (``clusterNetworks``), unless it is told otherwise."""
 
 _IDENTITY = "{account}.{namespace}.serviceaccount.identity.linkerd.{domain}"
+_OF_MESH = ".serviceaccount.identity."
 
 
 def identity_of(account: str, namespace: str, domain: str = "cluster.local") -> str:
@@ -84,9 +85,8 @@ class Clients:
         if authentication is None or who.identity is None:
             return False
         spec = authentication.spec
-        return has_identity(spec.identities or (), who) or any(
-            _referred(each, authentication.namespace, who) for each in spec.identity_refs or ()
-        )
+        referred = (_referred(each, authentication.namespace, who) for each in spec.identity_refs or ())
+        return any_of((has_identity(spec.identities or (), who), *referred))
 
     def networks_asked(self) -> Iterable[str]:
         """Return every network that an authentication speaks of."""
@@ -104,14 +104,22 @@ def _referred(reference: Reference, home: str, who: Caller) -> bool:
     )
 
 
-def has_identity(patterns: Iterable[str], who: Caller) -> bool:
-    """Tell whether the identity is one of these: ``*`` is any, and ``*.`` at the beginning stands for what may be there."""
+def has_identity(patterns: Iterable[str], who: Caller) -> bool | None:
+    """Tell whether the identity is one of these: ``*`` is any, and ``*.`` at the beginning stands for what may be there.
+    Which trust domain the mesh has is not known: where all but the domain fits, neither is this."""
     identity = who.identity
-    if identity is None:
-        return False
-    return any(
-        identity.endswith(pattern[1:]) if pattern.startswith("*.") else pattern in ("*", identity) for pattern in patterns
-    )
+    return False if identity is None else any_of(_fits(pattern, identity) for pattern in patterns)
+
+
+def _fits(pattern: str, identity: str) -> bool | None:
+    if _ends(pattern, identity):
+        return True
+    account, of_mesh, _ = pattern.partition(_OF_MESH)
+    return None if of_mesh and _ends(account, identity.partition(_OF_MESH)[0]) else False
+
+
+def _ends(pattern: str, text: str) -> bool:
+    return text.endswith(pattern[1:]) if pattern.startswith("*.") else pattern in ("*", text)
 
 
 def in_networks(networks: Iterable[GuardedNetwork], who: Caller) -> bool | None:
@@ -145,8 +153,8 @@ def client_let_in(authorization: ServerAuthorization, who: Caller) -> bool | Non
     if tls.unauthenticated_tls:
         return all_of((inside, True if who.identity is not None else None))
     accounts = {(each.namespace or authorization.namespace, each.name) for each in tls.service_accounts or ()}
-    known = has_identity(tls.identities or (), who) or (who.identity is not None and (who.namespace, who.account) in accounts)
-    return all_of((known, inside))
+    named = who.identity is not None and (who.namespace, who.account) in accounts
+    return all_of((any_of((has_identity(tls.identities or (), who), named)), inside))
 
 
 def client_takes_anybody(authorization: ServerAuthorization) -> bool:
