@@ -55,7 +55,8 @@ _IN_OBJECT = re.compile(
 )
 _IN_CALL = re.compile(rf"\(\s{{0,4}}[\"']([A-Za-z_][\w.\-]{{1,79}})[\"']\s{{0,4}},\s{{0,4}}({_QUOTED})\s{{0,4}}\)")
 # Aliases of YAML, and calls of functions; between backticks stand commands of a shell.
-_NO_LITERAL = re.compile(r"^[*&][A-Za-z_][\w-]*$|^[\w.]+\(.*\)[;:]?$")
+_NO_LITERAL = re.compile(r"^[*&(][A-Za-z_(*].*$|^[\w.]+\(.*\)[;:]?$")
+_PROSE = re.compile(r"[ \t]+[a-z]")
 _SHELL = re.compile(r"^[ \t]*+[A-Z][A-Z0-9_]*+=\S+[ \t]+\S")
 _COMMENT = re.compile(r"(?<=\s)(?:[#;]|//)\s.*$")
 _NAMED = re.compile(
@@ -98,7 +99,11 @@ def _in_assignments(line: str, start: int) -> Iterator[Hit]:
         if named is not Naming.NONE:
             # In the middle of a line stands code, too; but not in URLs and connection strings.
             code = line[max(match.start() - 1, 0) : match.start()] not in ("&", "?", ";")
-            yield from _hit(match[1], match[2], start + match.start(2), code)
+            says = (
+                match[2].isalpha() and line[match.end(1) : match.start(2)].strip() == ":" and _PROSE.match(line, match.end())
+            )
+            if not says:
+                yield from _hit(match[1], match[2], start + match.start(2), code)
         # What is quoted may be a list of assignments, such as a connection string.
         inside = match.start(2) + (match[2][0] in "\"'`\\")
         match = _ANYWHERE.search(line, inside if named is Naming.NONE else match.end())
@@ -167,7 +172,10 @@ def _hit(name: str, raw: str, start: int, file: bool) -> Iterator[Hit]:
     if (plain and _NO_LITERAL.match(value)) or (raw.startswith("`") and " " in raw):
         return
     # A comma after what has no quotes is one of a call.
-    if is_secret(value, named, file=plain and (file or raw.endswith(","))):
+    code = plain and (file or raw.endswith(","))
+    if code and value.lower() in name.lower():
+        return
+    if is_secret(value, named, file=code):
         yield Hit(start + max(raw.find(value), 0), value, detector_of(value, named))
 
 

@@ -21,7 +21,8 @@ _BLOB = (64, 76, 72, 70)
 @lru_cache(maxsize=16_384)
 def is_known_name(name: str) -> bool:
     """Tell whether a name says that its value is a digest, an identifier, a certificate or another thing that is known."""
-    return not _KNOWN.isdisjoint(word.lower() for word in _WORD.findall(name[-200:]))
+    parts = re.split(r"[^a-z0-9]+", name[-200:].lower())
+    return not (_KNOWN.isdisjoint(parts) and _KNOWN.isdisjoint(word.lower() for word in _WORD.findall(name[-200:])))
 
 
 def is_unexplained(text: str, start: int, end: int) -> bool:

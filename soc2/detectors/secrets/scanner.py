@@ -44,7 +44,7 @@ class Scanner:
         findings: dict[Finding, None] = {}
         known: set[str] = set()
         for each in texts(value, name):
-            for found in self.value(each.name, each.text):
+            for found in self._in_arguments(each.text) if each.again else self.value(each.name, each.text):
                 if not (each.again and found.fingerprint in known):
                     known.add(found.fingerprint)
                     findings[replace(found, place=" ".join(filter(None, (each.place, found.place))))] = None
@@ -69,8 +69,11 @@ class Scanner:
         return found
 
     def _in_value(self, name: str, text: str) -> tuple[Finding, ...]:
-        plain = text if text.isascii() else text.encode("utf-8", "surrogatepass").decode("latin-1")
+        plain = _latin(text)
         return tuple(self._found(in_value(name, plain), plain))
+
+    def _in_arguments(self, text: str) -> tuple[Finding, ...]:
+        return tuple(self._found(in_text(_latin(text), bare=False), ""))
 
     def _found(self, hits: Iterable[Hit], text: str, line: int = 1) -> Iterator[Finding]:
         at, several = 0, "\n" in text.strip()
@@ -82,6 +85,11 @@ class Scanner:
 
     def _digest(self, data: bytes) -> str:
         return hmac.new(self._key, data, hashlib.sha256).hexdigest()[:16]
+
+
+def _latin(text: str) -> str:
+    """Return a text with one character for each byte of its UTF-8."""
+    return text if text.isascii() else text.encode("utf-8", "surrogatepass").decode("latin-1")
 
 
 def _plain(data: bytes) -> bytes:

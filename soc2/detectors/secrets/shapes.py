@@ -22,6 +22,7 @@ _LONGEST_URL = 1200
 _SHORTEST_PASSWORD = 3
 _LONGEST_PORT = 5
 _WORDS = words("users")
+_DEFAULTS = frozenset({"password", "passwd", "secret"})
 
 _AROUND: tuple[tuple[str, str, re.Pattern[str]], ...] = (
     (
@@ -97,7 +98,7 @@ def in_urls(text: str) -> Iterator[Hit]:
     while at >= 0:
         begin = at + 3
         match = _USER_INFO.match(text, begin, begin + _LONGEST_URL)
-        if match and _is_password(match[2]):
+        if match and _is_password(match[2]) and not (match[1] in _WORDS and match[2] in _DEFAULTS):
             yield Hit(match.start(2), match[2], str(plugin("basic_auth", "BasicAuthDetector").secret_type))
         at = text.find("://", begin)
 

@@ -9,7 +9,7 @@ from soc2.detectors.secrets.randomness import looks_generated
 _PLACEHOLDER = re.compile(
     r"""
     # Of shells, Kubernetes, Helm, Go, Jinja, CloudFormation and Azure.
-      \$[({]|^\$[A-Za-z_]\w*$|%[A-Za-z_]\w*%$|%\(\w+\)s|%[sdv]$|\{\{|\}\}|\{%|<%|\#\{|@[A-Z_]+@$|__[A-Za-z_]+__$|\{[A-Za-z_.]*\}$
+      \$[({]|^\$[A-Za-z_]\w*$|^%[A-Za-z_]\w*%$|%\(\w+\)s|^%[sdvqwx+]|\{\{|\}\}|\{%|<%|\#\{|@[A-Z_]+@$|__[A-Za-z_]+__$|\{[A-Za-z_.]*\}$
     # Of people.
     | <[^<>]*>$|\[[A-Za-z _.-]*\]$|\((none|null|empty|hidden|redacted|sensitive)
     | (.)\2{5,}|^[x*.#?_-]+$|[xX]{4}|\*{3}|\.\.\.
@@ -58,7 +58,7 @@ _HARMLESS = re.compile(
 )
 
 
-_PATH = re.compile(r"^/[\w.@{}-]+(/[\w.@{}-]*)*$")
+_PATH = re.compile(r"^(/|[a-z0-9-]+(\.[a-z0-9-]+)+/)[\w.@{}-]+(/[\w.@{}-]*)*$")
 
 
 def stands_for_itself(value: str) -> bool:

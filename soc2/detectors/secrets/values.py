@@ -19,8 +19,9 @@ _SHORTEST_KEY = 8
 _PLAIN = re.compile(
     r"""^(
       (true|false|yes|no|on|off|none|null|nil|undefined|empty|auto|default|optional|required|enabled|disabled|always|never|n/?a)
+    | 0x[0-9a-f]+
     | -?[\d.,]+\s*(ms|s|m|h|d|w|y|sec|secs|min|mins|hours?|days?|[kmgt]i?b?|%)?
-    | \d{4}-\d\d-\d\d.*|v?\d+(\.\d+){1,3}([+-][\w.]+)?|(\d{1,3}\.){3}\d{1,3}(:\d+|/\d+)?
+    | \d{4}-\d\d-\d\d.*|[\^~<>=]{0,2}v?\d+(\.[\dx*]+){1,3}([+-][\w.]+)?|(\d{1,3}\.){3}\d{1,3}(:\d+|/\d+)?
     | [\w.+-]+@[\w-]+(\.[\w-]+)+
     | (required|nullable|optional|string)[|,].*
     )$""",
@@ -34,7 +35,10 @@ _WEAK = re.compile(
 )
 _NAME = re.compile(r"^[a-z][a-z0-9]*([-._][a-z0-9]+)+$")
 _IDENTIFIER = re.compile(r"^[A-Za-z_][A-Za-z_.:-]*$")
-_CODE = re.compile(r"^[\w.]+\(.*\)?;?$|^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+\(?|^\w+\[|^[=!<>|&+]+$|^\w+:$|=>|::")
+_CODE = re.compile(
+    r"^[\w.]+\(.*\)?;?$|^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+\(?|^\w+\[|^[=!<>|&+]+$|=>|::|^\w+:$|\s\|\s|^\.\w"
+    r"|^(str|bytes|bool|int|Any|Optional|Literal)\b[,\[ ]"
+)
 
 
 @lru_cache(maxsize=16_384)
@@ -76,6 +80,8 @@ def _is_password(value: str, *, file: bool) -> bool:
     if len(value) < _SHORTEST_PASSWORD:
         return False
     lower = value.lower()
+    if lower in _GLUE:
+        return False
     if lower in _WORDS_OF_TYPES:
         # The word itself is the most common password there is; in source code it is the name of a field.
         return lower in ("password", "secret") and not file
