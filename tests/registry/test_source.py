@@ -102,8 +102,12 @@ def test_what_runs_is_what_the_runtime_tells(given: Pod, expected: ImageReferenc
 
 @pytest.mark.parametrize(
     "given",
-    [pod(image="app:1"), pod(image_id=f"{HOST}/team/app@{D}", status={"phase": "Succeeded"})],
-    ids=["not started", "ended"],
+    [
+        pod(image="app:1"),
+        pod(image_id=f"{HOST}/team/app@{D}", status={"phase": "Succeeded"}),
+        pod(status={"containerStatuses": [{"name": "main", "state": {"waiting": {"reason": "ImagePullBackOff"}}}]}),
+    ],
+    ids=["not started", "ended", "waiting"],
 )
 def test_what_does_not_run_is_not_asked_for(given: Pod) -> None:
     assert list(running_digests([given], [])) == []
