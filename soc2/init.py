@@ -48,6 +48,11 @@ kind = "live"
 
 [images]
 allowed_registries = []   # for example "123456789012.dkr.ecr.eu-west-1.amazonaws.com/team"
+# privileged_files = []     # "image -> /path" that may have setuid, setgid or capabilities
+# yara_rules = []           # folders with YARA rules of your own
+
+# [registries]
+# credentials = "docker-config.json"   # as `docker login` writes it; ECR takes the account's own credentials
 
 [access]                  # "Group/name", "User/name", "ServiceAccount/namespace/name"; * and ? match
 cluster_admins = []
