@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -207,4 +208,21 @@ def test_declared_credentials_come_first(tmp_path: Path) -> None:
         running = pod(image_id=f"{HOST}/team/app@{registry.add(IMAGE)}")
         listing = gathered(registry, tmp_path, running, credentials=str(file))
     assert listing.statuses[0].problem is None
-    assert PASSWORD.encode() not in b"".join(path.read_bytes() for path in (tmp_path / "evidence").iterdir())
+    assert PASSWORD.encode() not in kept(tmp_path)
+
+
+def test_nothing_that_is_kept_holds_a_secret(tmp_path: Path) -> None:
+    token = "ghp_" + "Zx8wQ1mN4vB7cD2fG5hJ9kL3pR6tY0sA1eUo"
+    config = {"Env": [f"GH_TOKEN={token}"]}
+    leaking = image([[File(path="app/.env", content=f"A={token}".encode()), PROGRAM]], config, history=[f"RUN {token}"])
+    with Registry() as registry:
+        listing = gathered(registry, tmp_path, pod(image_id=f"{HOST}/team/app@{registry.add(leaking)}"))
+    assert len(listing.items[0].secrets) == 3
+    assert b"app/.env" in kept(tmp_path)
+    assert token.encode() not in kept(tmp_path)
+
+
+def kept(folder: Path) -> bytes:
+    """Return what a run leaves behind, as evidence and for the next run."""
+    files = [path for name in ("evidence", "cache") for path in (folder / name).rglob("*") if path.is_file()]
+    return b"".join(gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes() for path in files)

@@ -145,7 +145,7 @@ def _verified(
     client: RegistryClient, repository: str, path: str, accept: str, digest: str, limit: int, deadline: Deadline
 ) -> bytes:
     with client.get(repository, path, accept, deadline) as answer:
-        body = answer.body(limit)
+        body = answer.body(limit, deadline)
     algorithm, _, wanted = digest.partition(":")
     found = hashlib.new(algorithm, body).hexdigest()
     if found != wanted:
