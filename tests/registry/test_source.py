@@ -163,6 +163,14 @@ def test_what_cannot_be_read_is_told_of_each_image(tmp_path: Path) -> None:
     )
 
 
+def test_what_is_wrong_with_several_images_is_told_once(tmp_path: Path) -> None:
+    with Registry() as registry:
+        names = [f"127.0.0.1:1/app{number}@{D}" for number in range(20)]
+        listing = gathered(registry, tmp_path, *(pod(f"p{number}", image_id=name) for number, name in enumerate(names)))
+    expected = f"unreachable: 127.0.0.1:1/app0@{D} and 19 more images: no connection to 127.0.0.1"
+    assert str(listing.statuses[0].problem) == expected
+
+
 def test_nothing_is_asked_where_there_is_no_kubernetes(tmp_path: Path) -> None:
     system = System(system=About(name="test", owner="test"))
     gatherer = Known(system, tmp_path, (), ())
