@@ -33,7 +33,7 @@ _REFERENCE = re.compile(
     | parameters?\(|variables?\(|process\.env|os\.environ|os\.getenv|getenv|ENV\[
     | (self|this|var|local|data|module|each|config|settings|values|secrets|env|params|args|opts|options|request|req|ctx|props)
       \.[A-Za-z_]
-    | [a-z][a-z0-9+.-]*://[^\s@]*$
+    | [a-z][a-z0-9+.-]*://[^\s@]*$|[a-z][a-z0-9]*:/[\w./-]*$
     )""",
     re.X | re.I,
 )
