@@ -13,11 +13,13 @@ import boto3
 import yaml
 
 from soc2.demo.aws.balancers import create_balancers
+from soc2.demo.aws.contents import create_contents
 from soc2.demo.aws.groups import create_addresses, create_groups, primary_interface
 from soc2.demo.aws.server import REGION
 from soc2.demo.aws.web_acls import create_web_acls
 from soc2.demo.company import FOLDER
 from soc2.demo.company.weaknesses import merge_patch, weaknesses
+from soc2.demo.generated import filled
 
 Company = dict[str, Any]
 
@@ -97,6 +99,7 @@ def seed(company: Company, environment: Mapping[str, str]) -> dict[str, str]:
     _databases(client("rds"), client("dynamodb"), company)
     instances = _network(client, company)
     _workloads(client("eks"), client("ecr"), client("secretsmanager"), company, keys)
+    create_contents(client, company)
     _monitoring(client, company)
     _log_flows_of(client("ec2"), instances[_DATABASE_PROXY])
     _rotate_what_aws_manages(client("kms"), company)
@@ -250,6 +253,7 @@ def _network(client: Callable[..., Any], company: Company) -> dict[str, str]:
             MaxCount=1,
             NetworkInterfaces=[primary_interface(company, name, subnet, groups)],
             **({"IamInstanceProfile": {"Name": instance["profile"]}} if "profile" in instance else {}),
+            UserData=filled(instance.get("user_data", "")),
             MetadataOptions={
                 "HttpTokens": "required" if instance["imdsv2"] else "optional",
                 "HttpPutResponseHopLimit": 1,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-import string
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +13,7 @@ import yaml
 from soc2.demo.company import FOLDER
 from soc2.demo.company.images import company_images, with_digests
 from soc2.demo.company.weaknesses import merge_patch, weaknesses
+from soc2.demo.generated import filled, password
 from soc2.demo.process import StartError, wait_until
 from soc2.gather.kubernetes.connection import GatherError, KubeConnection
 
@@ -70,6 +69,7 @@ _PATHS = {
     "AuthorizationPolicy": "/apis/security.istio.io/v1/namespaces/{}/authorizationpolicies",
     "Sidecar": "/apis/networking.istio.io/v1/namespaces/{}/sidecars",
     "AdminNetworkPolicy": "/apis/policy.networking.k8s.io/v1alpha1/adminnetworkpolicies",
+    "AlertReceiver": "/apis/alerts.northwind.example/v1/namespaces/{}/alertreceivers",
     "BaselineAdminNetworkPolicy": "/apis/policy.networking.k8s.io/v1alpha1/baselineadminnetworkpolicies",
 }
 
@@ -93,7 +93,7 @@ def objects(variant: str) -> list[Object]:
             for patch in weakness.patch:
                 _apply_patch(found, patch, weakness.id)
     images = company_images(variant)
-    return sorted((_with_secrets(with_digests(item, images)) for item in found), key=_rank)
+    return sorted((filled(_with_secrets(with_digests(item, images))) for item in found), key=_rank)
 
 
 def load(kubeconfig: Path, variant: str, progress: Callable[[str], None]) -> None:
@@ -184,7 +184,7 @@ def _with_container(item: Object, change: dict[str, Any]) -> Object:
 
 
 def _with_value(entry: dict[str, Any]) -> dict[str, Any]:
-    return {"name": entry["name"], "value": _password()} if "generate" in entry else entry
+    return {"name": entry["name"], "value": password()} if "generate" in entry else entry
 
 
 def _with_secrets(item: Object) -> Object:
@@ -192,13 +192,7 @@ def _with_secrets(item: Object) -> Object:
     names = item["metadata"].get("annotations", {}).get(_GENERATE)
     if item["kind"] != "Secret" or not names:
         return item
-    return {**item, "stringData": {name: _password() for name in names.split(",")}}
-
-
-def _password() -> str:
-    # At least one of each class, as a real password has.
-    alphabet = string.ascii_letters + string.digits
-    return "Aa1-" + "".join(secrets.choice(alphabet) for _ in range(28))
+    return {**item, "stringData": {name: password() for name in names.split(",")}}
 
 
 def _apply(connection: KubeConnection, item: Object) -> None:

@@ -54,6 +54,9 @@ _IN_OBJECT = re.compile(
     rf"({_QUOTED}|[^\s\"'`,;}}\]]{{1,4096}})"
 )
 _IN_CALL = re.compile(rf"\(\s{{0,4}}[\"']([A-Za-z_][\w.\-]{{1,79}})[\"']\s{{0,4}},\s{{0,4}}({_QUOTED})\s{{0,4}}\)")
+_NAMED_ELEMENT = re.compile(
+    r"<\w{1,40}\s[^<>]{0,200}?(?:key|name)=[\"']([A-Za-z_][\w.\-]{1,79})[\"'][^<>]{0,200}>([^<>\n]{1,4096})</"
+)
 # Aliases of YAML, and calls of functions; between backticks stand commands of a shell.
 _NO_LITERAL = re.compile(r"^[*&(][A-Za-z_(*].*$|^[\w.]+\(.*\)[;:]?$")
 _PROSE = re.compile(r"[ \t]+[a-z]")
@@ -87,7 +90,7 @@ def in_line(line: str, start: int, *, file: bool) -> Iterator[Hit]:
         if hits or not (opens or _SHELL.match(line)):
             return
     yield from _in_assignments(line, start)
-    for pattern in (_FLAG, _ELEMENT, _PAIR, _IN_OBJECT, _IN_CALL):
+    for pattern in (_FLAG, _ELEMENT, _PAIR, _NAMED_ELEMENT, _IN_OBJECT, _IN_CALL):
         for match in pattern.finditer(line):
             yield from _hit(match[1], match[2], start + match.start(2), file)
 

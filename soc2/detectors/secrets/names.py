@@ -32,6 +32,7 @@ _OPEN = words("open")
 _PAIRS = frozenset(
     {("sas", "signature"), ("sas", "sig"), ("erlang", "cookie"), ("github", "pat"), ("gitlab", "pat"), ("devops", "pat")}
 )
+_WITH_USER = frozenset({"basic", "http", "npm", "neo4j", "j", "proxy", "registry", "admin", "docker", "flower"})
 _DIGESTS = frozenset({"checksum", "checksums", "hash", "digest", "sha256"})
 _DIRECTORY_SUFFIXES = ("file", "path", "dir", "url", "uri", "name", "ref", "arn")
 
@@ -43,7 +44,7 @@ def naming(name: str) -> Naming:
     # ``AWS::SecretsManager::Secret`` is the name of a type.
     if not words or "::" in name or not _DIGESTS.isdisjoint(name.lower().split("/")):
         return Naming.NONE
-    if words in (["auth"], ["npm", "auth"]):
+    if words[-1] == "auth" and (len(words) == 1 or words[-2] in _WITH_USER):
         return Naming.PAIR
     at, found = _stem(words)
     if found is Naming.NONE or not _OPEN.isdisjoint(words[: at + 1]):

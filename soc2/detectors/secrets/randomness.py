@@ -39,7 +39,10 @@ def looks_generated(token: str) -> bool:
         return False
     if not (is_mixed(token) and any(map(str.isdigit, token))):
         return False
-    return entropy(token) >= 4.2 and _changes(token) >= 0.42 and not is_code_name(token)
+    # Of signs, base64 has a few; paths and lists of names have many.
+    if sum(not character.isalnum() for character in token) > len(token) * 0.12:
+        return False
+    return entropy(token) >= 4.2 and _changes(token) >= 0.37 and not is_code_name(token)
 
 
 def is_code_name(token: str) -> bool:

@@ -9,7 +9,7 @@ from soc2.detectors.secrets.randomness import looks_generated
 _PLACEHOLDER = re.compile(
     r"""
     # Of shells, Kubernetes, Helm, Go, Jinja, CloudFormation and Azure.
-      \$[({]|^\$[A-Za-z_]\w*$|^%[A-Za-z_]\w*%$|%\(\w+\)s|^%[sdvqwx+]|\{\{|\}\}|\{%|<%|\#\{|@[A-Z_]+@$|__[A-Za-z_]+__$|\{[A-Za-z_.]*\}$
+      \$[({]|^\$__\w+\{|^\$[A-Za-z_]\w*$|^%[A-Za-z_]\w*%$|%\(\w+\)s|^%[sdvqwx+]|\{\{|\}\}|\{%|<%|\#\{|@[A-Z_]+@$|__[A-Za-z_]+__$|\{[A-Za-z_.]*\}$
     # Of people.
     | <[^<>]*>$|\[[A-Za-z _.-]*\]$|\((none|null|empty|hidden|redacted|sensitive)
     | (.)\2{5,}|^[x*.#?_-]+$|[xX]{4}|\*{3}|\.\.\.
@@ -33,7 +33,7 @@ _REFERENCE = re.compile(
     | parameters?\(|variables?\(|process\.env|os\.environ|os\.getenv|getenv|ENV\[
     | (self|this|var|local|data|module|each|config|settings|values|secrets|env|params|args|opts|options|request|req|ctx|props)
       \.[A-Za-z_]
-    | [a-z][a-z0-9+.-]*://[^\s@]*$
+    | [a-z][a-z0-9+.-]*://[^\s@]*$|[a-z][a-z0-9]*:/[\w./-]*$
     )""",
     re.X | re.I,
 )
@@ -42,7 +42,7 @@ _REFERENCE = re.compile(
 _HARMLESS = re.compile(
     r"""^(
     # Ciphertexts: SOPS, Jasypt, Ansible, Vault transit, KMS, sealed secrets.
-      ENC\[|ENC\(|\$ANSIBLE_VAULT|vault:v\d+:|AQICAH|AQECAH|Ag[A-Z][A-Za-z0-9+/]{300,}
+      ENC\[|ENC\(|enc:|\{cipher\}|\$ANSIBLE_VAULT|vault:v\d+:|AQICAH|AQECAH|Ag[A-Z][A-Za-z0-9+/]{300,}
     | -----BEGIN\ (AGE|PGP\ MESSAGE|CERTIFICATE|PUBLIC|RSA\ PUBLIC|X509|TRUSTED|PKCS7|SSH2\ PUBLIC)
     # Hashes of passwords.
     | \$(2[abxy]?|5|6|y|7|1|apr1|argon2\w*|scrypt|pbkdf2[\w-]*|P|H|S|shiro1|bcrypt[\w-]*)\$

@@ -33,6 +33,7 @@ _GLUE = words("glue")
 _WEAK = re.compile(
     r"(?i)pass|secret|s3cr3t|p[a@4]ss?w[o0]rd|p[a@4][s$5]{2}w|chang[e3]m[e3]|letmein|qwerty|hunter2|12345|abc123|welcome|admin|root"
 )
+_PLAIN_PAIR = re.compile(r"[^\s:/]{1,128}(?::|/(?!.*/))([^\s/]{1,256})")
 _NAME = re.compile(r"^[a-z][a-z0-9]*([-._][a-z0-9]+)+$")
 _IDENTIFIER = re.compile(r"^[A-Za-z_][A-Za-z_.:-]*$")
 _CODE = re.compile(
@@ -68,12 +69,14 @@ def is_secret(value: str, named: Naming, *, file: bool = False) -> bool:
 
 
 def is_pair(value: str) -> bool:
-    """Tell whether a value is base64 of ``user:password`` with a real password."""
+    """Tell whether a value is ``user:password``, plain or in base64, with a real password."""
     decoded = decoded_text(value, shortest=6)
-    if decoded is None or len(decoded) > 512:
+    pair = _PLAIN_PAIR.fullmatch(value if decoded is None else decoded[:512])
+    password = pair[1] if pair else ""
+    # A host with its port is none, and neither are two words.
+    if decoded is None and (password.isdigit() or (password.isalpha() and not is_mixed(password))):
         return False
-    user, colon, password = decoded.partition(":")
-    return bool(colon and user and len(password) >= _SHORTEST_PASSWORD and stands_for_itself(password))
+    return len(password) >= _SHORTEST_PASSWORD and stands_for_itself(password)
 
 
 def _is_password(value: str, *, file: bool) -> bool:
@@ -83,8 +86,8 @@ def _is_password(value: str, *, file: bool) -> bool:
     if lower in _GLUE:
         return False
     if lower in _WORDS_OF_TYPES:
-        # The word itself is the most common password there is; in source code it is the name of a field.
-        return lower in ("password", "secret") and not file
+        # The word itself is the most common password there is; with a capital or in source code it names a field.
+        return value in ("password", "secret") and not file
     # ``db-credentials`` and ``app.password`` are names of things that hold it.
     return not (_NAME.match(value) and _is_named_after(value)) and not (file and _IDENTIFIER.match(value) and _camel(value))
 
