@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from soc2.criteria import CRITERIA
+from soc2.declared_images import Images, Registries, checked_images, checked_registries
 from soc2.declared_network import DeclaredNetwork, checked_network
 from soc2.log_sources import Logs, checked_logs
 from soc2.model.aws.public_addresses import mistaken_network
@@ -60,12 +61,6 @@ class Aws(Section, frozen=True):
     regions: tuple[str, ...] = ()
     accounts: tuple[Annotated[str, Meta(pattern=r"^\d{12}$")], ...] = ()
     absent: str | None = None
-
-
-class Images(Section, frozen=True):
-    """Registries (prefixes of image references) that images may come from."""
-
-    allowed_registries: tuple[str, ...] = ()
 
 
 class Data(Section, frozen=True):
@@ -281,6 +276,7 @@ class System(Section, frozen=True):
     kubernetes: Kubernetes = Kubernetes()
     aws: Aws = Aws()
     images: Images = Images()
+    registries: Registries = Registries()
     data: Data = Data()
     access: Access = Access()
     admission: Admission = Admission()
@@ -329,7 +325,8 @@ def load_system(path: Path) -> System:
             raise file.error(("exposure", "public_addresses", index), mistake)
     feeds = tuple(msgspec.structs.replace(feed, path=str(path.parent / feed.path)) for feed in system.feeds)
     logs, network = checked_logs(system.logs, file), checked_network(system.network, file)
-    return msgspec.structs.replace(system, feeds=feeds, logs=logs, network=network)
+    images, registries = checked_images(system.images, file), checked_registries(system.registries, file)
+    return msgspec.structs.replace(system, feeds=feeds, logs=logs, network=network, images=images, registries=registries)
 
 
 def require_checks_known(system: System, path: Path, known: frozenset[str]) -> None:

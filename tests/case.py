@@ -47,6 +47,7 @@ from soc2.gather.logs.detections import Detections
 from soc2.gather.logs.flows import FlowLogs
 from soc2.gather.logs.pod_canary import LogCanary
 from soc2.gather.logs.trail_digests import TrailDigests
+from soc2.gather.registry.images import RunningImages
 from soc2.gather.source import RUNNING, Listing, Source
 from soc2.gather.tls.certificates import TlsCertificates
 from soc2.gather.tls.plain_http import PlainHttpAnswers
@@ -60,6 +61,7 @@ from soc2.model.aws.log_stores import LogBucket
 from soc2.model.canaries import CanaryPath
 from soc2.model.deviation import Resource
 from soc2.model.digests import DigestVerdict
+from soc2.model.image_content import ImageContent
 from soc2.model.kubernetes.api_server import ApiServerPlace
 from soc2.model.kubernetes.aws_auth import AuthMapping
 from soc2.model.kubernetes.cluster import ServerVersion
@@ -247,6 +249,8 @@ def _records(source: Source[Any], raw: list[Any]) -> list[Any]:
         case FlowLogs():
             usual = _FLOW.get(source.kind, {})
             return [msgspec.convert({**usual, **item}, source.kind, strict=False) for item in raw]
+        case RunningImages():
+            return [msgspec.convert(item, ImageContent) for item in raw]
         case Detections():
             return [msgspec.convert({**_ALERT, **item}, Alert, strict=False) for item in raw]
         case AwsAuth():

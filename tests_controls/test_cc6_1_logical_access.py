@@ -10,11 +10,12 @@ from soc2.model.aws.compute import Instance, Volume
 from soc2.model.aws.iam import AccountSummary, Credentials
 from soc2.model.aws.joins import CustomerKey, StoredBucket
 from soc2.model.aws.storage import DbInstance
+from soc2.model.image_content import RunningImage
 from soc2.model.kubernetes.joins import GuardedNamespace
 from soc2.model.kubernetes.subjects import PodSubject
 from soc2.model.population import Population
 from soc2.model.probes import AccessProbe, AdmissionProbe, RequestProbe, SearchProbe
-from soc2.rules import cloud_compute, cloud_storage, identities, paths, pod_security, probes
+from soc2.rules import cloud_compute, cloud_storage, identities, image_content, paths, pod_security, probes
 from soc2.rules import namespaces as namespace_rules
 from soc2.system import System
 
@@ -242,6 +243,34 @@ def test_containers_run_as_non_root(pods: Population[PodSubject], judge: Judge) 
 def test_no_user_id_is_root(pods: Population[PodSubject], judge: Judge) -> None:
     """No container names user id 0."""
     judge(pods, pod_security.run_as_user)
+
+
+@pytest.mark.check(
+    "images-do-not-run-as-root",
+    severity="medium",
+    official=["CC6.1", "CC6.8"],
+    hipaa=["164.312(a)(1)"],
+    gdpr=["25(2)", "32(1)(b)"],
+    kind="configuration",
+    remedy="Set USER to another number than 0 in the image, or securityContext.runAsUser and runAsNonRoot in its pods",
+)
+def test_images_do_not_run_as_root(running_images: Population[RunningImage], judge: Judge) -> None:
+    """No container runs as root because its image says so, or says nothing."""
+    judge(running_images, image_content.not_as_root)
+
+
+@pytest.mark.check(
+    "images-without-privileged-files",
+    severity="medium",
+    official=["CC6.1", "CC6.8"],
+    hipaa=["164.312(a)(1)"],
+    gdpr=["25(2)", "32(1)(b)"],
+    kind="configuration",
+    remedy="Remove setuid, setgid and capabilities when the image is built, or list the file under [images] privileged_files",
+)
+def test_images_hold_no_privileged_files(running_images: Population[RunningImage], judge: Judge, system: System) -> None:
+    """No file of a running image has setuid, setgid or capabilities, but those that are listed."""
+    judge(running_images, image_content.without_privileged_files(system.images.privileged_files))
 
 
 @pytest.mark.check(

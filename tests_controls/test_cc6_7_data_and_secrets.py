@@ -11,11 +11,12 @@ from soc2.model.aws.compute import EksCluster
 from soc2.model.aws.joins import StoredBucket
 from soc2.model.aws.storage import DbInstance, DbSnapshot, Secret
 from soc2.model.detections import Detection
+from soc2.model.image_content import RunningImage
 from soc2.model.kubernetes.cluster import ConfigMap
 from soc2.model.kubernetes.network import Ingress
 from soc2.model.kubernetes.subjects import PodSubject
 from soc2.model.population import Population
-from soc2.rules import cloud_compute, cloud_storage, detections, exposure, literals
+from soc2.rules import cloud_compute, cloud_storage, detections, exposure, image_content, literals
 from soc2.system import System
 
 
@@ -47,6 +48,20 @@ def test_manifests_hold_no_secrets(pods: Population[PodSubject], judge: Judge) -
 def test_config_maps_hold_no_secrets(config_maps: Population[ConfigMap], judge: Judge) -> None:
     """No value of a ConfigMap looks like a secret."""
     judge(config_maps, literals.in_config_map)
+
+
+@pytest.mark.check(
+    "images-without-secrets",
+    severity="high",
+    official=["CC6.1", "CC6.7"],
+    hipaa=["164.312(a)(2)(iv)"],
+    gdpr=["32(1)(a)", "5(1)(f)"],
+    kind="configuration",
+    remedy="Change the secret: whoever can pull the image has it; and rebuild without it, for deleting it is not enough",
+)
+def test_images_hold_no_secrets(running_images: Population[RunningImage], judge: Judge) -> None:
+    """No layer of a running image holds a secret, deleted files among them, nor do its history and its configuration."""
+    judge(running_images, image_content.without_secrets)
 
 
 @pytest.mark.check(

@@ -9,11 +9,12 @@ import pytest
 from fixtures.judge import Judge
 from soc2.model.aws.compute import Repository
 from soc2.model.detections import Detection
+from soc2.model.image_content import RunningImage
 from soc2.model.kubernetes.joins import NodeAgents
 from soc2.model.kubernetes.subjects import PodSubject
 from soc2.model.population import Population
 from soc2.model.probes import AdmissionProbe
-from soc2.rules import agents, cloud_compute, detections, images, probes
+from soc2.rules import agents, cloud_compute, detections, image_content, images, probes
 from soc2.system import System
 
 
@@ -43,6 +44,20 @@ def test_images_come_from_allowed_registries(pods: Population[PodSubject], judge
 def test_images_are_named_by_digest(pods: Population[PodSubject], judge: Judge) -> None:
     """Every image is named by digest."""
     judge(pods, images.by_digest)
+
+
+@pytest.mark.check(
+    "images-without-malware",
+    severity="critical",
+    official=["CC6.8"],
+    hipaa=["164.308(a)(5)(ii)(B)"],
+    gdpr=["32(1)(b)"],
+    kind="configuration",
+    remedy="Stop what runs the image, find out how the file got into it, and rebuild it from a base that is known",
+)
+def test_images_hold_no_malware(running_images: Population[RunningImage], judge: Judge) -> None:
+    """No file in a layer of a running image is malicious by the rules that are shipped or by the user's own."""
+    judge(running_images, image_content.without_malware)
 
 
 @pytest.mark.check(

@@ -9,8 +9,8 @@ import msgspec
 
 from soc2.gather.redaction import Redactor
 from soc2.model.feeds import Moment
-from soc2.model.fingerprint import Annotations, Features, Fingerprint
-from soc2.model.kubernetes.pods import Volume
+from soc2.model.fingerprint import Annotations, EncodedLiterals, Features, Finding, Fingerprint, Literals, UserData
+from soc2.model.kubernetes.pods import EnvVar, EnvVarSource, Volume
 
 T = TypeVar("T")
 
@@ -18,16 +18,22 @@ T = TypeVar("T")
 # another must not begin to: it would take up the half-made result, and the process would crash.
 _BUILDING = threading.Lock()
 
+_STAND_INS = frozenset({Fingerprint, Annotations, Literals, EncodedLiterals, UserData})
+
 # Where a volume's path or the object it refers to stands, by its kind.
 _VOLUME_PATH = {"hostPath": "path"}
 _VOLUME_REFERENCE = {"secret": "secretName", "configMap": "name", "persistentVolumeClaim": "claimName"}
 
 
 class Codec:
-    """Decodes with one redactor; everything decoded by the same codec has comparable fingerprints."""
+    """Decodes with one redactor; everything decoded by the same codec has comparable fingerprints.
 
-    def __init__(self, redactor: Redactor | None = None) -> None:
-        self._redactor = redactor or Redactor()
+    With ``replay`` it decodes evidence instead, where stand-ins are in place of texts already.
+    """
+
+    def __init__(self, redactor: Redactor | None = None, *, replay: bool = False) -> None:
+        self.redactor = redactor or Redactor()
+        self._replay = replay
         self._decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
 
     def decode(self, body: bytes, kind: type[T]) -> T:
@@ -44,22 +50,39 @@ class Codec:
             return msgspec.convert(value, kind, dec_hook=self._decode_special, strict=False)
 
     def _decode_special(self, kind: type, value: Any) -> Any:
-        """Decode our own types from the API's form or, on replay of evidence, from the form in which it was kept."""
-        if kind is Fingerprint:
-            if isinstance(value, dict):
-                return Fingerprint(msgspec.convert(value, Features))
-            return self._redactor.fingerprint(str(value))
-        if kind is Annotations:
-            if not isinstance(value, dict | None):
-                raise TypeError("Expected `object`")
-            kept = {k: Fingerprint(msgspec.convert(v, Features)) for k, v in (value or {}).items() if isinstance(v, dict)}
-            fresh = {k: v for k, v in (value or {}).items() if k not in kept}
-            return Annotations({**self._redactor.annotations(fresh), **kept})
         if kind is Volume:
             return _volume(value)
         if kind is Moment:
             return Moment.of(value)
+        if kind is EnvVar:
+            return self._variable(value)
+        if self._replay and kind in _STAND_INS:
+            return _kept(kind, value)
+        if kind is Fingerprint:
+            return self.redactor.fingerprint(str(value))
+        if kind is Annotations:
+            if not isinstance(value, dict | None):
+                raise TypeError("Expected `object`")
+            return self.redactor.annotations(value or {})
+        if issubclass(kind, Literals):
+            return self.redactor.literals(kind, value)
         raise NotImplementedError(kind)
+
+    def _variable(self, value: Any) -> EnvVar:
+        if not isinstance(value, dict) or not isinstance(value.get("name"), str):
+            raise TypeError("Expected `object` with a name")
+        name, text, origin = value["name"], value.get("value"), value.get("valueFrom")
+        found = None if text is None else _kept(Literals, text) if self._replay else self.redactor.variable(name, text)
+        return EnvVar(name, found, None if origin is None else msgspec.convert(origin, EnvVarSource))
+
+
+def _kept(kind: type, value: Any) -> Any:
+    """Return a stand-in from the form in which it was kept."""
+    if kind is Fingerprint:
+        return Fingerprint(msgspec.convert(value, Features))
+    if kind is Annotations:
+        return Annotations({k: v if isinstance(v, str) else _kept(Fingerprint, v) for k, v in value.items()})
+    return kind(msgspec.convert(value, tuple[Finding, ...]))
 
 
 def canonical(value: Any) -> bytes:
@@ -74,7 +97,9 @@ def _encode_special(value: Any) -> Any:
         return msgspec.Raw(value.encoded)
     if isinstance(value, Annotations):
         return dict(value)
-    if isinstance(value, Volume):
+    if isinstance(value, Literals):
+        return value.findings
+    if isinstance(value, Volume | EnvVar):
         return value.as_dict()
     if isinstance(value, Moment):
         return str(value)

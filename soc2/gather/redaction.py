@@ -1,46 +1,21 @@
-"""Replaces texts that may hide a secret by a keyed fingerprint and features, before anything is kept of them."""
+"""Replaces texts that may hide a secret by what detectors find in them, before anything is kept of them."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import importlib
-import math
+import base64
+import binascii
 import re
-import secrets
-from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from soc2.model.fingerprint import Annotations, Features, Fingerprint
+from soc2.detectors.secrets import Scanner
+from soc2.detectors.secrets.formats import patterns
+from soc2.gather.user_data import user_data_texts
+from soc2.model.fingerprint import Annotations, EncodedLiterals, Features, Finding, Fingerprint, Literals, UserData
 
-# The format detectors of detect-secrets: each knows one kind of credential by its shape, without guessing.
-_DETECTORS = (
-    ("artifactory", "ArtifactoryDetector"),
-    ("aws", "AWSKeyDetector"),
-    ("azure_storage_key", "AzureStorageKeyDetector"),
-    ("basic_auth", "BasicAuthDetector"),
-    ("discord", "DiscordBotTokenDetector"),
-    ("github_token", "GitHubTokenDetector"),
-    ("gitlab_token", "GitLabTokenDetector"),
-    ("jwt", "JwtTokenDetector"),
-    ("mailchimp", "MailchimpDetector"),
-    ("npm", "NpmDetector"),
-    ("openai", "OpenAIDetector"),
-    ("private_key", "PrivateKeyDetector"),
-    ("pypi_token", "PypiTokenDetector"),
-    ("sendgrid", "SendGridDetector"),
-    ("slack", "SlackDetector"),
-    ("square_oauth", "SquareOAuthDetector"),
-    ("stripe", "StripeDetector"),
-    ("telegram_token", "TelegramBotTokenDetector"),
-    ("twilio", "TwilioKeyDetector"),
-)
 _SHORTEST_SECRET = 8
-_REFERENCE = re.compile(
-    r"^(\$\(\w+\)|\$\{\w+\}|<[^<>]+>|/[\w./-]*|[a-z]+://[^\s:@/]+(:\d+)?(/\S*)?|(true|false)|[\d.]+)$", re.I
-)
-_CLASSES = (("digit", str.isdigit), ("lower", str.islower), ("upper", str.isupper))
 
 # Annotations whose values rules read, and which are no place for secrets.
 _PLAIN_ANNOTATIONS = (
@@ -72,43 +47,66 @@ _PLAIN_ANNOTATIONS = (
 )
 
 
-@lru_cache(maxsize=1)
-def _detectors() -> tuple[tuple[str, tuple[re.Pattern[str], ...]], ...]:
-    """Return (name, patterns) of the detectors; loaded on first use because importing them all takes a while."""
-    found = []
-    for module, name in _DETECTORS:
-        detector = getattr(importlib.import_module(f"detect_secrets.plugins.{module}"), name)()
-        found.append((str(detector.secret_type), tuple(detector.denylist)))
-    return tuple(found)
+# kubectl's copy of the manifest repeats what is looked at elsewhere, with every other text around it.
+_COPIES = frozenset({"kubectl.kubernetes.io/last-applied-configuration"})
 
 
 class Redactor:
-    """Makes fingerprints under one key. The key lives in memory only and ends with the run."""
+    """Puts stand-ins in the place of texts, with what one scanner finds in them."""
 
-    def __init__(self, key: bytes | None = None) -> None:
-        self._key = key or secrets.token_bytes(32)
-        # Replicas of a workload share their environment, so most texts come again.
-        self.fingerprint = lru_cache(maxsize=65_536)(self._fingerprint)
+    def __init__(self, scanner: Scanner | None = None) -> None:
+        self.scanner = scanner or Scanner()
+        self._kept: dict[type[Literals], Callable[[Any], tuple[Finding, ...]]] = {
+            Literals: self.scanner.tree,
+            EncodedLiterals: self._encoded,
+            UserData: self._user_data,
+        }
+        # Replicas of a workload share their annotations, so most texts come again.
+        self.fingerprint = lru_cache(maxsize=16_384)(self._fingerprint)
 
-    def _fingerprint(self, text: str) -> Fingerprint:
-        return Fingerprint(
-            Features(
-                digest=hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()[:16],
-                length=len(text),
-                classes=_classes(text),
-                entropy=round(_entropy(text), 2),
-                detectors=_matching(text),
-                reference=bool(_REFERENCE.match(text)),
-            )
-        )
+    def _fingerprint(self, text: str, name: str = "") -> Fingerprint:
+        findings = () if name in _COPIES else self.scanner.value(name, text)
+        return Fingerprint(Features(self.scanner.digest(text), len(text), findings))
 
     def annotations(self, values: dict[str, Any]) -> Annotations:
         return Annotations(
             {
-                name: str(value) if name.startswith(_PLAIN_ANNOTATIONS) else self.fingerprint(str(value))
+                name: str(value) if name.startswith(_PLAIN_ANNOTATIONS) else self.fingerprint(str(value), name)
                 for name, value in values.items()
             }
         )
+
+    def variable(self, name: str, value: Any) -> Literals:
+        """Return what is found in a value that is known by its name."""
+        return Literals(self.scanner.tree(value, name))
+
+    def literals(self, kind: type[Literals], value: Any) -> Literals:
+        """Return what is found in a value. Raises TypeError when it is not of the form that the kind has."""
+        return kind(self._kept[kind](value))
+
+    def _encoded(self, value: Any) -> tuple[Finding, ...]:
+        if not isinstance(value, dict):
+            raise TypeError("Expected `object`")
+        return tuple(
+            replace(found, place=f"[{name}] {found.place}".rstrip())
+            for name, encoded in value.items()
+            for found in self.scanner.scan(_bytes(encoded), str(name))
+        )
+
+    def _user_data(self, value: Any) -> tuple[Finding, ...]:
+        return tuple(
+            replace(found, place=" ".join(filter(None, (part, found.place))))
+            for part, text in user_data_texts(value)
+            for found in self.scanner.value("", text)
+        )
+
+
+def _bytes(encoded: Any) -> bytes:
+    try:
+        return base64.b64decode(str(encoded), validate=False)
+    except (binascii.Error, ValueError):
+        # What it holds is not to be told, even where it is wrong.
+        raise TypeError("Expected base64") from None
 
 
 # What follows these words in a command line, a URL or a log message is a secret, whatever its shape.
@@ -128,28 +126,10 @@ def masked(text: str) -> str:
     shown = _IN_URL.sub(MASK, _NAMED.sub(lambda found: found[1] + _hidden(found[2]), text))
     if len(text) < _SHORTEST_SECRET:
         return shown
-    for _, patterns in _detectors():
-        for pattern in patterns:
-            shown = pattern.sub(lambda found: _hidden(found[0]), shown)
+    for pattern in patterns():
+        shown = pattern.sub(lambda found: _hidden(found[0]), shown)
     return shown
 
 
 def _hidden(found: str) -> str:
     return found if _ACCESS_KEY_ID.fullmatch(found) else MASK
-
-
-def _matching(text: str) -> tuple[str, ...]:
-    if len(text) < _SHORTEST_SECRET:
-        return ()
-    return tuple(name for name, patterns in _detectors() if any(pattern.search(text) for pattern in patterns))
-
-
-def _classes(text: str) -> tuple[str, ...]:
-    present = [name for name, belongs in _CLASSES if any(map(belongs, text))]
-    return (*present, "other") if any(not character.isalnum() for character in text) else tuple(present)
-
-
-def _entropy(text: str) -> float:
-    """Shannon's entropy in bits per character; 0 for the empty text."""
-    counts = Counter(text).values()
-    return -sum(n / len(text) * math.log2(n / len(text)) for n in counts) if text else 0.0

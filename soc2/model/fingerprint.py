@@ -1,10 +1,20 @@
-"""What is kept of a text that may hide a secret: a keyed digest and the features that rules need, never the text."""
+"""What is kept of texts that may hide a secret: a keyed digest and what detectors found in them, never the text."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A secret that a detector found. ``fingerprint`` is a keyed HMAC-SHA-256 of it, cut to 16 hex digits; ``place`` tells
+    where in the content it stands: a path of fields, a line (from 1), both, or nothing when it is all of the content."""
+
+    detector: str
+    fingerprint: str
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,17 +22,12 @@ class Features:
     """What rules may know of a text.
 
     ``digest`` is a keyed HMAC-SHA-256, cut to 16 hex digits: equal texts of one run have equal digests, and nobody
-    without the run's key can test a guess. ``classes`` names character classes present (lower, upper, digit, other);
-    ``entropy`` is Shannon's, in bits per character; ``detectors`` are the secret formats that matched; ``reference``
-    says that the text is a placeholder such as ``$(NAME)`` or ``${NAME}``, a path or a URL without a password.
+    without the run's key can test a guess. ``length`` is in characters.
     """
 
     digest: str
     length: int
-    classes: tuple[str, ...]
-    entropy: float
-    detectors: tuple[str, ...]
-    reference: bool
+    findings: tuple[Finding, ...] = ()
 
 
 class Fingerprint:
@@ -43,6 +48,36 @@ class Fingerprint:
 
     def __hash__(self) -> int:
         return hash(self.features)
+
+
+class Literals:
+    """The stand-in for a whole JSON value, such as a list of arguments or a template: only what was found in it."""
+
+    __slots__ = ("findings",)
+
+    def __init__(self, findings: Iterable[Finding] = ()) -> None:
+        self.findings = tuple(findings)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self.findings)} findings)"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Literals) and self.findings == other.findings
+
+    def __hash__(self) -> int:
+        return hash(self.findings)
+
+
+class EncodedLiterals(Literals):
+    """The same for an object whose values are base64 of anything, such as the ``binaryData`` of a ConfigMap."""
+
+    __slots__ = ()
+
+
+class UserData(Literals):
+    """The same for the user data of a machine: base64 of a text, of gzip or of a MIME archive."""
+
+    __slots__ = ()
 
 
 class Annotations(Mapping[str, "str | Fingerprint"]):
@@ -69,3 +104,13 @@ class Annotations(Mapping[str, "str | Fingerprint"]):
         """Return the value of a plain annotation, or None when it is not set or not on the plain list."""
         value: Any = self._values.get(name)
         return value if isinstance(value, str) else None
+
+    @property
+    def findings(self) -> tuple[tuple[str, Finding], ...]:
+        """Return (name, finding) of every secret in an annotation."""
+        return tuple(
+            (name, finding)
+            for name, value in self._values.items()
+            if isinstance(value, Fingerprint)
+            for finding in value.features.findings
+        )

@@ -1,23 +1,16 @@
-"""Rules on texts that look like secrets. They see fingerprints and features only."""
+"""Rules on secrets that are written down where everybody may read them. They see what detectors found, never the value."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
 from soc2.model.deviation import Deviation, Resource
-from soc2.model.fingerprint import Fingerprint
+from soc2.model.fingerprint import Finding
 from soc2.model.kubernetes.cluster import ConfigMap
+from soc2.model.kubernetes.pods import Container, Handler
 from soc2.model.kubernetes.subjects import PodSubject
-
-_SECRET_NAME = re.compile(r"passw|passphrase|secret|token|credential|api.?key|private.?key|access.?key|signing.?key", re.I)
-_NOT_SECRET_NAME = re.compile(r"(_|-|\.)(file|path|dir|name|url|uri|host|endpoint|ttl|expiry|id|arn)$", re.I)
-
-# A word or two has less; random keys and generated passwords have more.
-_RANDOM_BITS_PER_CHARACTER = 3.0
-_SHORTEST_SECRET = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,41 +23,51 @@ class LiteralSecret(Deviation):
     fingerprint: str
 
 
-def detector_of(name: str, value: Fingerprint) -> str | None:
-    """Return what says that a value is a secret: its format, or its name and randomness together."""
-    features = value.features
-    if features.detectors:
-        return ", ".join(features.detectors)
-    named = _SECRET_NAME.search(name) and not _NOT_SECRET_NAME.search(name)
-    random = features.entropy >= _RANDOM_BITS_PER_CHARACTER and len(features.classes) >= 2
-    if named and random and features.length >= _SHORTEST_SECRET and not features.reference:
-        return "name and randomness"
-    return None
-
-
-def _judge(resource: Resource, place: str, name: str, value: Fingerprint) -> Iterator[Deviation]:
-    detector = detector_of(name, value)
-    if detector is not None:
-        yield LiteralSecret(resource=resource, place=place, detector=detector, fingerprint=value.features.digest)
-
-
 def in_pod(subject: PodSubject) -> Iterator[Deviation]:
-    """Environment, command, arguments and annotations hold no secret."""
+    """Environment, command, arguments, probes and annotations hold no secret."""
     for where, container in subject.spec.all_containers:
-        path = f"{where}[{container.name}]"
-        for variable in container.env:
-            if variable.value is not None:
-                yield from _judge(subject.resource, f"{path}.env[{variable.name}]", variable.name, variable.value)
-        for field, texts in (("command", container.command), ("args", container.args)):
-            for index, text in enumerate(texts):
-                yield from _judge(subject.resource, f"{path}.{field}[{index}]", "", text)
-    for name, value in subject.metadata.annotations.items():
-        # kubectl's copy of the manifest repeats what is judged above, with every other text around it.
-        if isinstance(value, Fingerprint) and name != "kubectl.kubernetes.io/last-applied-configuration":
-            yield from _judge(subject.resource, f"metadata.annotations[{name}]", name, value)
+        for place, found in _in_container(container):
+            yield _literal(subject.resource, f"{where}[{container.name}].{place}", found)
+    for name, found in subject.metadata.annotations.findings:
+        yield _literal(subject.resource, f"metadata.annotations[{name}]", found)
 
 
 def in_config_map(config_map: ConfigMap) -> Iterator[Deviation]:
-    """A ConfigMap holds no secret."""
-    for name, value in (config_map.data or {}).items():
-        yield from _judge(config_map.resource, f"data[{name}]", name, value)
+    """A ConfigMap holds no secret, neither in its texts nor in its binary data."""
+    for place, entries in (("data", config_map.data), ("binaryData", config_map.binary_data)):
+        for found in entries.findings:
+            yield _literal(config_map.resource, place, found)
+    for name, found in config_map.metadata.annotations.findings:
+        yield _literal(config_map.resource, f"metadata.annotations[{name}]", found)
+
+
+def _in_container(container: Container) -> Iterator[tuple[str, Finding]]:
+    for variable in container.env:
+        for found in variable.value.findings if variable.value else ():
+            yield f"env[{variable.name}]", found
+    for place, texts in (("command", container.command), ("args", container.args)):
+        for found in texts.findings:
+            yield place, found
+    for place, handler in _handlers(container):
+        for found in handler.exec.findings:
+            yield f"{place}.exec", found
+        for found in handler.http_get.http_headers.findings if handler.http_get else ():
+            yield f"{place}.httpGet.httpHeaders", found
+
+
+def _handlers(container: Container) -> Iterator[tuple[str, Handler]]:
+    hooks = container.lifecycle
+    every = {
+        "livenessProbe": container.liveness_probe,
+        "readinessProbe": container.readiness_probe,
+        "startupProbe": container.startup_probe,
+        "lifecycle.postStart": hooks.post_start if hooks else None,
+        "lifecycle.preStop": hooks.pre_stop if hooks else None,
+    }
+    yield from ((place, handler) for place, handler in every.items() if handler)
+
+
+def _literal(resource: Resource, place: str, found: Finding) -> Deviation:
+    inner = found.place if found.place[:1] in ("[", "") else f".{found.place}"
+    inner = f" {found.place}" if found.place.startswith("line ") else inner
+    return LiteralSecret(resource=resource, place=f"{place}{inner}", detector=found.detector, fingerprint=found.fingerprint)

@@ -36,17 +36,18 @@ def test_evidence_decodes_to_what_was_judged(pod: dict[str, object]) -> None:
     """A replay that reads the evidence judges the same records."""
     codec = Codec()
     decoded = codec.decode(msgspec.json.encode(pod), Pod)
-    again = codec.decode(canonical(decoded), Pod)
+    again = Codec(replay=True).decode(canonical(decoded), Pod)
     assert canonical(again) == canonical(decoded)
     assert again == decoded
 
 
 def test_formats_of_credentials_are_recognised() -> None:
-    redactor = Redactor()
-    key = "AKIA" + "Z7Q3K9X2M4P8R6T1"
-    assert redactor.fingerprint(key).features.detectors == ("AWS Access Key",)
-    assert redactor.fingerprint("postgres://app:" + "hunter2hunter2" + "@db/app").features.detectors
-    assert redactor.fingerprint("info").features.detectors == ()
+    def found(text: str) -> list[str]:
+        return [finding.detector for finding in Redactor().fingerprint(text).features.findings]
+
+    assert found("AKIA" + "Z7Q3K9X2M4P8R6T1") == ["AWS Access Key"]
+    assert found("postgres://app:" + "hunter2hunter2" + "@db/app") == ["Basic Auth Credentials"]
+    assert found("info") == []
 
 
 def test_objects_with_numbers_for_keys_can_be_kept() -> None:

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 from soc2.declared_network import Endpoint
 from soc2.gather.codec import canonical
 from soc2.gather.kubernetes.connection import now
+from soc2.gather.problems import together
 from soc2.gather.source import Gatherer, Listing
 from soc2.model.population import Problem
 
@@ -19,7 +20,6 @@ T = TypeVar("T")
 SECONDS = 10.0
 """How long an endpoint may take altogether."""
 _AT_ONCE = 16
-_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def ask_each(gatherer: Gatherer, name: str, query: str, ask: Callable[[Endpoint,
         pages=len(endpoints),
         items=len(found),
         sha256=gatherer.evidence.keep(canonical(found)),
-        problem=_together([_of(known, one) for known, one in zip(names, asked, strict=True) if one.problems]),
+        problem=together([_of(known, one) for known, one in zip(names, asked, strict=True) if one.problems]),
         parameters={"endpoints": names},
     )
     return Listing(found, (status,))
@@ -62,12 +62,3 @@ def _of(name: str, asked: Asked[Any]) -> Problem:
     """Return all that one endpoint left open. Its problems are of the places that it leads to."""
     details = "; ".join(dict.fromkeys(problem.detail for problem in asked.problems))
     return Problem(asked.problems[0].cause, details if details.startswith(name) else f"{name}: {details}")
-
-
-def _together(problems: Sequence[Problem]) -> Problem | None:
-    if not problems:
-        return None
-    first, *others = problems
-    rest = [each.detail if each.cause is first.cause else str(each) for each in others[: _SHOWN - 1]]
-    more = [f"and {len(problems) - _SHOWN} more"] * (len(problems) > _SHOWN)
-    return Problem(first.cause, "; ".join((first.detail, *rest, *more)))

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from msgspec import field
 
-from soc2.model.fingerprint import Fingerprint
+from soc2.model.fingerprint import EncodedLiterals, Literals
 from soc2.model.kubernetes.meta import KubeObject, Record
 
 
@@ -49,6 +49,8 @@ class NodeInfo(Record, frozen=True):
     os_image: str = ""
     kernel_version: str = ""
     container_runtime_version: str = ""
+    operating_system: str = ""
+    architecture: str = ""
 
 
 class NodeAddress(Record, frozen=True):
@@ -86,7 +88,8 @@ class Node(KubeObject, frozen=True):
 class ConfigMap(KubeObject, frozen=True):
     KIND: ClassVar[str] = "ConfigMap"
 
-    data: dict[str, Fingerprint] | None = None
+    data: Literals = Literals()
+    binary_data: EncodedLiterals = EncodedLiterals()
 
 
 class PersistentVolumeClaim(KubeObject, frozen=True):

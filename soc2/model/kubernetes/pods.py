@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from msgspec import field
 
-from soc2.model.fingerprint import Fingerprint
+from soc2.model.fingerprint import Literals
 from soc2.model.kubernetes.meta import KubeObject, LabelSelector, Metadata, Record
 
 
@@ -76,10 +76,28 @@ class EnvVarSource(Record, frozen=True):
     config_map_key_ref: SecretKeySelector | None = None
 
 
-class EnvVar(Record, frozen=True):
-    name: str
-    value: Fingerprint | None = None
-    value_from: EnvVarSource | None = None
+class EnvVar:
+    """An environment variable. A class of its own because what its value may be is told by its name."""
+
+    __slots__ = ("name", "value", "value_from")
+
+    def __init__(self, name: str, value: Literals | None = None, value_from: EnvVarSource | None = None) -> None:
+        self.name = name
+        self.value = value
+        self.value_from = value_from
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, EnvVar) and self.as_dict() == other.as_dict()
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.value, self.value_from))
+
+    def __repr__(self) -> str:
+        return f"EnvVar({self.name!r})"
+
+    def as_dict(self) -> dict[str, Any]:
+        every = {"name": self.name, "value": self.value, "valueFrom": self.value_from}
+        return {key: value for key, value in every.items() if value is not None}
 
 
 class ContainerPort(Record, frozen=True):
@@ -93,6 +111,7 @@ class ContainerPort(Record, frozen=True):
 class HttpGet(Record, frozen=True):
     host: str = ""
     scheme: str = "HTTP"
+    http_headers: Literals = Literals()
 
 
 class TcpSocket(Record, frozen=True):
@@ -100,7 +119,9 @@ class TcpSocket(Record, frozen=True):
 
 
 class Handler(Record, frozen=True):
-    """A probe or a lifecycle hook; only where it connects to is kept."""
+    """A probe or a lifecycle hook; of what it runs or sends, only the secrets in it are kept."""
+
+    exec: Literals = Literals()
 
     http_get: HttpGet | None = None
     tcp_socket: TcpSocket | None = None
@@ -127,8 +148,8 @@ class VolumeMount(Record, frozen=True):
 class Container(Record, frozen=True):
     name: str
     image: str = ""
-    command: tuple[Fingerprint, ...] = ()
-    args: tuple[Fingerprint, ...] = ()
+    command: Literals = Literals()
+    args: Literals = Literals()
     env: tuple[EnvVar, ...] = ()
     ports: tuple[ContainerPort, ...] = ()
     resources: Resources = Resources()

