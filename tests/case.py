@@ -32,10 +32,11 @@ from soc2.gather.kubernetes.access_matrix import AccessMatrix
 from soc2.gather.kubernetes.api_server import ApiServerPlaces
 from soc2.gather.kubernetes.aws_auth import AwsAuth
 from soc2.gather.kubernetes.facts import PRESUMED_ROLES, Version
+from soc2.gather.kubernetes.image_probes import ForbiddenImages
 from soc2.gather.kubernetes.level_trials import LevelTrials
 from soc2.gather.kubernetes.lists import KubeList, SecretTable
 from soc2.gather.kubernetes.pod_search import PodSearch
-from soc2.gather.kubernetes.probes import EveryonesAccess, ForbiddenPods, UnauthorizedRequests
+from soc2.gather.kubernetes.probes import EveryonesAccess, PrivilegedPods, UnauthorizedRequests
 from soc2.gather.kubernetes.tampering import ControlTampering
 from soc2.gather.kubernetes.token_revocation import TokenRevocation
 from soc2.gather.kubernetes.unevaluated import UnevaluatedPolicies
@@ -269,7 +270,7 @@ def _records(source: Source[Any], raw: list[Any]) -> list[Any]:
         case PodSearch():
             given = [{"version": "latest", "controls_of_version": item["controls"], **item} for item in raw]
             return msgspec.convert(given, list[SearchProbe])
-        case ForbiddenPods():
+        case PrivilegedPods() | ForbiddenImages():
             return [AdmissionProbe(**item) for item in raw]
         case LogCollections() | SomeLogs():
             return [msgspec.convert({**_LOG, **item}, CollectedLog, str_keys=True) for item in raw]

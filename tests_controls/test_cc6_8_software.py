@@ -132,3 +132,45 @@ def test_ecr_images_are_scanned(repositories: Population[Repository], judge: Jud
 def test_malware_is_handled(malware: Population[Detection], judge: Judge, system: System, as_of: datetime) -> None:
     """What the logs show of software that should not run was found out about within the limit."""
     judge(malware, detections.handled(system.thresholds.alert_triage_hours, as_of))
+
+
+@pytest.mark.check(
+    "mutable-tag-refused",
+    severity="high",
+    official=["CC6.8"],
+    hipaa=["164.308(a)(5)(ii)(B)"],
+    gdpr=["32(1)(d)"],
+    kind="probe",
+    remedy="Let the policy on images demand a digest (@sha256:...), of init containers too",
+)
+def test_an_image_by_tag_is_refused(mutable_tag_probes: Population[AdmissionProbe], judge: Judge) -> None:
+    """A pod with an image that is named by tag is really refused in every namespace in scope."""
+    judge(mutable_tag_probes, probes.refused)
+
+
+@pytest.mark.check(
+    "unsigned-image-refused",
+    severity="critical",
+    official=["CC6.8"],
+    hipaa=["164.308(a)(5)(ii)(B)"],
+    gdpr=["32(1)(d)"],
+    kind="probe",
+    remedy="Enforce the policy that verifies signatures, and mend its scope",
+)
+def test_an_unsigned_image_is_refused(unsigned_image_probes: Population[AdmissionProbe], judge: Judge) -> None:
+    """A pod with an image of our registry that nobody signed is really refused in every namespace in scope."""
+    judge(unsigned_image_probes, probes.refused)
+
+
+@pytest.mark.check(
+    "known-bad-digest-refused",
+    severity="high",
+    official=["CC6.8"],
+    hipaa=["164.308(a)(5)(ii)(B)"],
+    gdpr=["32(1)(d)"],
+    kind="probe",
+    remedy="Add the digest to those that the policy on images refuses, and mend its scope",
+)
+def test_a_digest_that_is_known_to_be_bad_is_refused(known_bad_probes: Population[AdmissionProbe], judge: Judge) -> None:
+    """A pod with a digest that is declared to be bad is really refused in every namespace in scope."""
+    judge(known_bad_probes, probes.refused)
