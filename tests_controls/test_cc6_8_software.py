@@ -10,11 +10,12 @@ from fixtures.judge import Judge
 from soc2.model.aws.compute import Repository
 from soc2.model.detections import Detection
 from soc2.model.image_content import RunningImage
+from soc2.model.kubernetes.image_guards import GuardedImages
 from soc2.model.kubernetes.joins import NodeAgents
 from soc2.model.kubernetes.subjects import PodSubject
 from soc2.model.population import Population
 from soc2.model.probes import AdmissionProbe
-from soc2.rules import agents, cloud_compute, detections, image_content, images, probes
+from soc2.rules import agents, cloud_compute, detections, image_content, image_policies, images, probes
 from soc2.system import System
 
 
@@ -174,3 +175,19 @@ def test_an_unsigned_image_is_refused(unsigned_image_probes: Population[Admissio
 def test_a_digest_that_is_known_to_be_bad_is_refused(known_bad_probes: Population[AdmissionProbe], judge: Judge) -> None:
     """A pod with a digest that is declared to be bad is really refused in every namespace in scope."""
     judge(known_bad_probes, probes.refused)
+
+
+@pytest.mark.check(
+    "signature-policy-enforced",
+    severity="high",
+    official=["CC6.8"],
+    hipaa=["164.308(a)(5)(ii)(B)"],
+    gdpr=["32(1)(b)"],
+    kind="configuration",
+    remedy="Set the policy to refuse (Enforce, Deny, deny), and let it select the namespace and every allowed registry",
+)
+def test_a_policy_on_images_is_enforced(
+    namespaces_by_image_policy: Population[GuardedImages], judge: Judge, system: System
+) -> None:
+    """In every namespace in scope a policy is enforced that verifies images, or that limits which may run."""
+    judge(namespaces_by_image_policy, image_policies.guarded(system.images.allowed_registries))
