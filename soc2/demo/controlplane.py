@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import secrets
 import shutil
 import socket
 import subprocess
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from ssl import SSLContext, create_default_context
+from types import MappingProxyType
 
 import yaml
 
@@ -22,6 +25,7 @@ from soc2.demo.process import Child, Servers, free_port, wait_until
 
 _READY_SECONDS = 60.0
 _AUDIT_POLICY = Path(__file__).with_name("audit-policy.yaml")
+_STAGE_IMAGE = re.compile(r"^( *)- image: \{\{ (\S*\.image) \| Quote \}\}$", re.M)
 _SERVICE_RANGE = "10.96.0.0/16"
 
 
@@ -41,8 +45,16 @@ class Protections:
 class ControlPlane(Servers):
     """A control plane of its own in ``folder``; several can run at once. Use it as a context manager."""
 
-    def __init__(self, binaries: Binaries, folder: Path, protections: Protections | None = None) -> None:
+    def __init__(
+        self,
+        binaries: Binaries,
+        folder: Path,
+        protections: Protections | None = None,
+        image_ids: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """``image_ids`` are what its nodes tell of the images that pods name by tag."""
         super().__init__(folder)
+        self._image_ids = image_ids
         self.protections = protections or Protections()
         self.audit_log = folder / "audit.log"
         self._binaries = binaries
@@ -70,7 +82,8 @@ class ControlPlane(Servers):
     def start(self) -> None:
         self._port, self._etcd_port, self._registry_port = free_port(), free_port(), free_port()
         etcd = self._start("etcd", self._etcd_flags())
-        self._start("registry", [f"--address={self.registry}", f"--directory={self._subfolder('registry')}"])
+        registry = self._start("registry", [f"--address={self.registry}", f"--directory={self._subfolder('registry')}"])
+        registry.wait_ready(lambda: _listening(self._registry_port), _READY_SECONDS)
         etcd.wait_ready(lambda: _listening(self._etcd_port), _READY_SECONDS)
         apiserver = self._start("kube-apiserver", self._apiserver_flags())
         apiserver.wait_ready(self._api_ready, _READY_SECONDS)
@@ -197,7 +210,7 @@ class ControlPlane(Servers):
     def _start_kwok(self) -> None:
         stages = subprocess.run([self._binaries.kwok, "stages"], capture_output=True, check=True).stdout
         config = self.folder / "kwok-stages.yaml"
-        config.write_bytes(stages)
+        config.write_text(_with_image_ids(stages.decode(), self._image_ids))
         kubeconfig = self.kubeconfig("kwok", ("system:masters",))
         command = [
             str(self._binaries.kwok),
@@ -235,6 +248,18 @@ class ControlPlane(Servers):
         with urllib.request.urlopen(request, context=tls, timeout=5) as answer:  # noqa: S310
             found = json.load(answer).get("kvs", [])
         return base64.b64decode(found[0]["value"]) if found else b""
+
+
+def _with_image_ids(stages: str, image_ids: Mapping[str, str]) -> str:
+    """Return KWOK's stages with what runtimes tell of images: those that pods name by digest, and of others their own."""
+
+    def told(found: re.Match[str]) -> str:
+        value = f"{{{{ {found[2]} | Quote }}}}"
+        for image, identity in image_ids.items():
+            value = f'{{{{ if eq {found[2]} "{image}" }}}}"{identity}"{{{{ else }}}}{value}{{{{ end }}}}'
+        return f"{found[0]}\n{found[1]}  imageID: {value}"
+
+    return _STAGE_IMAGE.sub(told, stages)
 
 
 def _listening(port: int) -> bool:

@@ -19,8 +19,8 @@ class TlsEndpoint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
-    """``pid`` is the supervisor's; ``pids`` are those of its servers, by name; ``endpoints`` are by host. Paths are
-    absolute."""
+    """``pid`` is the supervisor's; ``pids`` are those of its servers, by name; ``endpoints`` are by host; ``registry`` is
+    where that of the company listens (``host:port``, plain HTTP). Paths are absolute."""
 
     pid: int
     variant: str
@@ -34,6 +34,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     audit_log: str
     aws_access_log: str
     pids: dict[str, int]
+    registry: str
     endpoints: dict[str, TlsEndpoint] = {}
 
     def write(self, folder: Path) -> None:

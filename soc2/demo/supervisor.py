@@ -22,6 +22,7 @@ from soc2.demo.aws.seed import declared_answers, declared_company, seed
 from soc2.demo.aws.server import AwsServers
 from soc2.demo.build import find_binaries
 from soc2.demo.company.cluster import link_nodes, load
+from soc2.demo.company.images import company_images, image_ids, push
 from soc2.demo.company.logs.shipping import Shipper
 from soc2.demo.controlplane import ControlPlane, remove_folder
 from soc2.demo.state import ALERTS, PROGRESS, State
@@ -61,7 +62,8 @@ def _hold(folder: Path, variant: str, stopping: threading.Event, say: object) ->
         binaries = find_binaries(say)
         started = time.monotonic()
         company = declared_company(variant)
-        cluster = ControlPlane(binaries, folder / "cluster")
+        images = company_images(variant)
+        cluster = ControlPlane(binaries, folder / "cluster", image_ids=image_ids(images))
         digests = TrailDigests(company)
         answers = declared_answers(company)
         answers["cloudtrail"] = {**answers.get("cloudtrail", {}), **digests.answers}
@@ -81,6 +83,7 @@ def _hold(folder: Path, variant: str, stopping: threading.Event, say: object) ->
 
         def start_cluster() -> Path:
             cluster.start()
+            push(images, cluster.registry)
             admin = cluster.kubeconfig("platform-admin", ("system:masters",))
             load(admin, variant, say)
             return admin
@@ -101,6 +104,7 @@ def _hold(folder: Path, variant: str, stopping: threading.Event, say: object) ->
             aws_env=cloud.env,
             auditor_aws_env=cloud.auditor_env,
             denied_aws_env=cloud.denied_env,
+            registry=cluster.registry,
             audit_log=str(cluster.audit_log),
             aws_access_log=str(cloud.access_log),
             pids={**cluster.pids, **cloud.pids},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import secrets
+import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -33,12 +34,15 @@ class Registry:
     requests: list[tuple[str, str]] = field(default_factory=list)
     tokens: set[str] = field(default_factory=set)
     realm: str = ""
+    tls: ssl.SSLContext | None = None
     _server: ThreadingHTTPServer | None = None
 
     def __enter__(self) -> Registry:
         handler = type("Handler", (_Handler,), {"registry": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
+        if self.tls:
+            self._server.socket = self.tls.wrap_socket(self._server.socket, server_side=True)
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
         return self
 
@@ -78,7 +82,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif self.path.startswith("/token"):
             self._token(sent)
         elif not self._authorized(sent):
-            realm = registry.realm or f"http://{registry.address}/token"
+            realm = registry.realm or f"http{'s' * bool(registry.tls)}://{registry.address}/token"
             wanted = {"basic": 'Basic realm="images"', "bearer": f'Bearer realm="{realm}",service="images",scope="everything"'}
             self.answer(401, b"{}", {"WWW-Authenticate": wanted[registry.authorization]})
         elif found:

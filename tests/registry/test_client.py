@@ -11,15 +11,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from soc2.declared_images import Registries, RegistryHost
 from soc2.demo.images import File, image, index
 from soc2.errors import UsageError
 from soc2.gather.registry.challenges import Challenge, parse_challenges
 from soc2.gather.registry.credentials import Login, read_logins
 from soc2.gather.registry.ecr import ecr_region
+from soc2.gather.registry.inspection import Inspector, image_rules
 from soc2.gather.registry.kept import KeptFacts
+from soc2.gather.registry.pulling import Puller
 from soc2.model.image_reference import ImageReference, parse_reference
-from tests.registry.pulling import PROGRAM, problems, pull
+from tests.registry.pulling import LOGIN, PROGRAM, SECRETS, problems, pull
 from tests.registry.server import BASIC, Registry, _Handler
+from tests.tls.authority import Authority, pem
 
 IMAGE = image([[PROGRAM]])
 LAYER = list(IMAGE.blobs)[1]
@@ -87,6 +91,38 @@ def test_what_is_wrong_where_a_layer_lies_is_told_without_its_signature() -> Non
             assert problems(registry, IMAGE) == [
                 f"not served: layer {LAYER}: 127.0.0.1 answers HTTP 404 for team/app/blobs/{LAYER}"
             ]
+
+
+@pytest.mark.parametrize("by_address", [True, False])
+def test_registries_are_reached_by_tls_as_they_are_declared(tmp_path: Path, by_address: bool) -> None:
+    root = Authority("root")
+    (tmp_path / "ca.pem").write_bytes(pem(root.certificate))
+    tls = root.issue("registry.example", "127.0.0.1").context(tmp_path)
+    with Registry(authorization="bearer", tls=tls) as registry:
+        name, address = ("registry.example", registry.address) if by_address else (registry.address, None)
+        wanted = {ImageReference(name, "team/app", digest=registry.add(IMAGE)): frozenset[str]()}
+        trusted = RegistryHost(host=name, address=address, ca=str(tmp_path / "ca.pem"))
+        told = [pulled(host, wanted) for host in (trusted, RegistryHost(host=name, address=address))]
+    assert told[0] == []
+    assert told[1] == [f"unreachable: no TLS with {name.partition(':')[0]}: unable to get local issuer certificate"]
+
+
+def test_a_registry_with_anothers_certificate_is_told(tmp_path: Path) -> None:
+    root = Authority("root")
+    (tmp_path / "ca.pem").write_bytes(pem(root.certificate))
+    with Registry(tls=root.issue("other.example").context(tmp_path)) as registry:
+        wanted = {ImageReference("registry.example", "team/app", digest=registry.add(IMAGE)): frozenset[str]()}
+        host = RegistryHost(host="registry.example", address=registry.address, ca=str(tmp_path / "ca.pem"))
+        (found,) = pulled(host, wanted)
+    assert found.startswith("unreachable: no TLS with registry.example: its certificate is made out to another name")
+
+
+def pulled(host: RegistryHost, wanted: dict[ImageReference, frozenset[str]]) -> list[str]:
+    pulling = Puller(Registries(hosts=(host,)), lambda _: LOGIN, None, Inspector(image_rules(), SECRETS))
+    try:
+        return [str(problem) for each in pulling.pull(wanted) for problem in each.problems]
+    finally:
+        pulling.close()
 
 
 def test_indexes_lead_to_the_images_of_the_platforms_that_are_asked_for() -> None:

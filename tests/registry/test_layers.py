@@ -19,7 +19,7 @@ from soc2.gather.registry.inspection import Inspector, image_rules
 from soc2.gather.registry.layer import read_layer
 from soc2.gather.registry.manifests import Configuration, Descriptor, Manifest
 from soc2.gather.registry.streams import Unpacked
-from soc2.model.image_content import ImageContent
+from soc2.model.image_content import ImageContent, LayerFile
 from tests.registry.pulling import EICAR, PROGRAM, SECRETS, content, link
 
 SETUID = File(path="usr/bin/su", content=b"su", mode=0o4755)
@@ -78,11 +78,7 @@ def test_privileged_files_are_those_that_are_there_in_the_end(layers: list[list[
 def test_a_deleted_secret_is_told_with_its_layer_and_who_deletes_it(packing: str) -> None:
     found = content([PROGRAM], [ENV], [deleted("app/.env")], packing=packing)
     (secret,) = found.secrets
-    assert (secret.file.layer, secret.file.path, secret.file.deleted_by) == (
-        layer_of(found, 1),
-        "app/.env",
-        layer_of(found, 2),
-    )
+    assert secret.file == LayerFile(layer=found.layers[1], path="app/.env", deleted_by=found.layers[2])
     assert (secret.place, secret.secret.line) == ("line 2", 2)
     assert TOKEN not in repr(found)
 
@@ -139,7 +135,7 @@ def test_the_test_file_of_scanners_is_found_wherever_it_is() -> None:
         [File(path="tmp/eicar", content=EICAR)], [deleted("tmp")], [File(path="opt/a.com", content=EICAR + b"\r\n")]
     )
     assert [(each.file.path, each.file.deleted_by, each.rule) for each in found.malware] == [
-        ("tmp/eicar", layer_of(found, 1), "eicar_test_file"),
+        ("tmp/eicar", found.layers[1], "eicar_test_file"),
         ("opt/a.com", "", "eicar_test_file"),
     ]
 

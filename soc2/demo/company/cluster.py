@@ -13,6 +13,7 @@ import msgspec
 import yaml
 
 from soc2.demo.company import FOLDER
+from soc2.demo.company.images import company_images, with_digests
 from soc2.demo.company.weaknesses import merge_patch, weaknesses
 from soc2.demo.process import StartError, wait_until
 from soc2.gather.kubernetes.connection import GatherError, KubeConnection
@@ -91,7 +92,8 @@ def objects(variant: str) -> list[Object]:
         for weakness in weaknesses("kubernetes"):
             for patch in weakness.patch:
                 _apply_patch(found, patch, weakness.id)
-    return sorted((_with_secrets(item) for item in found), key=_rank)
+    images = company_images(variant)
+    return sorted((_with_secrets(with_digests(item, images)) for item in found), key=_rank)
 
 
 def load(kubeconfig: Path, variant: str, progress: Callable[[str], None]) -> None:

@@ -35,7 +35,7 @@ class Weakness:
 
 
 def weaknesses(half: str) -> list[Weakness]:
-    """Return those of ``kubernetes``, ``aws``, ``logs`` or ``tls``."""
+    """Return those of ``kubernetes``, ``aws``, ``logs``, ``tls`` or ``images``."""
     entries = yaml.safe_load((FOLDER / half / "weaknesses.yaml").read_text(encoding="utf-8"))
     return [
         Weakness(
@@ -49,7 +49,7 @@ def weaknesses(half: str) -> list[Weakness]:
 
 
 def all_weaknesses() -> list[Weakness]:
-    return [*weaknesses("kubernetes"), *weaknesses("aws"), *weaknesses("logs"), *weaknesses("tls")]
+    return [weakness for half in ("kubernetes", "aws", "logs", "tls", "images") for weakness in weaknesses(half)]
 
 
 def merge_patch(target: Any, patch: Any) -> Any:

@@ -5,7 +5,6 @@ A detector of secrets takes much longer than a scan for fixed strings, so it get
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -38,7 +37,31 @@ _SETTINGS_SUFFIXES = (
 )
 _SETTINGS_BYTES = 512 * 1024
 _ONE_VALUE_BYTES = 400
-_WORDS = re.compile(rb"(?i)passw|passphrase|pwd|secret|token|api[_.-]?key|access[_.-]?key|private[_.-]?key|credential|auth")
+_WORDS = (
+    *(
+        b"passw",
+        b"passphrase",
+        b"pwd",
+        b"secret",
+        b"token",
+        b"credential",
+        b"authoriz",
+        b"apikey",
+        b"api_key",
+        b"api-key",
+        b"api.key",
+    ),
+    *(
+        b"accesskey",
+        b"access_key",
+        b"access-key",
+        b"access.key",
+        b"privatekey",
+        b"private_key",
+        b"private-key",
+        b"private.key",
+    ),
+)
 # A key is a few kilobytes; anything else that is looked for stands on a line.
 _BEFORE, _AFTER = 1024, 8192
 _LINE_ENDS = (b"\n", b"\0")
@@ -48,23 +71,24 @@ _KEY, _KEY_END = b"PRIVATE KEY", b"PRIVATE KEY-----"
 def is_settings(path: str, content: bytes) -> bool:
     """Tell whether a file may say a password in its own words: a file of settings that speaks of one, or one that is called
     like a password and holds nothing else."""
-    if len(content) > _SETTINGS_BYTES or not content or b"\0" in content:
+    if len(content) > _SETTINGS_BYTES or not content:
         return False
     name = path.rpartition("/")[2].lower()
-    if len(content) <= _ONE_VALUE_BYTES and _WORDS.search(name.encode()):
+    if len(content) <= _ONE_VALUE_BYTES and _speaks_of_one(name.encode()):
         return True
     if name in _NO_SETTINGS:
         return False
     named = name in _SETTINGS_NAMES or name.endswith(_SETTINGS_SUFFIXES) or name.startswith(".env")
-    return named and _WORDS.search(content) is not None
+    return named and b"\0" not in content and _speaks_of_one(content)
 
 
-def passages(path: str, content: bytes, offsets: Iterable[int]) -> Iterator[tuple[bytes, str, int]]:
-    """Yield what is to be looked at: the whole of a file of settings with its path, and otherwise what is around the offsets,
-    without one; each with how many lines there are before it."""
-    if is_settings(path, content):
-        yield content, path, 0
-        return
+def _speaks_of_one(content: bytes) -> bool:
+    lower = content.lower()
+    return any(word in lower for word in _WORDS)
+
+
+def passages(content: bytes, offsets: Iterable[int]) -> Iterator[tuple[bytes, int]]:
+    """Yield what is around the offsets: lines, or whole keys; each with how many lines there are before it."""
     end = 0
     for offset in sorted(offsets):
         if offset < end:
@@ -72,7 +96,7 @@ def passages(path: str, content: bytes, offsets: Iterable[int]) -> Iterator[tupl
         first = max(offset - _BEFORE, end)
         start = max([first, *(content.rfind(mark, first, offset) + 1 for mark in _LINE_ENDS)])
         end = _end(content, offset)
-        yield content[start:end], "", content.count(b"\n", 0, start)
+        yield content[start:end], content.count(b"\n", 0, start)
 
 
 def _end(content: bytes, offset: int) -> int:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left
-from collections.abc import Iterable
 from hashlib import blake2b
 
 import msgspec
@@ -15,9 +15,10 @@ FILE, FOLDER, WHITEOUT, OPAQUE = "f", "d", "w", "o"
 
 
 class LayerFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """The findings of a layer. ``names`` are digests of everything that it has, in order, by which ``has`` tells what it puts
-    into place, deletes (``WHITEOUT``) and empties (``OPAQUE``); ``links`` are hard links to files of layers below (path and
-    target); ``users`` are the names and numbers of its ``etc/passwd``; ``faults`` are entries that cannot be as they are."""
+    """The findings of a layer. ``names`` are digests of everything that it has, in order, by which ``has`` tells
+    what it puts into place, deletes (``WHITEOUT``) and empties (``OPAQUE``); ``links`` are hard links to files of layers below
+    (path and target); ``users`` are the names and numbers of its ``etc/passwd``; ``faults`` are entries that cannot be
+    as they are."""
 
     entries: int = 0
     unpacked: int = 0
@@ -32,9 +33,9 @@ class LayerFacts(msgspec.Struct, frozen=True, kw_only=True):
     def has(self, kind: str, path: str) -> bool:
         """Tell whether the layer has a file, folder, whiteout or opaque folder at a path."""
         wanted = name_digest(kind, path)
-        view = _Digests(self.names)
-        at = bisect_left(view, wanted)
-        return at < len(view) and view[at] == wanted
+        names = memoryview(self.names).cast("Q")
+        at = bisect_left(names, wanted)
+        return at < len(names) and names[at] == wanted
 
     def hides(self, path: str) -> bool:
         """Tell whether the layer deletes or replaces what layers below have at a path."""
@@ -45,24 +46,12 @@ class LayerFacts(msgspec.Struct, frozen=True, kw_only=True):
         return any(self.has(OPAQUE, each) or (each and (self.has(WHITEOUT, each) or self.has(FILE, each))) for each in above)
 
 
-class _Digests:
-    """The digests as a sequence, without a copy of them."""
-
-    def __init__(self, names: bytes) -> None:
-        self._names = names
-
-    def __len__(self) -> int:
-        return len(self._names) // _WIDTH
-
-    def __getitem__(self, index: int) -> bytes:
-        return self._names[index * _WIDTH : (index + 1) * _WIDTH]
-
-
-def name_digest(kind: str, path: str) -> bytes:
+def name_digest(kind: str, path: str) -> int:
     """Return what stands for a path; two of them are alike by chance only (64 bits)."""
-    return blake2b(f"{kind}{path}".encode("utf-8", "surrogateescape"), digest_size=_WIDTH).digest()
+    digest = blake2b(f"{kind}{path}".encode("utf-8", "surrogateescape"), digest_size=_WIDTH).digest()
+    return int.from_bytes(digest, "big")
 
 
-def name_index(digests: Iterable[bytes]) -> bytes:
+def name_index(digests: array[int]) -> bytes:
     """Return what ``LayerFacts.names`` holds."""
-    return b"".join(sorted(set(digests)))
+    return array("Q", sorted(digests)).tobytes()

@@ -60,7 +60,9 @@ class Inspector:
             raise PullError(Cause.TIMED_OUT, f"looking at {path} takes longer than {_SCAN_SECONDS} s") from None
         except yara_x.ScanError as error:
             raise PullError(Cause.INCONCLUSIVE, f"{path} cannot be looked at: {error}") from None
-        if not matching and not is_settings(path, content):
+        packaged = is_packaged(path, content)
+        settings = not packaged and is_settings(path, content)
+        if not matching and not settings:
             return _NOTHING
         rules = tuple((rule.identifier, _description(rule)) for rule in matching if rule.namespace != NAMESPACE)
         offsets = [
@@ -70,14 +72,14 @@ class Inspector:
             for pattern in rule.patterns
             for match in pattern.matches
         ]
-        return Inspected(rules, tuple(self._found(path, content, offsets)))
+        passed_over = is_usual if packaged else is_weak if is_program(content) else None
+        secrets = self._secrets.in_file(content, path) if settings else self._around(content, offsets)
+        return Inspected(rules, tuple(each for each in secrets if not (passed_over and passed_over(each.detector))))
 
-    def _found(self, path: str, content: bytes, offsets: Iterable[int]) -> Iterator[FoundSecret]:
-        passed_over = is_usual if is_packaged(path, content) else is_weak if is_program(content) else None
-        for passage, name, line in passages(path, content, offsets):
-            for found in self._secrets.in_file(passage, name):
-                if not (passed_over and passed_over(found.detector)):
-                    yield FoundSecret(found.detector, found.fingerprint, found.line + line)
+    def _around(self, content: bytes, offsets: Iterable[int]) -> Iterator[FoundSecret]:
+        for passage, lines in passages(content, offsets):
+            for found in self._secrets.in_file(passage, ""):
+                yield FoundSecret(found.detector, found.fingerprint, found.line + lines)
 
 
 def _description(rule: yara_x.Rule) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -56,7 +57,7 @@ def rooted(name: str) -> tuple[str, bool]:
 @dataclass
 class _Reading:
     inspector: Inspector
-    names: set[bytes] = field(default_factory=set)
+    names: array[int] = field(default_factory=lambda: array("Q"))
     privileges: dict[str, PrivilegedFile] = field(default_factory=dict)
     malware: list[MaliciousFile] = field(default_factory=list)
     secrets: dict[SecretFile, None] = field(default_factory=dict)
@@ -74,9 +75,9 @@ class _Reading:
             self._whiteout(folder, base)
             return
         if entry.kind == FOLDER_ENTRY:
-            self.names.add(name_digest(FOLDER, path))
+            self.names.append(name_digest(FOLDER, path))
             return
-        self.names.add(name_digest(FILE, path))
+        self.names.append(name_digest(FILE, path))
         # A later entry of the same name takes the place of an earlier one.
         self.privileges.pop(path, None)
         self.links.pop(path, None)
@@ -93,9 +94,9 @@ class _Reading:
 
     def _whiteout(self, folder: str, base: str) -> None:
         if base == _OPAQUE:
-            self.names.add(name_digest(OPAQUE, folder))
+            self.names.append(name_digest(OPAQUE, folder))
         elif not base.startswith(_AUFS):
-            self.names.add(name_digest(WHITEOUT, f"{folder}/{base.removeprefix(_WHITEOUT)}".lstrip("/")))
+            self.names.append(name_digest(WHITEOUT, f"{folder}/{base.removeprefix(_WHITEOUT)}".lstrip("/")))
 
     def _hard_link(self, path: str, entry: Entry) -> None:
         target, out = rooted(entry.target)
@@ -104,9 +105,9 @@ class _Reading:
         known = self.privileges.get(target)
         if known:
             self.privileges[path] = msgspec.structs.replace(known, path=path)
-        elif name_digest(FILE, target) not in self.names:
+        else:
             self.links[path] = target
-            _bounded(len(self.links), "hard links to layers below")
+            _bounded(len(self.links), "hard links", _MOST_LINKS)
 
     def _regular(self, path: str, entry: Entry, archive: Archive) -> None:
         capabilities = file_capabilities(entry.capability)
@@ -135,17 +136,18 @@ class _Reading:
             *_fault("leads out of the root", "entries lead out of the root", self.outside),
             *_fault("is a symbolic link that leads back to itself", "symbolic links lead back to themselves", loops),
         ]
-        return LayerFacts(
+        facts = LayerFacts(
             entries=entries,
             unpacked=unpacked,
             privileges=tuple(self.privileges.values()),
             malware=tuple(self.malware),
             secrets=tuple(self.secrets),
-            links=tuple(self.links.items()),
             users=self.users,
             faults=tuple(faults),
             names=name_index(self.names),
         )
+        below = tuple((path, target) for path, target in self.links.items() if not facts.has(FILE, target))
+        return msgspec.structs.replace(facts, links=below)
 
 
 def _windows(archive: Archive, size: int) -> Iterator[tuple[bytes, int]]:

@@ -18,6 +18,7 @@ from urllib3.exceptions import (
     SSLError,
     TimeoutError,
 )
+from urllib3.util.ssl_match_hostname import CertificateError
 
 from soc2.declared_images import RegistryHost, host_of, is_loopback
 from soc2.gather.registry.failure import Deadline, PullError
@@ -83,11 +84,10 @@ class Transport:
             yield answer
 
     def close(self) -> None:
-        for pool in (self._own, *self._others.values()):
-            if isinstance(pool, urllib3.PoolManager):
-                pool.clear()
-            else:
-                pool.close()
+        if self._own:
+            self._own.close()
+        for manager in self._others.values():
+            manager.clear()
 
     @contextmanager
     def _open(
@@ -127,7 +127,7 @@ class Transport:
         if form is not None:
             options |= {"fields": dict(form), "encode_multipart": False}
         try:
-            if own:
+            if own and self._own:
                 path = url.partition("://")[2][len(parts.netloc) :] or "/"
                 return self._own.request(method, path, headers={**headers, "Host": self.name}, **options)  # type: ignore[arg-type]
             return self._other(host).request(method, url, headers=dict(headers), **options)  # type: ignore[arg-type]
@@ -144,23 +144,24 @@ class Transport:
             return
         raise PullError(Cause.INCONCLUSIVE, f"{self.name} leads to an address without TLS, which is not followed")
 
-    def _pool(self) -> urllib3.HTTPConnectionPool | urllib3.PoolManager:
+    def _pool(self) -> urllib3.HTTPConnectionPool | None:
+        """Return connections to where the registry is declared to be, or None when its name says that."""
         declared = self.registry
-        name, port = host_of(self.name), self.name[len(host_of(self.name)) + 1 :]
-        place = Place.parse(declared.address) if declared.address else Place(name.strip("[]"), int(port or 80))
+        host = host_of(self.name)
         if declared.insecure:
+            place = Place.parse(declared.address or (self.name if host != self.name else f"{self.name}:80"))
             return urllib3.HTTPConnectionPool(place.host, place.port, maxsize=_CONNECTIONS)
-        context = _context(declared.ca)
-        if declared.address:
-            return urllib3.HTTPSConnectionPool(
-                place.host,
-                place.port,
-                maxsize=_CONNECTIONS,
-                ssl_context=context,
-                server_hostname=name,
-                assert_hostname=name,
-            )
-        return _manager(name, context)
+        if not declared.address:
+            return None
+        place, name = Place.parse(declared.address), host.strip("[]")
+        return urllib3.HTTPSConnectionPool(
+            place.host,
+            place.port,
+            maxsize=_CONNECTIONS,
+            ssl_context=_context(declared.ca),
+            server_hostname=name,
+            assert_hostname=name,
+        )
 
     def _other(self, host: str) -> urllib3.PoolManager:
         if host not in self._others:
@@ -185,6 +186,8 @@ def failed(error: Exception, host: str) -> PullError:
 
 def _reason(error: Exception) -> str:
     cause = error.args[0] if error.args else None
+    if isinstance(cause, CertificateError):
+        return "its certificate is made out to another name"
     return str(getattr(cause, "verify_message", "") or getattr(cause, "reason", "") or "it is refused")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -30,21 +30,26 @@ def load_rules(folders: tuple[str, ...] = (), *, added: str = "") -> YaraRules:
 
     Raises UsageError with file and line for a rule that cannot be compiled.
     """
+    sources = [("added", None, added), *((str(file), file, _source(file)) for file in _files((str(_SHIPPED), *folders)))]
+    compiled = _compiled(sources)
+    if isinstance(compiled, UsageError):
+        raise compiled
+    return YaraRules(compiled, hashlib.sha256("".join(source for _, _, source in sources).encode()).hexdigest())
+
+
+def _compiled(sources: Iterable[tuple[str, Path | None, str]]) -> yara_x.Rules | UsageError:
+    """Return the rules, or the first mistake: no exception, because the compiler has to end in the thread that it began in,
+    and exceptions lead to it by their tracebacks."""
     compiler = yara_x.Compiler(includes_enabled=False)
-    key = hashlib.sha256(added.encode())
-    compiler.new_namespace("added")
-    compiler.add_source(added)
-    for namespace, file in _files((str(_SHIPPED), *folders)):
-        source = _source(file)
-        key.update(source.encode())
+    for namespace, file, source in sources:
         compiler.new_namespace(namespace)
         try:
-            compiler.add_source(source, origin=str(file))
+            compiler.add_source(source, origin=namespace)
         except yara_x.CompileError:
             error = compiler.errors()[-1]
             what = f"no valid YARA rule: {error['title']}" + "".join(f": {each['text']}" for each in error["labels"][:1])
-            raise UsageError(what, "mend it or take it out", file, error["line"]) from None
-    return YaraRules(compiler.build(), key.hexdigest())
+            return UsageError(what, "mend it or take it out", file, error["line"])
+    return compiler.build()
 
 
 def rule_files(folder: Path) -> list[Path]:
@@ -52,10 +57,9 @@ def rule_files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.suffix in _SUFFIXES and path.is_file())
 
 
-def _files(folders: Sequence[str]) -> Iterator[tuple[str, Path]]:
+def _files(folders: Iterable[str]) -> Iterator[Path]:
     for folder in folders:
-        for file in rule_files(Path(folder)):
-            yield str(file), file
+        yield from rule_files(Path(folder))
 
 
 def _source(file: Path) -> str:
