@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from soc2.errors import UsageError
 from soc2.gather.registry.credentials import read_logins
+from soc2.gather.registry.signing_keys import read_key, split_key
 from soc2.gather.registry.yara_rules import load_rules, rule_files
 from soc2.model.image_reference import parse_reference, registry_name
 from soc2.model.network.places import Place
@@ -28,7 +29,9 @@ class Images(Section, frozen=True):
     ``registry.example/tools/* -> /usr/bin/ping``; ``yara_rules`` are folders with rules of the user's own.
 
     What may not be deployed is tried with ``known_bad`` digests, with ``unsigned_fixture``, an image of an allowed registry
-    that nobody signed, and with ``signed_fixture``, one that every policy should let through; both by digest."""
+    that nobody signed, and with ``signed_fixture``, one that every policy should let through; both by digest. ``keys`` are
+    files of public keys with which signatures of images are verified, for all of them or, as ``pattern -> file``, for some.
+    """
 
     allowed_registries: tuple[str, ...] = ()
     privileged_files: tuple[Annotated[str, Meta(pattern=r"^[^>]+ -> /.+$")], ...] = ()
@@ -36,6 +39,7 @@ class Images(Section, frozen=True):
     known_bad: tuple[Annotated[str, Meta(pattern=r"^sha256:[0-9a-f]{64}$")], ...] = ()
     unsigned_fixture: Name | None = None
     signed_fixture: Name | None = None
+    keys: tuple[Name, ...] = ()
 
 
 class RegistryHost(Section, frozen=True):
@@ -84,7 +88,19 @@ def checked_images(images: Images, file: TomlFile) -> Images:
         load_rules(folders)
     for key in ("unsigned_fixture", "signed_fixture"):
         _check_fixture(images, key, file)
-    return msgspec.structs.replace(images, yara_rules=folders)
+    keys = tuple(_checked_key(entry, index, file) for index, entry in enumerate(images.keys))
+    return msgspec.structs.replace(images, yara_rules=folders, keys=keys)
+
+
+def _checked_key(entry: str, index: int, file: TomlFile) -> str:
+    """Return an entry of ``keys`` with its file beside ``file``. Raises UsageError with file and line."""
+    pattern, name = split_key(entry)
+    path = _beside(file, name)
+    try:
+        read_key(Path(path))
+    except UsageError as error:
+        raise file.error(("images", "keys", index), error.what, error.mend) from None
+    return f"{pattern} -> {path}" if pattern else path
 
 
 def _check_fixture(images: Images, key: str, file: TomlFile) -> None:

@@ -49,6 +49,7 @@ from soc2.gather.logs.flows import FlowLogs
 from soc2.gather.logs.pod_canary import LogCanary
 from soc2.gather.logs.trail_digests import TrailDigests
 from soc2.gather.registry.images import RunningImages
+from soc2.gather.registry.signed_images import ImageSigners
 from soc2.gather.source import RUNNING, Listing, Source
 from soc2.gather.tls.certificates import TlsCertificates
 from soc2.gather.tls.plain_http import PlainHttpAnswers
@@ -63,6 +64,7 @@ from soc2.model.canaries import CanaryPath
 from soc2.model.deviation import Resource
 from soc2.model.digests import DigestVerdict
 from soc2.model.image_content import ImageContent
+from soc2.model.image_signatures import ImageSignatures
 from soc2.model.kubernetes.api_server import ApiServerPlace
 from soc2.model.kubernetes.aws_auth import AuthMapping
 from soc2.model.kubernetes.cluster import ServerVersion
@@ -250,6 +252,8 @@ def _records(source: Source[Any], raw: list[Any]) -> list[Any]:
         case FlowLogs():
             usual = _FLOW.get(source.kind, {})
             return [msgspec.convert({**usual, **item}, source.kind, strict=False) for item in raw]
+        case ImageSigners():
+            return [msgspec.convert(item, ImageSignatures) for item in raw]
         case RunningImages():
             return [msgspec.convert(item, ImageContent) for item in raw]
         case Detections():

@@ -10,12 +10,13 @@ from fixtures.judge import Judge
 from soc2.model.aws.compute import Repository
 from soc2.model.detections import Detection
 from soc2.model.image_content import RunningImage
+from soc2.model.image_signatures import SignedImage
 from soc2.model.kubernetes.image_guards import GuardedImages
 from soc2.model.kubernetes.joins import NodeAgents
 from soc2.model.kubernetes.subjects import PodSubject
 from soc2.model.population import Population
 from soc2.model.probes import AdmissionProbe
-from soc2.rules import agents, cloud_compute, detections, image_content, image_policies, images, probes
+from soc2.rules import agents, cloud_compute, detections, image_content, image_policies, image_signatures, images, probes
 from soc2.system import System
 
 
@@ -191,3 +192,17 @@ def test_a_policy_on_images_is_enforced(
 ) -> None:
     """In every namespace in scope a policy is enforced that verifies images, or that limits which may run."""
     judge(namespaces_by_image_policy, image_policies.guarded(system.images.allowed_registries))
+
+
+@pytest.mark.check(
+    "running-images-signed",
+    severity="high",
+    official=["CC6.8"],
+    hipaa=["164.308(a)(5)(ii)(B)"],
+    gdpr=["32(1)(b)"],
+    kind="configuration",
+    remedy="Find out where the image comes from, sign it (cosign sign --key) or build and deploy it anew",
+)
+def test_running_images_are_signed(images_by_signature: Population[SignedImage], judge: Judge) -> None:
+    """Every image that runs has a signature that a declared key verifies."""
+    judge(images_by_signature, image_signatures.signed)
