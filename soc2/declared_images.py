@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -31,7 +31,7 @@ class Images(Section, frozen=True):
     What may not be deployed is tried with ``known_bad`` digests, with ``unsigned_fixture``, an image of an allowed registry
     that nobody signed, and with ``signed_fixture``, one that every policy should let through; both by digest. ``keys`` are
     files of public keys with which signatures of images are verified, for all of them or, as ``pattern -> file``, for some.
-    """
+    ``scanners`` are those that look at images; where none is named, whichever does so counts."""
 
     allowed_registries: tuple[str, ...] = ()
     privileged_files: tuple[Annotated[str, Meta(pattern=r"^[^>]+ -> /.+$")], ...] = ()
@@ -40,6 +40,7 @@ class Images(Section, frozen=True):
     unsigned_fixture: Name | None = None
     signed_fixture: Name | None = None
     keys: tuple[Name, ...] = ()
+    scanners: tuple[Literal["trivy", "ecr", "inspector"], ...] = ()
 
 
 class RegistryHost(Section, frozen=True):

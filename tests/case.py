@@ -24,6 +24,7 @@ from soc2.gather.aws.calls import AwsDetail, AwsList
 from soc2.gather.aws.credential_report import CredentialReport, parse
 from soc2.gather.aws.log_stores import LogBuckets
 from soc2.gather.aws.rule_groups import RuleGroupReferences, references_in
+from soc2.gather.aws.scan_sources import RunningEcrImages
 from soc2.gather.aws.service_control import ServiceControl
 from soc2.gather.aws.simulation import ControlSimulation
 from soc2.gather.codec import Codec
@@ -60,6 +61,7 @@ from soc2.model.access.controls import ControlPower, Way
 from soc2.model.audit_records import AuditClassSample
 from soc2.model.aws.iam import ControlLevel, Simulation
 from soc2.model.aws.log_stores import LogBucket
+from soc2.model.aws.scanning import RunningEcrImage
 from soc2.model.canaries import CanaryPath
 from soc2.model.deviation import Resource
 from soc2.model.digests import DigestVerdict
@@ -234,6 +236,8 @@ def _records(source: Source[Any], raw: list[Any]) -> list[Any]:
         case SecretTable():
             rows = [{"cells": [row["name"], row["type"], row["keys"], "1d"], "object": {"metadata": row}} for row in raw]
             return list(source.decode(codec, msgspec.json.encode({"rows": rows})))
+        case RunningEcrImages():
+            return [msgspec.convert(item, RunningEcrImage) for item in raw]
         case AwsList() | AwsDetail():
             added = {"SourceRegion": "eu-west-1", "sourceRegion": "eu-west-1", "SourceAccount": "123456789012"}
             return [codec.convert({**added, **item}, source.kind) for item in raw]

@@ -10,13 +10,26 @@ from fixtures.judge import Judge
 from soc2.model.aws.compute import Repository
 from soc2.model.detections import Detection
 from soc2.model.image_content import RunningImage
+from soc2.model.image_scans import ScannedImage
 from soc2.model.image_signatures import SignedImage
 from soc2.model.kubernetes.image_guards import GuardedImages
 from soc2.model.kubernetes.joins import NodeAgents
+from soc2.model.kubernetes.scan_reports import ExposedSecretReport
 from soc2.model.kubernetes.subjects import PodSubject
 from soc2.model.population import Population
 from soc2.model.probes import AdmissionProbe
-from soc2.rules import agents, cloud_compute, detections, image_content, image_policies, image_signatures, images, probes
+from soc2.model.scanners import ScannerState
+from soc2.rules import (
+    agents,
+    cloud_compute,
+    detections,
+    image_content,
+    image_policies,
+    image_scans,
+    image_signatures,
+    images,
+    probes,
+)
 from soc2.system import System
 
 
@@ -206,3 +219,66 @@ def test_a_policy_on_images_is_enforced(
 def test_running_images_are_signed(images_by_signature: Population[SignedImage], judge: Judge) -> None:
     """Every image that runs has a signature that a declared key verifies."""
     judge(images_by_signature, image_signatures.signed)
+
+
+@pytest.mark.check(
+    "running-digests-scanned",
+    severity="high",
+    official=["CC6.8", "CC7.1"],
+    hipaa=["164.308(a)(5)(ii)(B)"],
+    gdpr=["32(1)(d)"],
+    kind="log",
+    remedy="Start a scan of the digest, and find out why the scanner passes it over",
+)
+def test_running_digests_are_scanned(
+    images_by_scan: Population[ScannedImage], judge: Judge, system: System, as_of: datetime
+) -> None:
+    """A scanner looked at every digest that runs within the limit."""
+    judge(images_by_scan, image_scans.scanned(system.thresholds.image_scan_days, as_of))
+
+
+@pytest.mark.check(
+    "fixable-vulnerabilities-in-time",
+    severity="high",
+    official=["CC6.8", "CC7.1"],
+    hipaa=["164.308(a)(5)(ii)(B)"],
+    gdpr=["32(1)(b)"],
+    kind="log",
+    remedy="Rebuild the image with the package that mends it, and deploy that",
+)
+def test_vulnerabilities_are_fixed_in_time(
+    images_by_scan: Population[ScannedImage], judge: Judge, system: System, as_of: datetime
+) -> None:
+    """No image that runs has a critical or high vulnerability with a fix for longer than the limit."""
+    limits = system.thresholds
+    judge(images_by_scan, image_scans.in_time(limits.vulnerability_days, limits.image_scan_days, as_of))
+
+
+@pytest.mark.check(
+    "exposed-secrets-resolved",
+    severity="critical",
+    official=["CC6.8", "CC6.7"],
+    hipaa=["164.308(a)(5)(ii)(B)"],
+    gdpr=["32(1)(b)"],
+    kind="log",
+    remedy="Revoke the secret, and build the image without it",
+)
+def test_exposed_secrets_are_resolved(
+    exposed_secret_reports: Population[ExposedSecretReport], judge: Judge, system: System, as_of: datetime
+) -> None:
+    """No scanner reports a secret in an image."""
+    judge(exposed_secret_reports, image_scans.no_secrets_exposed(system.thresholds.image_scan_days, as_of))
+
+
+@pytest.mark.check(
+    "scanners-switched-on",
+    severity="high",
+    official=["CC6.8", "CC7.1"],
+    hipaa=["164.308(a)(5)(ii)(B)"],
+    gdpr=["32(1)(b)"],
+    kind="configuration",
+    remedy="Let a rule of the registry scan every repository, and enable Inspector for images where it is relied on",
+)
+def test_scanners_are_switched_on(scanner_states: Population[ScannerState], judge: Judge) -> None:
+    """The scanners of images are on, for every repository."""
+    judge(scanner_states, image_scans.switched_on)

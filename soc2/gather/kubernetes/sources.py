@@ -15,6 +15,7 @@ from soc2.model.kubernetes import (
     network,
     pods,
     rbac,
+    scan_reports,
     workloads,
 )
 
@@ -293,3 +294,17 @@ SIGNATURE_POLICIES = (
     RATIFY_CONSTRAINTS,
 )
 """What engines that verify the signatures of images are told."""
+
+_TRIVY = "/apis/aquasecurity.github.io/v1alpha1"
+VULNERABILITY_REPORTS = KubeList(
+    "vulnerabilityreports.aquasecurity.github.io",
+    f"{_TRIVY}/vulnerabilityreports",
+    scan_reports.VulnerabilityReport,
+    optional=True,
+)
+EXPOSED_SECRET_REPORTS = KubeList(
+    "exposedsecretreports.aquasecurity.github.io",
+    f"{_TRIVY}/exposedsecretreports",
+    scan_reports.ExposedSecretReport,
+    optional=True,
+)
