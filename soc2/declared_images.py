@@ -31,7 +31,8 @@ class Images(Section, frozen=True):
     What may not be deployed is tried with ``known_bad`` digests, with ``unsigned_fixture``, an image of an allowed registry
     that nobody signed, and with ``signed_fixture``, one that every policy should let through; both by digest. ``keys`` are
     files of public keys with which signatures of images are verified, for all of them or, as ``pattern -> file``, for some.
-    ``scanners`` are those that look at images; where none is named, whichever does so counts."""
+    ``scanners`` are those that look at images; where none is named, whichever does so counts.
+    ``injected`` are names of containers, as patterns, that admission adds to pods."""
 
     allowed_registries: tuple[str, ...] = ()
     privileged_files: tuple[Annotated[str, Meta(pattern=r"^[^>]+ -> /.+$")], ...] = ()
@@ -40,6 +41,7 @@ class Images(Section, frozen=True):
     unsigned_fixture: Name | None = None
     signed_fixture: Name | None = None
     keys: tuple[Name, ...] = ()
+    injected: tuple[Name, ...] = ()
     scanners: tuple[Literal["trivy", "ecr", "inspector"], ...] = ()
 
 

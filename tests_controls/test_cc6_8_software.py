@@ -8,10 +8,13 @@ import pytest
 
 from fixtures.judge import Judge
 from soc2.model.aws.compute import Repository
+from soc2.model.aws.node_images import NodeImage
 from soc2.model.detections import Detection
 from soc2.model.image_content import RunningImage
 from soc2.model.image_scans import ScannedImage
 from soc2.model.image_signatures import SignedImage
+from soc2.model.kubernetes.delivery import Application, FluxObject
+from soc2.model.kubernetes.drift import DeployedPods
 from soc2.model.kubernetes.image_guards import GuardedImages
 from soc2.model.kubernetes.joins import NodeAgents
 from soc2.model.kubernetes.scan_reports import ExposedSecretReport
@@ -23,11 +26,13 @@ from soc2.rules import (
     agents,
     cloud_compute,
     detections,
+    drift,
     image_content,
     image_policies,
     image_scans,
     image_signatures,
     images,
+    node_images,
     probes,
 )
 from soc2.system import System
@@ -282,3 +287,36 @@ def test_exposed_secrets_are_resolved(
 def test_scanners_are_switched_on(scanner_states: Population[ScannerState], judge: Judge) -> None:
     """The scanners of images are on, for every repository."""
     judge(scanner_states, image_scans.switched_on)
+
+
+@pytest.mark.check(
+    "running-digests-declared",
+    severity="medium",
+    official=["CC6.8"],
+    hipaa=["164.308(a)(5)(ii)(B)"],
+    gdpr=["32(1)(b)"],
+    kind="configuration",
+    remedy="Find out who changed what runs, and deploy what is declared; name under [images] injected what admission adds",
+)
+def test_what_runs_is_declared(
+    deployed: Population[DeployedPods | Application | FluxObject], judge: Judge, system: System, as_of: datetime
+) -> None:
+    """Pods run what their workloads declare, all the same, and what is deployed from a repository is what stands there."""
+    judge(deployed, drift.as_declared(system.images.injected, as_of))
+
+
+@pytest.mark.check(
+    "node-images-fresh",
+    severity="medium",
+    official=["CC6.8", "CC7.1"],
+    hipaa=["164.308(a)(5)(ii)(B)"],
+    gdpr=["32(1)(b)"],
+    kind="configuration",
+    remedy="Update the node group to the newest release, so that its nodes are replaced",
+)
+def test_images_of_nodes_are_fresh(
+    nodes_by_image: Population[NodeImage], judge: Judge, system: System, as_of: datetime
+) -> None:
+    """The image of no node is older than the limit, and no kubelet too far behind the API server."""
+    limits = system.thresholds
+    judge(nodes_by_image, node_images.fresh(limits.node_image_days, limits.kubelet_versions_behind, as_of))

@@ -8,6 +8,7 @@ from soc2.model.kubernetes import (
     admission,
     certificates,
     cluster,
+    delivery,
     gateways,
     image_policies,
     istio,
@@ -307,4 +308,23 @@ EXPOSED_SECRET_REPORTS = KubeList(
     f"{_TRIVY}/exposedsecretreports",
     scan_reports.ExposedSecretReport,
     optional=True,
+)
+
+APPLICATIONS = KubeList(
+    "applications.argoproj.io", "/apis/argoproj.io/v1alpha1/applications", delivery.Application, optional=True
+)
+_FLUX_BETAS = ("v1beta2", "v1beta1")
+KUSTOMIZATIONS = KubeList(
+    "kustomizations.kustomize.toolkit.fluxcd.io",
+    "/apis/kustomize.toolkit.fluxcd.io/v1/kustomizations",
+    delivery.Kustomization,
+    optional=True,
+    older=tuple(f"/apis/kustomize.toolkit.fluxcd.io/{version}/kustomizations" for version in _FLUX_BETAS),
+)
+HELM_RELEASES = KubeList(
+    "helmreleases.helm.toolkit.fluxcd.io",
+    "/apis/helm.toolkit.fluxcd.io/v2/helmreleases",
+    delivery.HelmRelease,
+    optional=True,
+    older=tuple(f"/apis/helm.toolkit.fluxcd.io/{version}/helmreleases" for version in ("v2beta2", "v2beta1")),
 )
