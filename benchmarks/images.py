@@ -32,7 +32,10 @@ from soc2.gather.registry.pulling import Puller
 from soc2.gather.registry.secrets import ScannedSecrets
 from soc2.model.image_reference import parse_reference
 
-_SIZES = (250_000_000, 1_000_000_000, 4_000_000_000)
+_LAYERS = (
+    *(("gzip", 250_000_000), ("gzip", 1_000_000_000), ("gzip", 4_000_000_000)),
+    *(("zstd", 1_000_000_000), ("none", 1_000_000_000)),
+)
 _HOST = "registry.example"
 _PIECE = 1 << 20
 
@@ -43,9 +46,8 @@ def main() -> None:
         return
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else sys.base_prefix)
     with tempfile.TemporaryDirectory() as name:
-        for packing in ("gzip", "zstd", "none"):
-            for size in _SIZES:
-                _show(folder, size, packing, Path(name) / "layer")
+        for packing, size in _LAYERS:
+            _show(folder, size, packing, Path(name) / "layer")
 
 
 def _show(folder: Path, size: int, packing: str, layer: Path) -> None:
@@ -111,6 +113,7 @@ def write_layer(folder: Path, size: int, packing: str, path: Path) -> tuple[int,
                 if tar.offset >= size:
                     break
                 tar.add(source, name, recursive=False)
+                tar.members.clear()  # type: ignore[attr-defined]
                 entries += 1
         if packed is not file:
             packed.close()

@@ -32,6 +32,7 @@ from soc2.gather.feeds import FeedSource
 from soc2.gather.kubernetes.access_matrix import AccessMatrix
 from soc2.gather.kubernetes.api_server import ApiServerPlaces
 from soc2.gather.kubernetes.aws_auth import AwsAuth
+from soc2.gather.kubernetes.custom_resources import CustomResources, shaped
 from soc2.gather.kubernetes.facts import PRESUMED_ROLES, Version
 from soc2.gather.kubernetes.image_probes import ForbiddenImages
 from soc2.gather.kubernetes.level_trials import LevelTrials
@@ -70,6 +71,7 @@ from soc2.model.image_signatures import ImageSignatures
 from soc2.model.kubernetes.api_server import ApiServerPlace
 from soc2.model.kubernetes.aws_auth import AuthMapping
 from soc2.model.kubernetes.cluster import ServerVersion
+from soc2.model.kubernetes.custom import CustomResource
 from soc2.model.kubernetes.foreign import ForeignPolicy
 from soc2.model.log_agents import AgentCounters
 from soc2.model.log_health import CollectedLog
@@ -240,7 +242,9 @@ def _records(source: Source[Any], raw: list[Any]) -> list[Any]:
             return [msgspec.convert(item, RunningEcrImage) for item in raw]
         case AwsList() | AwsDetail():
             added = {"SourceRegion": "eu-west-1", "sourceRegion": "eu-west-1", "SourceAccount": "123456789012"}
-            return [codec.convert({**added, **item}, source.kind) for item in raw]
+            return [codec.convert({**added, **source.shape(item)}, source.kind) for item in raw]
+        case CustomResources():
+            return [codec.convert(shaped(item), CustomResource) for item in raw]
         case Version():
             return [msgspec.convert(item, ServerVersion) for item in (raw or [{"minor": "36"}])]
         case ApiServerPlaces():

@@ -9,10 +9,12 @@ import pytest
 from fixtures.judge import Judge
 from soc2.model.aws.compute import EksCluster
 from soc2.model.aws.joins import StoredBucket
+from soc2.model.aws.literals import FunctionConfiguration, Parameter, TaskDefinition
 from soc2.model.aws.storage import DbInstance, DbSnapshot, Secret
 from soc2.model.detections import Detection
 from soc2.model.image_content import RunningImage
 from soc2.model.kubernetes.cluster import ConfigMap
+from soc2.model.kubernetes.custom import CustomResource
 from soc2.model.kubernetes.network import Ingress
 from soc2.model.kubernetes.subjects import PodSubject
 from soc2.model.population import Population
@@ -62,6 +64,96 @@ def test_config_maps_hold_no_secrets(config_maps: Population[ConfigMap], judge: 
 def test_images_hold_no_secrets(running_images: Population[RunningImage], judge: Judge) -> None:
     """No layer of a running image holds a secret, deleted files among them, nor do its history and its configuration."""
     judge(running_images, image_content.without_secrets)
+
+
+@pytest.mark.check(
+    "custom-resources-hold-no-secrets",
+    severity="high",
+    seed=True,
+    official=["CC6.1"],
+    hipaa=["164.312(a)(2)(iv)"],
+    gdpr=["32(1)(a)", "5(1)(f)"],
+    kind="configuration",
+    remedy="Refer to a Secret or an external store instead, and change the value: it is known",
+)
+def test_custom_resources_hold_no_secrets(custom_resources: Population[CustomResource], judge: Judge) -> None:
+    """No custom resource of any kind holds what looks like a secret."""
+    judge(custom_resources, literals.in_content)
+
+
+@pytest.mark.check(
+    "functions-hold-no-secrets",
+    severity="high",
+    seed=True,
+    official=["CC6.1"],
+    hipaa=["164.312(a)(2)(iv)"],
+    gdpr=["32(1)(a)", "5(1)(f)"],
+    kind="configuration",
+    remedy="Read it from a secret store when the function starts, change the value, and delete the versions that hold it",
+)
+def test_functions_hold_no_secrets(functions: Population[FunctionConfiguration], judge: Judge) -> None:
+    """No variable of a Lambda function looks like a secret."""
+    judge(functions, literals.in_content)
+
+
+@pytest.mark.check(
+    "tasks-hold-no-secrets",
+    severity="high",
+    seed=True,
+    official=["CC6.1"],
+    hipaa=["164.312(a)(2)(iv)"],
+    gdpr=["32(1)(a)", "5(1)(f)"],
+    kind="configuration",
+    remedy="Name the secret under secrets with valueFrom, change the value, and deregister the revisions that hold it",
+)
+def test_tasks_hold_no_secrets(task_definitions: Population[TaskDefinition], judge: Judge) -> None:
+    """No ECS task definition holds what looks like a secret."""
+    judge(task_definitions, literals.in_content)
+
+
+@pytest.mark.check(
+    "user-data-holds-no-secrets",
+    severity="high",
+    seed=True,
+    official=["CC6.1"],
+    hipaa=["164.312(a)(2)(iv)"],
+    gdpr=["32(1)(a)", "5(1)(f)"],
+    kind="configuration",
+    remedy="Let the machine read it from a secret store by its role, change the value, and delete the versions that hold it",
+)
+def test_user_data_holds_no_secrets(user_data: Population[literals.Searched], judge: Judge) -> None:
+    """No user data of an instance or a launch template holds what looks like a secret."""
+    judge(user_data, literals.in_content)
+
+
+@pytest.mark.check(
+    "stacks-hold-no-secrets",
+    severity="high",
+    seed=True,
+    official=["CC6.1"],
+    hipaa=["164.312(a)(2)(iv)"],
+    gdpr=["32(1)(a)", "5(1)(f)"],
+    kind="configuration",
+    remedy="Use a dynamic reference to Secrets Manager, or a parameter with NoEcho and no default, and change the value",
+)
+def test_stacks_hold_no_secrets(stacks: Population[literals.Searched], judge: Judge) -> None:
+    """No parameter, output or template of a CloudFormation stack holds what looks like a secret."""
+    judge(stacks, literals.in_content)
+
+
+@pytest.mark.check(
+    "parameters-hold-no-secrets",
+    severity="high",
+    seed=True,
+    official=["CC6.1"],
+    hipaa=["164.312(a)(2)(iv)"],
+    gdpr=["32(1)(a)", "5(1)(f)"],
+    kind="configuration",
+    remedy="Store the value as a SecureString or in Secrets Manager, change it, and delete the parameter with its history",
+)
+def test_parameters_hold_no_secrets(plain_parameters: Population[Parameter], judge: Judge) -> None:
+    """No plain parameter of Systems Manager holds what looks like a secret."""
+    judge(plain_parameters, literals.in_content)
 
 
 @pytest.mark.check(

@@ -52,4 +52,6 @@ def _unzipped(data: bytes) -> bytes:
         raise TypeError("Expected gzip") from None
     if inflate.unconsumed_tail:
         raise TypeError(f"more than {_LONGEST >> 20} MB when unpacked")
+    if not inflate.eof:
+        raise TypeError("Expected all of a gzip")
     return text

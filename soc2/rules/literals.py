@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from soc2.model.deviation import Deviation, Resource
 from soc2.model.fingerprint import Finding
@@ -21,6 +21,24 @@ class LiteralSecret(Deviation):
     place: str
     detector: str
     fingerprint: str
+
+
+class Searched(Protocol):
+    """A record of what was searched for secrets; each finding says where in the resource it stands."""
+
+    @property
+    def resource(self) -> Resource: ...
+
+    @property
+    def findings(self) -> tuple[Finding, ...]: ...
+
+
+def in_content(record: Searched) -> Iterator[Deviation]:
+    """What was searched holds no secret."""
+    for found in record.findings:
+        yield LiteralSecret(
+            resource=record.resource, place=found.place, detector=found.detector, fingerprint=found.fingerprint
+        )
 
 
 def in_pod(subject: PodSubject) -> Iterator[Deviation]:

@@ -8,16 +8,21 @@ import io
 import tarfile
 from collections.abc import Iterator
 
+import msgspec
 import zstandard
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from soc2.demo.images import File, archive
 from soc2.gather.registry.archive import Archive
+from soc2.gather.registry.facts import LayerFacts
 from soc2.gather.registry.failure import PullError
-from soc2.gather.registry.layer import rooted
+from soc2.gather.registry.inspection import Inspector, image_rules
+from soc2.gather.registry.layer import read_layer, rooted
 from soc2.gather.registry.streams import Unpacked
+from tests.registry.pulling import SECRETS
 
+INSPECTOR = Inspector(image_rules(), SECRETS)
 KINDS = (tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE)
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0/"), min_size=1, max_size=9)
 NAMES = st.builds(
@@ -31,7 +36,7 @@ FILES = st.builds(
     File,
     path=NAMES,
     content=st.binary(max_size=600),
-    mode=st.integers(0, 0o7777),
+    mode=st.integers(0, 0o7777) | st.just(0o4755),
     uid=st.sampled_from([0, 1000, 2**21, 2**31]),
     gid=st.sampled_from([0, 1000, 2**21, 2**31]),
     kind=st.sampled_from(KINDS),
@@ -108,8 +113,10 @@ def test_broken_archives_end_in_one_error(data: bytes, draw: st.DataObject) -> N
     for _ in range(draw.draw(st.integers(0, 4)) if broken else 0):
         broken[draw.draw(st.integers(0, len(broken) - 1))] = draw.draw(st.integers(0, 255))
     cut = draw.draw(st.integers(0, len(broken)))
+    stream = Unpacked(Pieces(bytes(broken[:cut]), [512]), 1 << 24)
     with contextlib.suppress(PullError):
-        list(entries(bytes(broken[:cut]), [512]))
+        facts = read_layer(Archive(stream, 1000), stream, INSPECTOR)
+        assert msgspec.msgpack.decode(msgspec.msgpack.encode(facts), type=LayerFacts) == facts
 
 
 @given(st.lists(st.sampled_from(["..", ".", "", "a", "b"]), max_size=8).map("/".join))

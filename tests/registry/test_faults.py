@@ -158,6 +158,11 @@ def test_a_layer_that_comes_too_slowly_is_told() -> None:
         ]
 
 
+def test_a_manifest_that_comes_too_slowly_is_told() -> None:
+    with Registry(faults={IMAGE.digest: silent}) as registry:
+        assert problems(registry, IMAGE, seconds=0.2) == ["timed out: reading all images takes longer than 0.2 s"]
+
+
 def test_a_registry_that_redirects_for_ever_is_told() -> None:
     def round_and_round(handler: _Handler, _: bytes) -> None:
         handler.answer(307, b"", {"Location": handler.path})
@@ -201,9 +206,9 @@ ENTRIES = archive(File(path=f"f{number}") for number in range(30))
             "malformed answer: layer {}: it cannot be unpacked: ",
         ),
         (
-            gzip.compress(archive([File(path="../../etc/cron.d/job", content=b"x"), PROGRAM])),
+            gzip.compress(archive([File(path="../../etc/cron.d/job\x1b", content=b"x"), PROGRAM])),
             {},
-            "malformed answer: layer {}: ../../etc/cron.d/job leads out of the root",
+            "malformed answer: layer {}: ../../etc/cron.d/job\\x1b leads out of the root",
         ),
         (
             gzip.compress(archive([link("usr/x", "../../../etc/shadow", tarfile.LNKTYPE)])),

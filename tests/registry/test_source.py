@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -102,8 +103,12 @@ def test_what_runs_is_what_the_runtime_tells(given: Pod, expected: ImageReferenc
 
 @pytest.mark.parametrize(
     "given",
-    [pod(image="app:1"), pod(image_id=f"{HOST}/team/app@{D}", status={"phase": "Succeeded"})],
-    ids=["not started", "ended"],
+    [
+        pod(image="app:1"),
+        pod(image_id=f"{HOST}/team/app@{D}", status={"phase": "Succeeded"}),
+        pod(status={"containerStatuses": [{"name": "main", "state": {"waiting": {"reason": "ImagePullBackOff"}}}]}),
+    ],
+    ids=["not started", "ended", "waiting"],
 )
 def test_what_does_not_run_is_not_asked_for(given: Pod) -> None:
     assert list(running_digests([given], [])) == []
@@ -158,6 +163,14 @@ def test_what_cannot_be_read_is_told_of_each_image(tmp_path: Path) -> None:
     )
 
 
+def test_what_is_wrong_with_several_images_is_told_once(tmp_path: Path) -> None:
+    with Registry() as registry:
+        names = [f"127.0.0.1:1/app{number}@{D}" for number in range(20)]
+        listing = gathered(registry, tmp_path, *(pod(f"p{number}", image_id=name) for number, name in enumerate(names)))
+    expected = f"unreachable: 127.0.0.1:1/app0@{D} and 19 more images: no connection to 127.0.0.1"
+    assert str(listing.statuses[0].problem) == expected
+
+
 def test_nothing_is_asked_where_there_is_no_kubernetes(tmp_path: Path) -> None:
     system = System(system=About(name="test", owner="test"))
     gatherer = Known(system, tmp_path, (), ())
@@ -203,4 +216,21 @@ def test_declared_credentials_come_first(tmp_path: Path) -> None:
         running = pod(image_id=f"{HOST}/team/app@{registry.add(IMAGE)}")
         listing = gathered(registry, tmp_path, running, credentials=str(file))
     assert listing.statuses[0].problem is None
-    assert PASSWORD.encode() not in b"".join(path.read_bytes() for path in (tmp_path / "evidence").iterdir())
+    assert PASSWORD.encode() not in kept(tmp_path)
+
+
+def test_nothing_that_is_kept_holds_a_secret(tmp_path: Path) -> None:
+    token = "ghp_" + "Zx8wQ1mN4vB7cD2fG5hJ9kL3pR6tY0sA1eUo"
+    config = {"Env": [f"GH_TOKEN={token}"]}
+    leaking = image([[File(path="app/.env", content=f"A={token}".encode()), PROGRAM]], config, history=[f"RUN {token}"])
+    with Registry() as registry:
+        listing = gathered(registry, tmp_path, pod(image_id=f"{HOST}/team/app@{registry.add(leaking)}"))
+    assert len(listing.items[0].secrets) == 3
+    assert b"app/.env" in kept(tmp_path)
+    assert token.encode() not in kept(tmp_path)
+
+
+def kept(folder: Path) -> bytes:
+    """Return what a run leaves behind, as evidence and for the next run."""
+    files = [path for name in ("evidence", "cache") for path in (folder / name).rglob("*") if path.is_file()]
+    return b"".join(gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes() for path in files)

@@ -18,6 +18,7 @@ INSPECTOR = Inspector(image_rules(), ScannedSecrets(Scanner()))
 MALICIOUS = {
     "mining_pool": [
         '{"url": "stratum+tcp://pool.example.org:3333"}',
+        "pool = stratum+tcp://xmr.pool.example",
         "exec miner -o stratum+ssl://eu.pool.example:443 -u wallet",
     ],
     "mining_program": ["\x7fELF\0\0donate-level\0randomx\0"],

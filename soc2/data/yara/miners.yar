@@ -5,9 +5,10 @@ rule mining_pool
     meta:
         description = "address of a mining pool"
     strings:
-        $url = /stratum\d?\+(tcp|tls|ssl|udp|http|https|ws|wss):\/\/[\w.@:\[\]-]{3,300}:\d{2,5}/ nocase
+        $place = /stratum\d?\+(tcp|tls|ssl|udp|http|https|ws|wss):\/\/[\w.@:\[\]-]{1,300}:\d{2,5}/ nocase
+        $host = /stratum\d?\+(tcp|tls|ssl|udp|http|https|ws|wss):\/\/[\w.@:-]{1,300}\.[a-z]{2,30}\b/ nocase
     condition:
-        $url
+        any of them
 }
 
 rule mining_program

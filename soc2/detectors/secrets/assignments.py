@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 from soc2.detectors.secrets.hits import Hit
 from soc2.detectors.secrets.names import Naming, naming
-from soc2.detectors.secrets.values import is_random, is_secret
+from soc2.detectors.secrets.randomness import is_random
+from soc2.detectors.secrets.values import is_secret
 
 STEMS = (
     "pass",
@@ -23,105 +25,142 @@ STEMS = (
     "senha",
     "contrase",
     "mnemonic",
-    "pat",
-    "bindpw",
+    "_pat",
+    "pw",
 )
 """In small letters; a line without any of them names no secret."""
 
 _QUOTED = r"\"(?:[^\"\\\n]|\\.){0,4096}\"|'(?:[^'\n]|''){0,4096}'|`[^`\n]{0,4096}`"
 _ANYWHERE = re.compile(
-    rf"(?<![\w.])([A-Za-z_][\w.\-]{{0,79}})(?:\\?[\"'])?\]?[ \t]{{0,8}}(?:=>|:=|={{1,3}}|:(?!//)|\?=|\|=)[ \t]{{0,8}}"
-    rf"({_QUOTED}|\\\"[^\"\\\n]{{0,4096}}\\\"|[^\s\"'`,;&|)\]}}<>]{{1,4096}})"
+    rf"(?<![\w./])(?<!\w:)([A-Za-z_][\w.\-/]{{0,79}}+)(?:\\?[\"'])?\]?[ \t]{{0,8}}(?:=>|:=|={{1,3}}|:(?!//)|\?=|\|=)"
+    rf"[ \t]{{0,8}}({_QUOTED}|\\\"[^\"\\\n]{{0,4096}}\\\"|[^\s\"'`,;&|(){{}}\[\]<>][^\s\"'`,;&|)\]}}<>]{{0,4095}})"
 )
 _WHOLE_LINE = re.compile(
-    r"^[ \t]*(?:-[ \t]+)?(?:(?:export|set|env|arg|let|const|var|final|local|declare|readonly|setenv)[ \t]+)?(?:-\w[ \t]+)?"
-    r"[\"']?([A-Za-z_][\w.\-/ ]{0,79}?)[\"']?[ \t]*(?:=>|:=|=|:(?=[ \t]|$)|[ \t](?=[^\s=:]+$))[ \t]*(.*)$",
+    r"^[ \t]*+(?:-[ \t]+|--?)?"
+    r"(?:(?:export|set|env|arg|let|const|var|final|local|declare|readonly|setenv)[ \t]+)?(?:-\w[ \t]+)?"
+    r"[\"']?([A-Za-z_][\w.\-/ ]{0,79}?)[\"']?[ \t]*(?:=>|:=|=(?!=)|:(?=[ \t]|$)|[ \t](?=[^\s=:]+$))[ \t]*(.*)$",
     re.I,
 )
 _FLAG = re.compile(rf"(?<![\w-])--?([A-Za-z][\w.-]{{1,60}})[ \t]+({_QUOTED}|[^\s\"'`\-|;&<>][^\s\"'`|;&<>]{{0,400}})")
-_ELEMENT = re.compile(r"<([A-Za-z_][\w.:-]{1,79})(?:\s[^<>]{0,200})?>([^<>\n]{1,4096})</")
+_ELEMENT = re.compile(r"<([A-Za-z_][\w.:-]{1,79}+)(?:\s[^<>]{0,200})?>([^<>\n]{1,4096})</")
 _PAIR = re.compile(
     r"(?:name|key|ParameterKey|variable|parameter|Name|Key|NAME|KEY|property|option)\\?[\"']?\s{0,4}[:=]\s{0,4}\\?[\"']?([A-Za-z_][\w.\-/]{1,79})\\?[\"']?"
     r"\s{0,4}[,;]?\s{0,40}\\?[\"']?(?:value|ParameterValue|Value|VALUE|val|default|content)\\?[\"']?\s{0,4}[:=]\s{0,4}"
     rf"({_QUOTED}|\\\"[^\"\\\n]{{0,4096}}\\\"|[^\s\"'`,;}}\]]{{1,4096}})"
 )
+_IN_OBJECT = re.compile(
+    r"(?<![\w.\-])([A-Za-z_][\w.\-]{1,79}+)[\"']?\s{0,4}[:=]\s{0,4}\{[^{}\n]{0,400}?"
+    r"[\"'\s{,](?:value|default|Value|Default)[\"']?\s{0,4}[:=]\s{0,4}"
+    rf"({_QUOTED}|[^\s\"'`,;}}\]]{{1,4096}})"
+)
+_IN_CALL = re.compile(rf"\(\s{{0,4}}[\"']([A-Za-z_][\w.\-]{{1,79}})[\"']\s{{0,4}},\s{{0,4}}({_QUOTED})\s{{0,4}}\)")
+# Aliases of YAML, and calls of functions; between backticks stand commands of a shell.
+_NO_LITERAL = re.compile(r"^[*&(][A-Za-z_(*].*$|^[\w.]+\(.*\)[;:]?$")
+_PROSE = re.compile(r"[ \t]+[a-z]")
+_SHELL = re.compile(r"^[ \t]*+[A-Z][A-Z0-9_]*+=\S+[ \t]+\S")
 _COMMENT = re.compile(r"(?<=\s)(?:[#;]|//)\s.*$")
 _NAMED = re.compile(
-    r"^[ \t]*(?:-[ \t]+)?[\"']?(?:name|key|ParameterKey|Name|Key)[\"']?[ \t]*[:=][ \t]*"
+    r"^[ \t]*+(?:-[ \t]+)?[\"']?(?:name|key|ParameterKey|Name|Key)[\"']?[ \t]*[:=][ \t]*"
     r"[\"']?([A-Za-z_][\w.\-/]{1,79})[\"']?,?[ \t]*$"
 )
 _VALUE = re.compile(
-    r"^[ \t]*(?:-[ \t]+)?[\"']?(?:value|default|Value|Default|ParameterValue|content)[\"']?[ \t]*[:=][ \t]*(\S.*)$"
+    r"^[ \t]*+(?:-[ \t]+)?[\"']?(?:value|default|Value|Default|ParameterValue|content)[\"']?[ \t]*[:=][ \t]*(\S.*)$"
 )
 _HEADING = re.compile(
-    r"^([ \t]*)(?:-[ \t]+)?(?:variable[ \t]+)?[\"']?([A-Za-z_][\w.\-]{1,79})[\"']?[ \t]*"
+    r"^([ \t]*+)(?:-[ \t]+)?(?:variable[ \t]+)?[\"']?([A-Za-z_][\w.\-]{1,79})[\"']?[ \t]*"
     r"(?:[:=][ \t]*(?:[|>][-+0-9]{0,3}|\{)?|\{)[ \t]*$"
 )
-_INDENT = re.compile(r"[ \t]*")
+_ELSEWHERE = re.compile(r"^\s*+(?:[-{}\[\]]|$)")
+_NESTED = re.compile(r"[:=]|^[-{\[#}]")
 _LINES_AFTER = 8
+_LONGEST_LINE = 4096
 
 
 def in_line(line: str, start: int, *, file: bool) -> Iterator[Hit]:
     """Yield the secrets that a line gives a name; ``start`` is where the line begins."""
-    match = _WHOLE_LINE.match(line) if len(line) <= 4096 else None
-    if match:
-        yield from _hit(match[1], _without_comment(match[2]), start + match.start(2), file)
-    for pattern in (_ANYWHERE, _FLAG, _ELEMENT, _PAIR):
+    match = _WHOLE_LINE.match(line) if len(line) <= _LONGEST_LINE else None
+    if match and naming(match[1]) is not Naming.NONE:
+        opens = match[2][:1] in ("{", "[", "")
+        hits = [] if opens else list(_hit(match[1], _without_comment(match[2]), start + match.start(2), file))
+        yield from hits
+        # ``NAME=value command`` of a shell goes on, and so does the beginning of an object.
+        if hits or not (opens or _SHELL.match(line)):
+            return
+    yield from _in_assignments(line, start)
+    for pattern in (_FLAG, _ELEMENT, _PAIR, _IN_OBJECT, _IN_CALL):
         for match in pattern.finditer(line):
             yield from _hit(match[1], match[2], start + match.start(2), file)
 
 
-def in_lines_after(text: str, line: str, start: int, end: int, *, file: bool) -> Iterator[Hit]:
-    """Yield the secret whose name stands on this line and whose value on one near it: a YAML block, a ``value`` beside a
-    ``name``, the ``default`` of a parameter."""
+def _in_assignments(line: str, start: int) -> Iterator[Hit]:
+    match = _ANYWHERE.search(line)
+    while match:
+        named = naming(match[1])
+        if named is not Naming.NONE:
+            # In the middle of a line stands code, too; but not in URLs and connection strings.
+            code = line[max(match.start() - 1, 0) : match.start()] not in ("&", "?", ";")
+            says = (
+                match[2].isalpha() and line[match.end(1) : match.start(2)].strip() == ":" and _PROSE.match(line, match.end())
+            )
+            if not says:
+                yield from _hit(match[1], match[2], start + match.start(2), code)
+        # What is quoted may be a list of assignments, such as a connection string.
+        inside = match.start(2) + (match[2][0] in "\"'`\\")
+        match = _ANYWHERE.search(line, inside if named is Naming.NONE else match.end())
+
+
+class Above(NamedTuple):
+    """A line that names a secret whose value stands on a line near it. ``indent`` is -1 for a ``name`` beside a ``value``."""
+
+    name: str
+    indent: int
+
+
+def above(line: str) -> Above | None:
+    """Return what a line says of the lines near it, or None when it names no secret or gives it a value itself."""
     named = _NAMED.match(line)
     if named and naming(named[1]) is not Naming.NONE:
-        yield from _beside(text, named[1], start, end, file)
-        return
+        return Above(named[1], -1)
     heading = _HEADING.match(line)
-    if not heading or naming(heading[2]) is Naming.NONE:
-        return
-    indent = len(heading[1].expandtabs())
-    for number, (at, below) in enumerate(_lines(text, end)):
-        stripped = below.strip()
-        if number >= _LINES_AFTER or (stripped and len(_INDENT.match(below)[0].expandtabs()) <= indent):  # type: ignore[index]
-            return
-        value = _VALUE.match(below)
-        if value:
-            yield from _hit(heading[2], _without_comment(value[1]), at + value.start(1), file)
-            return
-        if (
-            number == 0
-            and ":" not in stripped
-            and "=" not in stripped
-            and stripped
-            and not stripped.startswith(("-", "{", "[", "#", "}"))
-        ):
-            yield from _hit(heading[2], stripped, at + below.index(stripped), file)
-            return
+    if heading and naming(heading[2]) is not Naming.NONE:
+        return Above(heading[2], len(heading[1].expandtabs()))
+    return None
 
 
-def _beside(text: str, name: str, start: int, end: int, file: bool) -> Iterator[Hit]:
-    for number, (at, below) in enumerate(_lines(text, end)):
-        value = _VALUE.match(below)
-        if value:
-            yield from _hit(name, _without_comment(value[1]), at + value.start(1), file)
-            return
-        if number >= 2 or not below.strip() or _NAMED.match(below):
+def in_lines_near(lines: Sequence[str], index: int, line: Above, *, file: bool) -> Iterator[tuple[int, Hit]]:
+    """Yield (number of the line, secret) where the line at ``index`` names a secret and one near it holds it: a YAML block,
+    a ``value`` beside a ``name``, the ``default`` of a parameter."""
+    near = _beside(lines, index) if line.indent < 0 else _below(lines, index, line.indent)
+    if near is not None:
+        number, raw = near
+        for hit in _hit(line.name, raw, lines[number].index(raw), file):
+            yield number, hit
+
+
+def _beside(lines: Sequence[str], index: int) -> tuple[int, str] | None:
+    for number in range(index + 1, min(index + 4, len(lines))):
+        if _ELSEWHERE.match(lines[number]) or _NAMED.match(lines[number]):
             break
-    before = text.rfind("\n", 0, max(start - 1, 0)) + 1
-    above = text[before : max(start - 1, 0)]
-    value = _VALUE.match(above) if len(above) <= 4096 else None
-    if value:
-        yield from _hit(name, _without_comment(value[1]), before + value.start(1), file)
+        value = _VALUE.match(lines[number])
+        if value:
+            return number, _without_comment(value[1])
+    # What begins an item of a list has nothing before it.
+    value = _VALUE.match(lines[index - 1]) if index and not lines[index].lstrip().startswith(("-", "{")) else None
+    return (index - 1, _without_comment(value[1])) if value else None
 
 
-def _lines(text: str, end: int) -> Iterator[tuple[int, str]]:
-    while end < len(text):
-        begin = end + 1
-        end = text.find("\n", begin, begin + 4096)
-        end = end if end >= 0 else min(len(text), begin + 4096)
-        yield begin, text[begin:end]
+def _below(lines: Sequence[str], index: int, indent: int) -> tuple[int, str] | None:
+    for number in range(index + 1, min(index + 1 + _LINES_AFTER, len(lines))):
+        below = lines[number][:_LONGEST_LINE]
+        stripped = below.strip()
+        if stripped and len(below.expandtabs()) - len(below.expandtabs().lstrip()) <= indent:
+            return None
+        value = _VALUE.match(below)
+        if value:
+            return number, _without_comment(value[1])
+        if number == index + 1 and stripped and not _NESTED.search(stripped):
+            return number, stripped
+    return None
 
 
 def _hit(name: str, raw: str, start: int, file: bool) -> Iterator[Hit]:
@@ -129,7 +168,14 @@ def _hit(name: str, raw: str, start: int, file: bool) -> Iterator[Hit]:
     if named is Naming.NONE:
         return
     value = unquoted(raw)
-    if is_secret(value, named, file=file and value == raw):
+    plain = value == raw.rstrip(",")
+    if (plain and _NO_LITERAL.match(value)) or (raw.startswith("`") and " " in raw):
+        return
+    # A comma after what has no quotes is one of a call.
+    code = plain and (file or raw.endswith(","))
+    if code and value.lower() in name.lower():
+        return
+    if is_secret(value, named, file=code):
         yield Hit(start + max(raw.find(value), 0), value, detector_of(value, named))
 
 
@@ -144,6 +190,8 @@ def detector_of(value: str, named: Naming) -> str:
 def unquoted(raw: str) -> str:
     """Return a value without the quotes around it."""
     raw = raw.strip().rstrip(",")
+    if len(raw) >= 6 and raw[:3] == raw[-3:] and raw[:3] in ('"""', "'''"):
+        return raw[3:-3]
     if len(raw) >= 4 and raw.startswith('\\"') and raw.endswith('\\"'):
         return raw[2:-2]
     if len(raw) >= 2 and raw[0] == raw[-1] and raw[0] in "\"'`":
@@ -152,7 +200,9 @@ def unquoted(raw: str) -> str:
 
 
 def _without_comment(raw: str) -> str:
-    raw = raw.rstrip().removesuffix(",").removesuffix(";")
+    raw = raw.rstrip().removesuffix(";")
+    if raw[:3] in ('"""', "'''"):
+        return raw
     if raw[:1] in "\"'`" and raw:
         close = raw.find(raw[0], 1)
         while close > 0 and raw[close - 1] == "\\":

@@ -12,7 +12,19 @@ from soc2.detectors.secrets.values import is_pair, is_secret
 _WORD = r"(?:\"([^\"\n]{1,400})\"|'([^'\n]{1,400})'|([^\s\"'|;&<>()]{1,400}))"
 _GAP = r"[^\n|;]{0,200}?"
 
-STEMS = ("mysql", "mariadb", "curl", "wget", "redis-cli", "net user", "docker login", "podman login", "helm registry")
+STEMS = (
+    "identified by",
+    "securestring",
+    "mysql",
+    "mariadb",
+    "curl",
+    "wget",
+    "redis-cli",
+    "net user",
+    "docker login",
+    "podman login",
+    "helm registry",
+)
 """What a line must hold, beside the words for secrets, to be looked at for commands."""
 
 _COMMANDS: tuple[tuple[str, re.Pattern[str]], ...] = (
@@ -27,7 +39,10 @@ _COMMANDS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("pass:", re.compile(r"-pass(?:in|out)?\s+[\"']?pass:([^\s\"']{1,200})")),
     ("net user", re.compile(rf"net user\s+[^\s/]{{1,60}}\s+{_WORD}\s+/add", re.I)),
     ("securestring", re.compile(r"ConvertTo-SecureString\s+(?:-String\s+)?(?:\"([^\"\n]{1,200})\"|'([^'\n]{1,200})')", re.I)),
-    ("requirepass", re.compile(rf"^\s*(?:requirepass|masterauth)\s+{_WORD}", re.M)),
+    ("requirepass", re.compile(rf"^\s*(?:requirepass)\s+{_WORD}")),
+    ("masterauth", re.compile(rf"^\s*(?:masterauth)\s+{_WORD}")),
+    ("rootpw", re.compile(rf"^\s*rootpw\s+{_WORD}")),
+    ("--stdin", re.compile(rf"echo\s+(?:-\w+\s+)?{_WORD}\s*\|[^\n|]{{0,40}}passwd\s[^\n|]{{0,60}}--stdin")),
     (
         "identified by",
         re.compile(r"identified\s+(?:with\s+\w+\s+)?by\s+(?:password\s+)?(?:'([^'\n]{1,200})'|\"([^\"\n]{1,200})\")", re.I),

@@ -1,9 +1,9 @@
 """Known formats: credentials that are recognised by their shape, whatever they are called.
 
 The expressions of detect-secrets' plugins are asked without its machinery, which has settings for the whole process and
-verifies what it finds over the network; and only about a short window around what tells that they may find something: some
+verifies what it finds over the network; and only about short tokens that hold what tells that they may find something: some
 take quadratic time on long texts. ``_OWN`` are formats that the plugins lack or know in an older form, by the documentation
-of the providers.
+of the providers; they are bounded, and asked about tokens of any length.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from typing import Any
 
 import msgspec
 
+from soc2.detectors.secrets.encoded import decoded_bytes
 from soc2.detectors.secrets.hits import Hit
+from soc2.detectors.secrets.randomness import is_random
 from soc2.detectors.secrets.stand_ins import stands_for_itself
-from soc2.detectors.secrets.values import decoded_bytes, is_random
 
-_WINDOW = 512
+_LONGEST_TOKEN = 512
 
 # Plugins by what a text must hold for them to find anything in it.
 _PLUGINS: tuple[tuple[str, str, str], ...] = (
@@ -106,6 +107,23 @@ ANCHOR = re.compile(
 )
 """What every token of a known format holds; searched for in each long token of a text, so that the rest costs nothing."""
 
+SMALL_ANCHORS = (
+    b"key-",
+    b"dapi",
+    b"dop_v1_",
+    b"doo_v1_",
+    b"dor_v1_",
+    b"shp",
+    b"rubygems_",
+    b"bk",
+    b"pul-",
+    b"sbp_",
+    b"hf_",
+    b"gh",
+    b"gl",
+)
+"""What tokens begin with that may be in small letters only."""
+
 
 @cache
 def plugin(module: str, name: str) -> Any:
@@ -127,25 +145,13 @@ def in_token(token: str, start: int) -> Iterator[Hit]:
     """Yield what a token (a run of letters, digits and ``+/_.~-``) holds that is of a known format."""
     if "eyJ" in token:
         yield from _jwt(token, start)
-    if len(token) <= _WINDOW:
-        yield from _in_window(token, start)
-        return
-    end = 0
-    for anchor in ANCHOR.finditer(token.encode("latin-1")):
-        if anchor.start() >= end:
-            begin = max(anchor.start() - 16, 0)
-            end = begin + _WINDOW
-            yield from _in_window(token[begin:end], start + begin)
-
-
-def _in_window(window: str, start: int) -> Iterator[Hit]:
-    found = dict(_by_plugins(window))
+    found = dict(_by_plugins(token)) if len(token) <= _LONGEST_TOKEN else {}
     for detector, pattern in _ALL_OWN:
-        for match in pattern.finditer(window):
+        for match in pattern.finditer(token):
             found.setdefault(match[0], detector)
     for value, detector in found.items():
         if stands_for_itself(value) and is_varied(value):
-            yield Hit(start + window.index(value), value, detector)
+            yield Hit(start + token.index(value), value, detector)
 
 
 def _by_plugins(window: str) -> Iterator[tuple[str, str]]:

@@ -10,15 +10,19 @@ from soc2.detectors.secrets.words import words
 # Words in names that say that what looks random may be known.
 _KNOWN = words("known")
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+[0-9]*|[0-9]+")
-_NAME_BEFORE = re.compile(r"([A-Za-z_][\w.\-]{0,79})[\"']?\]?[ \t]{0,8}(?:=>|:=|[:=])[ \t]{0,8}[\"']?[^\s\"']{0,80}$")
-_PREFIX = re.compile(r"(?:sha\d+|md5|h1|hmac|sri|pin|spki)[-:=/]$|://[^\s\"']*$|[/@#?&]$|[A-Za-z0-9+/]{20}[=:]$", re.I)
+_NAME_BEFORE = re.compile(r"([A-Za-z_][\w.\-#]{0,79})[\"']?\]?[ \t]{0,8}(?:=>|:=|[:=])[ \t]{0,8}[\"']?[^\s\"']{0,80}$")
+_PREFIX = re.compile(
+    r"(?:sha\d+|md5|h1|hmac|sri|pin|spki)[-:=/]$|://[^\s\"']*$|[/@#?&$]$|v\d+:$|(?:data|iv|tag|mac|enc):$|[A-Za-z0-9+/]{20}[=:]$",
+    re.I,
+)
 _BLOB = (64, 76, 72, 70)
 
 
 @lru_cache(maxsize=16_384)
 def is_known_name(name: str) -> bool:
     """Tell whether a name says that its value is a digest, an identifier, a certificate or another thing that is known."""
-    return not _KNOWN.isdisjoint(word.lower() for word in _WORD.findall(name[-200:]))
+    parts = re.split(r"[^a-z0-9]+", name[-200:].lower())
+    return not (_KNOWN.isdisjoint(parts) and _KNOWN.isdisjoint(word.lower() for word in _WORD.findall(name[-200:])))
 
 
 def is_unexplained(text: str, start: int, end: int) -> bool:

@@ -29,6 +29,10 @@ _OPENS = words("opens")
 _ABOUT = words("about")
 # Words that, anywhere in the name, say that the value is no secret.
 _OPEN = words("open")
+_PAIRS = frozenset(
+    {("sas", "signature"), ("sas", "sig"), ("erlang", "cookie"), ("github", "pat"), ("gitlab", "pat"), ("devops", "pat")}
+)
+_DIGESTS = frozenset({"checksum", "checksums", "hash", "digest", "sha256"})
 _DIRECTORY_SUFFIXES = ("file", "path", "dir", "url", "uri", "name", "ref", "arn")
 
 
@@ -36,7 +40,8 @@ _DIRECTORY_SUFFIXES = ("file", "path", "dir", "url", "uri", "name", "ref", "arn"
 def naming(name: str) -> Naming:
     """Return what a name says of its value; only the last part of a dotted or slashed name counts."""
     words = [word.lower() for word in _WORD.findall(_last(name))]
-    if not words:
+    # ``AWS::SecretsManager::Secret`` is the name of a type.
+    if not words or "::" in name or not _DIGESTS.isdisjoint(name.lower().split("/")):
         return Naming.NONE
     if words in (["auth"], ["npm", "auth"]):
         return Naming.PAIR
@@ -74,7 +79,7 @@ def _stem(words: list[str]) -> tuple[int, Naming]:
             return at, Naming.KEY
         if word == "key" and at and words[at - 1] in _OPENS:
             return at, Naming.KEY
-        if word in ("signature", "sig") and at and words[at - 1] == "sas":
+        if at and (words[at - 1], word) in _PAIRS:
             return at, Naming.KEY
         joined = _joined(word)
         if joined is not Naming.NONE:

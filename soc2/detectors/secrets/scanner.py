@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any
@@ -40,11 +41,14 @@ class Scanner:
 
     def tree(self, value: Any, name: str = "") -> tuple[Finding, ...]:
         """Return what is found in a JSON value, lists of arguments among them. Raises TypeError if nested too deeply."""
-        return tuple(
-            Finding(found.detector, found.fingerprint, " ".join(filter(None, (place, found.place))))
-            for place, its_name, text in texts(value, name)
-            for found in self.value(its_name, text)
-        )
+        findings: dict[Finding, None] = {}
+        known: set[str] = set()
+        for each in texts(value, name):
+            for found in self._in_arguments(each.text) if each.again else self.value(each.name, each.text):
+                if not (each.again and found.fingerprint in known):
+                    known.add(found.fingerprint)
+                    findings[replace(found, place=" ".join(filter(None, (each.place, found.place))))] = None
+        return tuple(findings)
 
     def scan(self, data: bytes, name: str) -> list[Finding]:
         """Return what is found in the bytes of a file; of those that are no text, only known formats.
@@ -70,8 +74,11 @@ class Scanner:
         return list(self._found(in_text(text, bare=False, file=True), text))
 
     def _in_value(self, name: str, text: str) -> tuple[Finding, ...]:
-        plain = text if text.isascii() else text.encode("utf-8", "surrogatepass").decode("latin-1")
+        plain = _latin(text)
         return tuple(self._found(in_value(name, plain), plain))
+
+    def _in_arguments(self, text: str) -> tuple[Finding, ...]:
+        return tuple(self._found(in_text(_latin(text), bare=False), ""))
 
     def _found(self, hits: Iterable[Hit], text: str, line: int = 1) -> Iterator[Finding]:
         at, several = 0, "\n" in text.strip()
@@ -83,6 +90,11 @@ class Scanner:
 
     def _digest(self, data: bytes) -> str:
         return hmac.new(self._key, data, hashlib.sha256).hexdigest()[:16]
+
+
+def _latin(text: str) -> str:
+    """Return a text with one character for each byte of its UTF-8."""
+    return text if text.isascii() else text.encode("utf-8", "surrogatepass").decode("latin-1")
 
 
 def _plain(data: bytes) -> bytes:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from soc2.detectors.secrets.encoded import decoded_bytes
 from soc2.detectors.secrets.formats import is_varied, plugin
 from soc2.detectors.secrets.hits import Hit
 from soc2.detectors.secrets.stand_ins import stands_for_itself
-from soc2.detectors.secrets.values import decoded_bytes
 from soc2.detectors.secrets.words import words
 
 _BEGIN = re.compile(r"-----BEGIN ([A-Z0-9 ]{1,40})-----|PuTTY-User-Key-File-\d")
@@ -22,6 +22,7 @@ _LONGEST_URL = 1200
 _SHORTEST_PASSWORD = 3
 _LONGEST_PORT = 5
 _WORDS = words("users")
+_DEFAULTS = frozenset({"password", "passwd", "secret"})
 
 _AROUND: tuple[tuple[str, str, re.Pattern[str]], ...] = (
     (
@@ -41,6 +42,15 @@ _AROUND: tuple[tuple[str, str, re.Pattern[str]], ...] = (
     ("SharedAccessKey=", "Azure Shared Access Key", re.compile(r"SharedAccessKey=([A-Za-z0-9+/]{40,60}={0,2})")),
     ("sig=", "Azure SAS Token", re.compile(r"(?:sv=|se=|sp=|sr=)[^\s\"']{0,400}[?&]sig=([A-Za-z0-9%+/]{40,70}(?:%3[dD]|=)?)")),
     ("X-Amz-Credential", "Presigned URL", re.compile(r"X-Amz-Signature=([0-9a-f]{64})")),
+    ("jdbc:oracle", "password in a URL", re.compile(r"jdbc:oracle:\w+:[\w.-]{1,64}/([^\s@/\"']{3,128})@")),
+    (
+        "chpasswd:",
+        "password of a user",
+        re.compile(
+            r"chpasswd:\s{1,40}(?:expire:[^\n]{0,20}\s{1,40})?list:\s{0,4}[|>]?[-+]?\s{1,60}(?:- )?"
+            r"[\w.-]{1,32}:((?!RANDOM\s|R\s)[^\s:]{3,200})"
+        ),
+    ),
     ("HRKU-", "Heroku API Key", re.compile(r"(?<!\w)(HRKU-[\w-]{36,70})")),
 )
 _JWK = re.compile(r'"(?:d|k)"\s{0,4}:\s{0,4}"([A-Za-z0-9_-]{16,1400})"')
@@ -53,7 +63,9 @@ def private_keys(text: str) -> tuple[list[Hit], str]:
     hits, rest, at = [], [], 0
     while match := _BEGIN.search(text, at):
         label = match[1] or "PuTTY PRIVATE KEY"
-        close = text.find(f"-----END {label}-----", match.end(), match.end() + _LONGEST_BLOCK)
+        following = text.find("-----BEGIN ", match.end(), match.end() + _LONGEST_BLOCK)
+        limit = following if following >= 0 else match.end() + _LONGEST_BLOCK
+        close = text.find(f"-----END {label}-----", match.end(), limit)
         end = close if close >= 0 else min(_end_of_body(text, match.end()), match.end() + _LONGEST_BLOCK)
         if "PRIVATE KEY" in label and _is_key(text[match.end() : end]):
             hits.append(Hit(match.start(), text[match.start() : end], _name(label)))
@@ -86,7 +98,7 @@ def in_urls(text: str) -> Iterator[Hit]:
     while at >= 0:
         begin = at + 3
         match = _USER_INFO.match(text, begin, begin + _LONGEST_URL)
-        if match and _is_password(match[2]):
+        if match and _is_password(match[2]) and not (match[1] in _WORDS and match[2] in _DEFAULTS):
             yield Hit(match.start(2), match[2], str(plugin("basic_auth", "BasicAuthDetector").secret_type))
         at = text.find("://", begin)
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 
+from soc2.detectors.secrets.randomness import looks_generated
+
 _PLACEHOLDER = re.compile(
     r"""
     # Of shells, Kubernetes, Helm, Go, Jinja, CloudFormation and Azure.
-      \$[({]|\$[A-Za-z_]\w*$|%[A-Za-z_]\w*%$|%\(\w+\)s|%[sdv]$|\{\{|\}\}|\{%|<%|\#\{|@[A-Z_]+@$|__[A-Za-z_]+__$|\{[A-Za-z_.]*\}$
+      \$[({]|^\$[A-Za-z_]\w*$|^%[A-Za-z_]\w*%$|%\(\w+\)s|^%[sdvqwx+]|\{\{|\}\}|\{%|<%|\#\{|@[A-Z_]+@$|__[A-Za-z_]+__$|\{[A-Za-z_.]*\}$
     # Of people.
     | <[^<>]*>$|\[[A-Za-z _.-]*\]$|\((none|null|empty|hidden|redacted|sensitive)
     | (.)\2{5,}|^[x*.#?_-]+$|[xX]{4}|\*{3}|\.\.\.
@@ -24,9 +26,10 @@ _EXAMPLE = re.compile(r"EXAMPLE|[xX]{5}|0{8}|1234567890(?!\d)|abcdefghij|ABCDEFG
 _REFERENCE = re.compile(
     r"""^(
       arn:|ref\+|vault:(?!v\d)
-    | (vault|op|sm|gsm|awssm|awsps|akv|ssm|azkv|keyring|secrets?|env|keyvault|doppler|bws|conjur)(://|:(?![^/]*@))
+    | (vault|op|sm|gsm|awssm|awsps|akv|ssm|azkv|keyring|secrets?|env|keyvault|doppler|bws|conjur|secretsmanager|secretref
+      |k8s|kubernetes|gcp-sm|aws-sm|azure-kv)(://|:(?![^/]*@))
     | !\w+|\{\{?resolve:|@Microsoft\.KeyVault\(|projects/[^/]+/secrets/|(secret|kv)/[\w/.-]+(\#[\w.-]+)?$
-    | file:|(fn::|pulumi:)|\.{0,2}/|~/|[A-Za-z]:\\
+    | file:|(fn::|pulumi:)|\.{1,2}/|~/|[A-Za-z]:\\
     | parameters?\(|variables?\(|process\.env|os\.environ|os\.getenv|getenv|ENV\[
     | (self|this|var|local|data|module|each|config|settings|values|secrets|env|params|args|opts|options|request|req|ctx|props)
       \.[A-Za-z_]
@@ -43,6 +46,7 @@ _HARMLESS = re.compile(
     | -----BEGIN\ (AGE|PGP\ MESSAGE|CERTIFICATE|PUBLIC|RSA\ PUBLIC|X509|TRUSTED|PKCS7|SSH2\ PUBLIC)
     # Hashes of passwords.
     | \$(2[abxy]?|5|6|y|7|1|apr1|argon2\w*|scrypt|pbkdf2[\w-]*|P|H|S|shiro1|bcrypt[\w-]*)\$
+    | [\w.@-]{1,64}:\$(2[abxy]?|5|6|y|argon2\w*)\$
     | \{(S?SHA|SSHA\d*|SHA\d+|CRYPT|PBKDF2\w*|BCRYPT|ARGON2)\}(?!$)
     | pbkdf2[:_]|scrypt:\d|argon2|bcrypt|SCRAM-SHA-|md5[0-9a-f]{32}$|sha(1|224|256|384|512)[-:=/]|md5[-:]
     # Public keys, in base64 too.
@@ -54,8 +58,17 @@ _HARMLESS = re.compile(
 )
 
 
+_PATH = re.compile(r"^(/|[a-z0-9-]+(\.[a-z0-9-]+)+/)[\w.@{}-]+(/[\w.@{}-]*)*$")
+
+
 def stands_for_itself(value: str) -> bool:
     """Tell whether a value is itself, rather than a placeholder, a reference, a ciphertext, a hash or a public key."""
+    head = value[:200]
     return not (
-        _PLACEHOLDER.search(value[:200]) or _EXAMPLE.search(value[:200]) or _REFERENCE.match(value) or _HARMLESS.match(value)
+        _PLACEHOLDER.search(head)
+        or _EXAMPLE.search(head)
+        or _REFERENCE.match(value)
+        or _HARMLESS.match(value)
+        # A path; but keys in base64 may begin as paths do.
+        or (_PATH.match(value) and not looks_generated(value))
     )

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+import re
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from soc2.detectors.secrets import assignments, commands, shapes
-from soc2.detectors.secrets.formats import ANCHOR, in_token
+from soc2.detectors.secrets.encoded import decoded_text
+from soc2.detectors.secrets.formats import ANCHOR, SMALL_ANCHORS, in_token
 from soc2.detectors.secrets.generated import is_known_name, is_unexplained
 from soc2.detectors.secrets.hits import Hit
 from soc2.detectors.secrets.names import naming
-from soc2.detectors.secrets.values import decoded_text, is_secret, looks_generated
+from soc2.detectors.secrets.randomness import looks_generated
+from soc2.detectors.secrets.stand_ins import stands_for_itself
+from soc2.detectors.secrets.values import is_secret
 
 _SHORTEST = 4
 _SHORTEST_TOKEN = 16
 _SHORTEST_ENCODED = 24
 _OFTEN = 20
+_LONGEST_CACHED = 300
+_FEW = 0.8
 
 # Everything that no token of a known format holds becomes a space.
 _TOKENS = bytes(byte if byte < 128 and (chr(byte).isalnum() or chr(byte) in "+/_.~-") else 32 for byte in range(256))
-_STEMS = (*assignments.STEMS, *commands.STEMS)
+_STEMS = re.compile("|".join((*assignments.STEMS, *commands.STEMS)))
 _BINARY_HEAD = 8192
 
 
@@ -26,7 +34,9 @@ def in_value(name: str, text: str) -> list[Hit]:
     """Return the secrets in a text that a name is given to: a variable, an entry of a ConfigMap, a field of an object."""
     if len(text) < _SHORTEST:
         return []
-    found = in_text(text, bare=not is_known_name(name)) if len(text) >= 8 else []
+    # The whole may be a reference or a ciphertext, whose parts look random.
+    bare = not is_known_name(name) and (len(text.split(None, 1)) > 1 or stands_for_itself(text))
+    found = in_text(text, bare=bare) if len(text) >= 8 else []
     if any(hit.detector != "randomness" for hit in found):
         return found
     named = naming(name)
@@ -43,28 +53,40 @@ def in_text(text: str, *, bare: bool = True, file: bool = False, decode: bool = 
     code, or no text at all; ``decode`` that base64 in it is decoded (once).
     """
     found, text = shapes.private_keys(text)
+    lines = text.split("\n")
+    # Of manifests, most lines come again and again.
+    distinct = dict.fromkeys(lines)
+    few = len(distinct) < len(lines) * _FEW
+    if not few or _by_shape("\n".join(distinct), bare=bare, decode=decode):
+        found += _by_shape(text, bare=bare, decode=decode)
+    if not (file and "\0" in text[:_BINARY_HEAD]):
+        found += _in_lines(lines, distinct, file=file)
+    return _without_overlaps(found)
+
+
+def _by_shape(text: str, *, bare: bool, decode: bool) -> list[Hit]:
     data = text.encode("latin-1", "replace")
-    if "://" in text:
-        found += shapes.in_urls(text)
-    found += shapes.in_surroundings(text)
-    found += _in_tokens(text, data, bare=bare, decode=decode)
-    if not (file and b"\0" in data[:_BINARY_HEAD]):
-        found += _in_lines(text, file=file)
-    return _distinct(found)
+    urls = shapes.in_urls(text) if "://" in text else ()
+    return [*urls, *shapes.in_surroundings(text), *_in_tokens(text, data, bare=bare, decode=decode)]
 
 
 def _in_tokens(text: str, data: bytes, *, bare: bool, decode: bool) -> Iterator[Hit]:
     for raw in {token for token in data.translate(_TOKENS).split() if len(token) >= _SHORTEST_TOKEN}:
+        # Nearly everything that is long in a manifest is written in small letters, and few formats are.
+        if raw.islower():
+            if raw.startswith(SMALL_ANCHORS) or b"-us" in raw:
+                yield from _placed(text, raw.decode("latin-1"), list(in_token(raw.decode("latin-1"), 0)))
+            continue
         token = raw.decode("latin-1")
         if b"eyJ" in raw or ANCHOR.search(raw):
             yield from _placed(text, token, list(in_token(token, 0)))
-        if len(raw) < _SHORTEST_ENCODED or raw.islower():
+        if len(raw) < _SHORTEST_ENCODED:
             continue
         inner = decoded_text(token) if decode else None
         if inner is not None:
             hidden = in_text(inner, bare=False, decode=False)
             yield from _placed(text, token, [Hit(0, hit.value, f"{hit.detector}, in base64") for hit in hidden])
-        elif bare and looks_generated(token):
+        elif bare and looks_generated(token) and stands_for_itself(token):
             hits = _placed(text, token, [Hit(0, token, "randomness")])
             yield from (hit for hit in hits if is_unexplained(text, hit.start, hit.start + len(token)))
 
@@ -77,25 +99,36 @@ def _placed(text: str, token: str, hits: list[Hit]) -> Iterator[Hit]:
         at, times = text.find(token, at + len(token)), times + 1
 
 
-def _in_lines(text: str, *, file: bool) -> Iterator[Hit]:
-    lower = text.lower()
-    seen: set[int] = set()
-    for stem in _STEMS:
-        at = lower.find(stem)
-        while at >= 0:
-            start = lower.rfind("\n", 0, at) + 1
-            end = lower.find("\n", at)
-            end = end if end >= 0 else len(lower)
-            if start not in seen:
-                seen.add(start)
-                line = text[start:end]
-                yield from assignments.in_line(line, start, file=file)
-                yield from assignments.in_lines_after(text, line, start, end, file=file)
-                yield from commands.in_commands(line, lower[start:end], start)
-            at = lower.find(stem, end)
+def _in_lines(lines: list[str], distinct: Iterable[str], *, file: bool) -> Iterator[Hit]:
+    said = {}
+    for line in distinct:
+        if _STEMS.search(line.lower()):
+            hits, above = (_in_line_again if len(line) <= _LONGEST_CACHED else _in_line)(line, file)
+            if hits or above:
+                said[line] = hits, above
+    if not said:
+        return
+    found: list[tuple[int, Hit]] = []
+    for index, line in enumerate(lines):
+        if line in said:
+            hits, above = said[line]
+            found += ((index, hit) for hit in hits)
+            if above is not None:
+                found += assignments.in_lines_near(lines, index, above, file=file)
+    if found:
+        starts = list(itertools.accumulate((len(line) + 1 for line in lines), initial=0))
+        yield from (hit._replace(start=starts[number] + hit.start) for number, hit in found)
 
 
-def _distinct(hits: list[Hit]) -> list[Hit]:
+def _in_line(line: str, file: bool) -> tuple[tuple[Hit, ...], assignments.Above | None]:
+    hits = (*assignments.in_line(line, 0, file=file), *commands.in_commands(line, line.lower(), 0))
+    return hits, assignments.above(line)
+
+
+_in_line_again = lru_cache(maxsize=8192)(_in_line)
+
+
+def _without_overlaps(hits: list[Hit]) -> list[Hit]:
     """Return the hits in order; of those that overlap, the first that was found, because formats are asked before names."""
     kept: list[Hit] = []
     for rank, hit in sorted(enumerate(hits), key=lambda item: (item[1].start, item[0])):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from soc2.detectors.secrets.names import Naming, naming
 from soc2.detectors.secrets.words import words
@@ -18,16 +18,25 @@ _VALUES = words("values")
 _CIPHERTEXTS = frozenset({"encryptedData"})
 
 
-def texts(value: Any, name: str = "", place: str = "", depth: int = 0) -> Iterator[tuple[str, str, str]]:
-    """Yield (place, name, text). Raises TypeError for what is nested more than 150 levels deep."""
+class Placed(NamedTuple):
+    """A text with its place and the name that it is given. ``again`` says that it is made of others: of arguments."""
+
+    place: str
+    name: str
+    text: str
+    again: bool = False
+
+
+def texts(value: Any, name: str = "", place: str = "", depth: int = 0) -> Iterator[Placed]:
+    """Yield every text in a value. Raises TypeError for what is nested more than 150 levels deep."""
     if depth > _DEEPEST:
         raise TypeError(f"nested more than {_DEEPEST} levels deep")
     if isinstance(value, str):
-        yield place, name, value
+        yield Placed(place, name, value)
     elif isinstance(value, int) and not isinstance(value, bool):
         # Of numbers, only passwords are secrets.
         if naming(name) is Naming.PASSWORD:
-            yield place, name, str(value)
+            yield Placed(place, name, str(value))
     elif isinstance(value, dict):
         beside = next((value[key] for key in _NAMES if isinstance(value.get(key), str)), "")
         for key, inner in value.items():
@@ -42,6 +51,9 @@ def texts(value: Any, name: str = "", place: str = "", depth: int = 0) -> Iterat
             flag = isinstance(inner, str) and _FLAG.match(before)
             yield from texts(inner, before.lstrip("-") if flag else name, f"{place}[{_label(index, inner)}]", depth + 1)
             before = inner if isinstance(inner, str) else ""
+        if len(value) > 1 and all(isinstance(inner, str) for inner in value):
+            # A command may take a password that only its place tells from other arguments.
+            yield Placed(place, "", " ".join(inner if inner.isprintable() else "" for inner in value), again=True)
 
 
 def _joined(place: str, key: str) -> str:
@@ -52,5 +64,5 @@ def _joined(place: str, key: str) -> str:
 
 
 def _label(index: int, item: Any) -> str:
-    name = item.get("name") or item.get("Name") if isinstance(item, dict) else None
-    return name[:200] if isinstance(name, str) and name else str(index)
+    name = next((item[key] for key in _NAMES if isinstance(item.get(key), str)), "") if isinstance(item, dict) else ""
+    return name[:200] or str(index)

@@ -8,17 +8,21 @@ from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 import msgspec
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
+from botocore.exceptions import ClientError
 
 from soc2.evidence import Call
-from soc2.gather.aws.connection import AwsConnection, error_code, problem_of
+from soc2.gather.aws.connection import UNANSWERED, AwsConnection, error_code, problem_of
 from soc2.gather.codec import canonical
 from soc2.gather.source import Gatherer, Listing, Source
 from soc2.model.population import Cause, Problem, SourceStatus
 
 P = TypeVar("P")
 T = TypeVar("T")
+Shape = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+def _as_it_is(item: dict[str, Any]) -> dict[str, Any]:
+    return item
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,7 @@ class AwsList(Generic[T]):
     regional: bool = True
     parameters: Mapping[str, Any] = field(default_factory=dict, hash=False)
     absent: frozenset[str] = frozenset()
+    shape: Shape = _as_it_is
     home: str = ""
 
     def gather(self, gatherer: Gatherer) -> Listing[T]:
@@ -54,7 +59,8 @@ class AwsDetail(Generic[P, T]):
     """One call for each item of ``parent``, in the parent's region. ``key`` names the parent in the record.
 
     ``absent`` are the error codes by which the service says that nothing is configured: the record is then made of its
-    defaults, with ``configured`` false. An item whose ``parameters`` are None needs no call.
+    defaults, with ``configured`` false. An item whose ``parameters`` are None needs no call. ``shape`` makes of an item what
+    the record is decoded from.
     """
 
     name: str
@@ -66,6 +72,7 @@ class AwsDetail(Generic[P, T]):
     key: Callable[[P], str]
     parameters: Callable[[P], dict[str, Any] | None]
     absent: frozenset[str] = frozenset()
+    shape: Shape = _as_it_is
 
     def gather(self, gatherer: Gatherer) -> Listing[T]:
         listing = gatherer.get(self.parent)
@@ -109,7 +116,7 @@ def _gather(gatherer: Gatherer, source: Any, wanted: list[_Wanted], parents: tup
         added = {"SourceRegion": one.region, "SourceAccount": account, **one.extra}
         for item in got.items:
             try:
-                items.append(gatherer.codec.convert({**item, **added, **_camel(added)}, source.kind))
+                items.append(gatherer.codec.convert({**source.shape(item), **added, **_camel(added)}, source.kind))
             except msgspec.ValidationError as error:
                 problems.append(Problem(Cause.MALFORMED, f"{source.operation}: {error}"))
     sha256 = gatherer.evidence.keep(canonical(items))
@@ -139,7 +146,7 @@ def _call(connection: AwsConnection, source: Any, wanted: _Wanted) -> _Got:
             got.items.append({"Configured": False, "configured": False})
         else:
             got.problem = problem_of(error)
-    except (BotoCoreError, ResponseParserError, KeyError, TypeError) as error:
+    except (*UNANSWERED, KeyError, TypeError) as error:
         got.problem = problem_of(error)
     got.finished = datetime.now(UTC)
     return got

@@ -7,7 +7,7 @@ from typing import Any
 from soc2.gather.aws.calls import AwsDetail, AwsList
 from soc2.gather.aws.credential_report import CredentialReport
 from soc2.gather.aws.service_control import ServiceControl
-from soc2.model.aws import compute, iam, monitoring, networks, storage, transit
+from soc2.model.aws import compute, iam, literals, monitoring, networks, storage, transit
 
 ACCOUNT_SUMMARY = AwsList("account summary", "iam", "get_account_summary", "", iam.AccountSummary, regional=False)
 AUTHORIZATION_DETAILS = AwsList(
@@ -315,4 +315,89 @@ CERTIFICATES = AwsDetail(
     CERTIFICATE_NAMES,
     lambda name: name.certificate_arn,
     lambda name: {"CertificateArn": name.certificate_arn},
+)
+
+FUNCTIONS = AwsList(
+    "lambda functions",
+    "lambda",
+    "list_functions",
+    "Functions",
+    literals.FunctionConfiguration,
+    # Versions that were published keep the environment that they had, and can be invoked.
+    parameters={"FunctionVersion": "ALL"},
+)
+TASK_NAMES = AwsList(
+    "ecs task definition names",
+    "ecs",
+    "list_task_definitions",
+    "taskDefinitionArns",
+    literals.TaskName,
+    parameters={"status": "ACTIVE"},
+)
+TASK_DEFINITIONS = AwsDetail(
+    "ecs task definitions",
+    "ecs",
+    "describe_task_definition",
+    "taskDefinition",
+    literals.TaskDefinition,
+    TASK_NAMES,
+    lambda name: name.value,
+    lambda name: {"taskDefinition": name.value},
+)
+INSTANCE_DATA = AwsDetail(
+    "user data of instances",
+    "ec2",
+    "describe_instance_attribute",
+    "UserData",
+    literals.InstanceData,
+    INSTANCES,
+    lambda instance: instance.instance_id,
+    lambda instance: (
+        {"InstanceId": instance.instance_id, "Attribute": "userData"} if instance.state.name != "terminated" else None
+    ),
+)
+TEMPLATE_NAMES = AwsList("launch templates", "ec2", "describe_launch_templates", "LaunchTemplates", literals.TemplateName)
+TEMPLATE_VERSIONS = AwsDetail(
+    "launch template versions",
+    "ec2",
+    "describe_launch_template_versions",
+    "LaunchTemplateVersions",
+    literals.TemplateVersion,
+    TEMPLATE_NAMES,
+    lambda template: template.launch_template_id,
+    lambda template: {"LaunchTemplateId": template.launch_template_id},
+)
+LAUNCH_CONFIGURATIONS = AwsList(
+    "launch configurations",
+    "autoscaling",
+    "describe_launch_configurations",
+    "LaunchConfigurations",
+    literals.LaunchConfiguration,
+)
+STACKS = AwsList("stacks", "cloudformation", "describe_stacks", "Stacks", literals.Stack)
+STACK_TEMPLATES = AwsDetail(
+    "stack templates",
+    "cloudformation",
+    "get_template",
+    "",
+    literals.StackTemplate,
+    STACKS,
+    lambda stack: stack.stack_name,
+    # What is still under review has no template.
+    lambda stack: {"StackName": stack.stack_id} if stack.stack_status != "REVIEW_IN_PROGRESS" else None,
+)
+PARAMETER_NAMES = AwsList("parameter names", "ssm", "describe_parameters", "Parameters", literals.ParameterName)
+PARAMETERS = AwsDetail(
+    "plain parameters",
+    "ssm",
+    "get_parameter",
+    "Parameter",
+    literals.Parameter,
+    PARAMETER_NAMES,
+    lambda parameter: parameter.name,
+    # What is encrypted is never asked for.
+    lambda parameter: (
+        {"Name": parameter.name, "WithDecryption": False} if parameter.type in ("String", "StringList") else None
+    ),
+    shape=lambda item: {"Name": item["Name"], "Literal": {item["Name"]: item["Value"]}},
 )

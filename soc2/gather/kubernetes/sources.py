@@ -8,6 +8,7 @@ from soc2.model.kubernetes import (
     admission,
     certificates,
     cluster,
+    custom,
     delivery,
     gateways,
     image_policies,
@@ -70,6 +71,13 @@ CLUSTER_NETWORK_POLICIES = KubeList(
     namespaced=False,
     optional=True,
     older=(f"{_POLICY}/v1alpha2/clusternetworkpolicies",),
+)
+
+DEFINITIONS = KubeList(
+    "customresourcedefinitions",
+    "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
+    custom.CustomResourceDefinition,
+    namespaced=False,
 )
 
 CERTIFICATE_REQUESTS = KubeList(

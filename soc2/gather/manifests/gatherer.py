@@ -13,12 +13,14 @@ import msgspec
 from soc2.evidence import Call
 from soc2.gather.codec import Codec, canonical
 from soc2.gather.kubernetes import sources
+from soc2.gather.kubernetes.custom_resources import CUSTOM_RESOURCES, CustomResources, is_custom, shaped
 from soc2.gather.kubernetes.facts import PresumedRoles, Version
 from soc2.gather.kubernetes.level_trials import LevelTrials
 from soc2.gather.kubernetes.lists import KubeList, SecretTable
 from soc2.gather.kubernetes.unevaluated import LISTS, UnevaluatedPolicies
 from soc2.gather.manifests.documents import Broken, Document
 from soc2.gather.source import Listing, Source
+from soc2.model.kubernetes.custom import CustomResource
 from soc2.model.kubernetes.meta import KubeObject, Metadata
 from soc2.model.kubernetes.rbac import SecretMeta
 from soc2.model.population import Cause, Problem, SourceStatus
@@ -57,8 +59,9 @@ class _SecretContent(msgspec.Struct):
 class ManifestGatherer:
     """The gatherer of ``--target manifests``: everything was read before the first check asks.
 
-    ``passed_over`` counts, by kind, the documents of kinds that no check knows; ``broken`` are the documents that
-    could not be read or that do not fit their kind, all of them known once the object is made.
+    ``passed_over`` counts, by kind, the documents of kinds that no check knows (those of custom resources are still
+    searched for secrets); ``broken`` are the documents that could not be read or that do not fit their kind, all of them
+    known once the object is made.
     """
 
     def __init__(
@@ -74,12 +77,15 @@ class ManifestGatherer:
         self.objects = 0
         self._listings: dict[AnyList, Listing[Any]] = {}
         records: dict[AnyList, list[Any]] = {source: [] for source in _SOURCES.values()}
+        custom: list[CustomResource] = []
         for document in documents:
             source = _SOURCES.get((document.kind, document.group))
-            if source is None:
-                self.passed_over[document.type] += 1
-                continue
             try:
+                if is_custom(document.group):
+                    custom.append(self._custom(document))
+                if source is None:
+                    self.passed_over[document.type] += 1
+                    continue
                 records[source].append(self._decode(source, document))
                 self.objects += 1
             except msgspec.ValidationError as error:
@@ -88,6 +94,7 @@ class ManifestGatherer:
         self.broken.sort()
         for source, items in records.items():
             self._listings[source] = self._listing(source, items)
+        self._custom_resources = self._kept(CUSTOM_RESOURCES.name, "of custom resources", custom, self.broken)
 
     @property
     def identities(self) -> tuple[str, ...]:
@@ -101,6 +108,8 @@ class ManifestGatherer:
             return cast("Listing[T]", source.from_manifests())
         if isinstance(source, UnevaluatedPolicies):
             return cast("Listing[T]", source.listed(self.get))
+        if isinstance(source, CustomResources):
+            return cast("Listing[T]", self._custom_resources)
         return Listing((), (), NEEDS_LIVE_TARGET)
 
     def prefetch(self, wanted: Iterable[Source[Any]]) -> list[Future[Listing[Any]]]:
@@ -112,10 +121,7 @@ class ManifestGatherer:
         """There is nothing to let go of."""
 
     def _decode(self, source: AnyList, document: Document) -> KubeObject:
-        given = document.content.get("metadata", {})
-        if not isinstance(given, dict):
-            raise msgspec.ValidationError(f"Expected `object`, got `{type(given).__name__}` - at `$.metadata`")
-        metadata = {**given, "origin": {"file": document.file, "line": document.line}}
+        metadata = _metadata(document)
         if not isinstance(source, KubeList) or source.namespaced:
             # Where kubectl creates what names no namespace.
             metadata.setdefault("namespace", "default")
@@ -128,17 +134,24 @@ class ManifestGatherer:
         secret = self._codec.decode(body, _SecretContent)
         return SecretMeta(metadata=secret.metadata, type=secret.type, keys=len({*secret.data, *secret.stringData}))
 
+    def _custom(self, document: Document) -> CustomResource:
+        # Whether its kind has namespaces is not known here.
+        return self._codec.convert(shaped({**document.content, "metadata": _metadata(document)}), CustomResource)
+
     def _listing(self, source: AnyList, items: list[Any]) -> Listing[Any]:
         kind, _ = _type(source)
         # What does not say what it is may be anything.
         broken = [entry for entry in self.broken if entry.kind == kind or entry.kind not in _KINDS]
+        return self._kept(source.name, f"of kind {kind}", items, broken)
+
+    def _kept(self, name: str, which: str, items: list[Any], broken: list[Broken]) -> Listing[Any]:
         shown = "; ".join(map(str, broken[:_SHOWN])) + f"; and {len(broken) - _SHOWN} more" * (len(broken) > _SHOWN)
         problem = Problem(Cause.MALFORMED, shown) if broken else None
         sha256 = self._evidence.keep(canonical(items))
         self._evidence.record(
             Call(
-                source=source.name,
-                operation=f"read documents of kind {kind}",
+                source=name,
+                operation=f"read documents {which}",
                 parameters={},
                 identity="the caller",
                 started=self._started,
@@ -150,5 +163,13 @@ class ManifestGatherer:
                 sha256=sha256,
             )
         )
-        status = SourceStatus(source.name, f"documents of kind {kind}", self.files, len(items), sha256, problem)
+        status = SourceStatus(name, f"documents {which}", self.files, len(items), sha256, problem)
         return Listing(tuple(items), (status,))
+
+
+def _metadata(document: Document) -> dict[str, Any]:
+    """Return the metadata with the place of the document. Raises msgspec.ValidationError for what is no object."""
+    given = document.content.get("metadata", {})
+    if not isinstance(given, dict):
+        raise msgspec.ValidationError(f"Expected `object`, got `{type(given).__name__}` - at `$.metadata`")
+    return {**given, "origin": {"file": document.file, "line": document.line}}

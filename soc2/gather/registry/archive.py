@@ -232,7 +232,7 @@ def _decoded(name: bytes) -> str:
 
 
 def _decimal(digits: bytes) -> int:
-    if not digits.isdigit() or len(digits) > 20:
+    if not digits.isdigit() or len(digits) > 18:
         raise PullError(Cause.MALFORMED, "a header of the archive has no number where one belongs")
     return int(digits)
 

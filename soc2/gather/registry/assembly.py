@@ -8,6 +8,7 @@ import msgspec
 
 from soc2.gather.registry.facts import LayerFacts
 from soc2.gather.registry.manifests import ContainerConfig, Manifest
+from soc2.gather.registry.printable import printable
 from soc2.model.image_content import (
     FoundSecret,
     ImageContent,
@@ -31,7 +32,7 @@ def assembled(name: str, manifest: Manifest, facts: Mapping[str, LayerFacts], se
     """Return what an image holds, of those of its layers whose facts are known."""
     layers = [(each.digest, facts[each.digest]) for each in manifest.layers if each.digest in facts]
     settings = manifest.configuration.config or ContainerConfig()
-    user = settings.user or ""
+    user = printable(settings.user or "")
     return ImageContent(
         name=name,
         platform=manifest.platform,
@@ -93,7 +94,7 @@ def _written_secrets(manifest: Manifest, settings: ContainerConfig, secrets: Sec
     """Yield the secrets that stand in the configuration, the history and the annotations."""
     for place, key, text in _texts(manifest, settings):
         for found in secrets.in_value(key, text):
-            yield ImageSecret(place=place, file=None, secret=FoundSecret(found.detector, found.fingerprint))
+            yield ImageSecret(place=printable(place), file=None, secret=FoundSecret(found.detector, found.fingerprint))
 
 
 def _texts(manifest: Manifest, settings: ContainerConfig) -> Iterator[tuple[str, str, str]]:

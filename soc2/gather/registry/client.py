@@ -121,7 +121,7 @@ class RegistryClient:
                     f"{host} gives no token for {repository}: HTTP {answer.status}",
                     again=answer.status in _AGAIN,
                 )
-            body = answer.body(_TOKEN_BYTES)
+            body = answer.body(_TOKEN_BYTES, deadline)
         try:
             found = msgspec.json.decode(body, type=_Token)
         except msgspec.DecodeError:

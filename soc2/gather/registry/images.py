@@ -59,7 +59,7 @@ class RunningImages:
             pages=len(pulled),
             items=len(found),
             sha256=gatherer.evidence.keep(canonical(found)),
-            problem=together([*untold(digests), *(problem for each in pulled for problem in _problems(each))]),
+            problem=together([*untold(digests), *_problems(pulled)]),
             parameters={
                 "images": [str(each.reference) for each in pulled],
                 "layers_read": puller.layers_read,
@@ -102,9 +102,15 @@ def _contents(pulled: Pulled, secrets: SecretFinder) -> Iterator[ImageContent]:
         yield assembled(str(pulled.reference), manifest, pulled.facts, secrets)
 
 
-def _problems(pulled: Pulled) -> Iterator[Problem]:
-    for problem in pulled.problems:
-        yield Problem(problem.cause, f"{pulled.reference}: {problem.detail}")
+def _problems(pulled: Iterable[Pulled]) -> Iterator[Problem]:
+    """Yield what kept images from being read, once where it is the same for several of them."""
+    images: dict[Problem, list[ImageReference]] = {}
+    for each in pulled:
+        for problem in each.problems:
+            images.setdefault(problem, []).append(each.reference)
+    for problem, references in images.items():
+        more = f" and {len(references) - 1} more images" if len(references) > 1 else ""
+        yield Problem(problem.cause, f"{references[0]}{more}: {problem.detail}")
 
 
 def untold(digests: Iterable[RunningDigest]) -> Iterator[Problem]:

@@ -14,6 +14,7 @@ from soc2.gather.registry.capabilities import file_capabilities
 from soc2.gather.registry.facts import FILE, FOLDER, OPAQUE, WHITEOUT, LayerFacts, name_digest, name_index
 from soc2.gather.registry.failure import PullError
 from soc2.gather.registry.inspection import Inspector
+from soc2.gather.registry.printable import printable
 from soc2.gather.registry.streams import Unpacked
 from soc2.model.image_content import MaliciousFile, PrivilegedFile, SecretFile
 from soc2.model.population import Cause
@@ -50,8 +51,7 @@ def rooted(name: str) -> tuple[str, bool]:
             del parts[-1:]
         elif part not in ("", "."):
             parts.append(part)
-    path = "/".join(parts)
-    return (path if path.isprintable() else path.encode("unicode_escape").decode("ascii")), out
+    return printable("/".join(parts)), out
 
 
 @dataclass
@@ -59,7 +59,7 @@ class _Reading:
     inspector: Inspector
     names: array[int] = field(default_factory=lambda: array("Q"))
     privileges: dict[str, PrivilegedFile] = field(default_factory=dict)
-    malware: list[MaliciousFile] = field(default_factory=list)
+    malware: dict[MaliciousFile, None] = field(default_factory=dict)
     secrets: dict[SecretFile, None] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
     symbolic: dict[str, str] = field(default_factory=dict)
@@ -69,7 +69,7 @@ class _Reading:
     def take(self, entry: Entry, archive: Archive) -> None:
         path, out = rooted(entry.path)
         if out:
-            self.outside.append(entry.path)
+            self.outside.append(printable(entry.path))
         folder, _, base = path.rpartition("/")
         if base.startswith(_WHITEOUT):
             self._whiteout(folder, base)
@@ -101,7 +101,7 @@ class _Reading:
     def _hard_link(self, path: str, entry: Entry) -> None:
         target, out = rooted(entry.target)
         if out:
-            self.outside.append(f"{entry.path} -> {entry.target}")
+            self.outside.append(printable(f"{entry.path} -> {entry.target}"))
         known = self.privileges.get(target)
         if known:
             self.privileges[path] = msgspec.structs.replace(known, path=path)
@@ -121,9 +121,7 @@ class _Reading:
                 self.users = _users(window)
             found = self.inspector.inspect(path, window)
             for rule, description in found.rules:
-                malicious = MaliciousFile(path=path, rule=rule, description=description)
-                if malicious not in self.malware:
-                    self.malware.append(malicious)
+                self.malware.setdefault(MaliciousFile(path=path, rule=rule, description=description))
             for secret in found.secrets:
                 shifted = msgspec.structs.replace(secret, line=secret.line + lines)
                 self.secrets.setdefault(SecretFile(path=path, secret=shifted))

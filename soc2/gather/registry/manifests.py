@@ -146,7 +146,7 @@ def verified(
 ) -> bytes:
     """Return what is at a path, up to ``limit`` bytes, when it has the digest. Raises PullError."""
     with client.get(repository, path, accept, deadline) as answer:
-        body = answer.body(limit)
+        body = answer.body(limit, deadline)
     algorithm, _, wanted = digest.partition(":")
     found = hashlib.new(algorithm, body).hexdigest()
     if found != wanted:

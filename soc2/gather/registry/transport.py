@@ -51,10 +51,10 @@ class Answer:
         except (HTTPError, OSError) as error:
             raise failed(error, self.host) from None
 
-    def body(self, limit: int) -> bytes:
-        """Return all of it. Raises PullError when that is more than ``limit`` bytes."""
+    def body(self, limit: int, deadline: Deadline) -> bytes:
+        """Return all of it. Raises PullError when that is more than ``limit`` bytes, or does not come in time."""
         found = bytearray()
-        while piece := self.read(65_536):
+        while deadline.left and (piece := self.read(65_536)):
             found += piece
             if len(found) > limit:
                 raise PullError(Cause.TRUNCATED, f"an answer of {self.host} has more than {limit:,} bytes")

@@ -29,16 +29,17 @@ class RunningDigest:
 
 
 def running_digests(pods: Iterable[Pod], nodes: Iterable[Node]) -> Iterator[RunningDigest]:
-    """Yield every container that runs, of those that have ended only what has an image by digest is left out too: a
-    container that was not started yet has an image only if its pod names it by digest."""
+    """Yield every container of the pods that have not ended; those that wait to be started only where their pod names their
+    image by digest, for nobody knows yet which image it will be otherwise."""
     platforms = {node.name: _platform(node) for node in nodes}
     for pod in pods:
         if pod.status.phase in _ENDED:
             continue
         statuses = {status.name: status for status in _statuses(pod)}
         for _, container in pod.spec.all_containers:
-            reference = _reference(container, statuses.get(container.name))
-            if reference or container.name in statuses:
+            status = statuses.get(container.name)
+            reference = _reference(container, status)
+            if reference or (status and status.state.waiting is None):
                 yield RunningDigest(pod, container.name, reference, platforms.get(pod.spec.node_name, ""))
 
 

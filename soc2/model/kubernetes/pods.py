@@ -260,8 +260,13 @@ class Terminated(Record, frozen=True):
     finished_at: datetime | None = None
 
 
+class Waiting(Record, frozen=True):
+    reason: str = ""
+
+
 class ContainerState(Record, frozen=True):
     terminated: Terminated | None = None
+    waiting: Waiting | None = None
 
 
 class ContainerStatus(Record, frozen=True):

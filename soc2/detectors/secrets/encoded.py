@@ -1,0 +1,48 @@
+"""Base64: texts that it hides."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+
+_LONGEST_ENCODED = 1_500_000
+_PRINTABLE = bytes([9, 10, 13, *range(32, 127)])
+_STANDARD = str.maketrans("-_", "+/")
+_BASE64 = re.compile(r"^[A-Za-z0-9+/_-]+={0,2}$")
+
+
+def decoded_text(value: str, shortest: int = 8) -> str | None:
+    """Return the text that base64 hides, one character for each byte, or None when it hides none, or more than 1 MB."""
+    if not shortest <= len(value) <= _LONGEST_ENCODED or not _BASE64.match(value[:64]):
+        return None
+    whole = value.rstrip("=").translate(_STANDARD)
+    # The first bytes tell of nearly everything else that it is no text.
+    head = decoded_bytes(whole[: min(24, len(whole) - len(whole) % 4 or 24)])
+    if head is None or not _is_text(head, whole=False):
+        return None
+    data = decoded_bytes(whole)
+    return data.decode("latin-1") if data and _is_text(data, whole=True) else None
+
+
+def decoded_bytes(value: str) -> bytes | None:
+    """Return what base64 of either alphabet, with or without padding, says; None when it is none."""
+    whole = value.rstrip("=").translate(_STANDARD)
+    try:
+        return base64.b64decode(whole + "=" * (-len(whole) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        return None
+
+
+def _is_text(data: bytes, *, whole: bool) -> bool:
+    others = data.translate(None, _PRINTABLE)
+    if not others:
+        return True
+    # Letters of other scripts are pairs of bytes in UTF-8.
+    if min(others) < 128 or len(others) > len(data) * 0.4:
+        return False
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return not whole and len(others) <= len(data) * 0.2
+    return True
