@@ -5,15 +5,16 @@ from __future__ import annotations
 import ssl
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
 from soc2.errors import UsageError
 from soc2.gather.registry.credentials import read_logins
+from soc2.gather.registry.signing_keys import read_key, split_key
 from soc2.gather.registry.yara_rules import load_rules, rule_files
-from soc2.model.image_reference import registry_name
+from soc2.model.image_reference import parse_reference, registry_name
 from soc2.model.network.places import Place
 from soc2.section import Name, Section
 from soc2.toml_file import TomlFile
@@ -25,11 +26,23 @@ _SECONDS = Annotated[float, Meta(gt=0, le=86_400)]
 class Images(Section, frozen=True):
     """Registries (prefixes of image references) that images may come from; ``privileged_files`` are files with setuid, setgid
     or capabilities that images may have, as patterns over ``image -> path``, for example
-    ``registry.example/tools/* -> /usr/bin/ping``; ``yara_rules`` are folders with rules of the user's own."""
+    ``registry.example/tools/* -> /usr/bin/ping``; ``yara_rules`` are folders with rules of the user's own.
+
+    What may not be deployed is tried with ``known_bad`` digests, with ``unsigned_fixture``, an image of an allowed registry
+    that nobody signed, and with ``signed_fixture``, one that every policy should let through; both by digest. ``keys`` are
+    files of public keys with which signatures of images are verified, for all of them or, as ``pattern -> file``, for some.
+    ``scanners`` are those that look at images; where none is named, whichever does so counts.
+    ``injected`` are names of containers, as patterns, that admission adds to pods."""
 
     allowed_registries: tuple[str, ...] = ()
     privileged_files: tuple[Annotated[str, Meta(pattern=r"^[^>]+ -> /.+$")], ...] = ()
     yara_rules: tuple[Name, ...] = ()
+    known_bad: tuple[Annotated[str, Meta(pattern=r"^sha256:[0-9a-f]{64}$")], ...] = ()
+    unsigned_fixture: Name | None = None
+    signed_fixture: Name | None = None
+    keys: tuple[Name, ...] = ()
+    injected: tuple[Name, ...] = ()
+    scanners: tuple[Literal["trivy", "ecr", "inspector"], ...] = ()
 
 
 class RegistryHost(Section, frozen=True):
@@ -76,7 +89,38 @@ def checked_images(images: Images, file: TomlFile) -> Images:
             raise file.error(("images", "yara_rules", index), f"{folder} holds no rules of YARA", mend)
     if folders:
         load_rules(folders)
-    return msgspec.structs.replace(images, yara_rules=folders)
+    for key in ("unsigned_fixture", "signed_fixture"):
+        _check_fixture(images, key, file)
+    keys = tuple(_checked_key(entry, index, file) for index, entry in enumerate(images.keys))
+    return msgspec.structs.replace(images, yara_rules=folders, keys=keys)
+
+
+def _checked_key(entry: str, index: int, file: TomlFile) -> str:
+    """Return an entry of ``keys`` with its file beside ``file``. Raises UsageError with file and line."""
+    pattern, name = split_key(entry)
+    path = _beside(file, name)
+    try:
+        read_key(Path(path))
+    except UsageError as error:
+        raise file.error(("images", "keys", index), error.what, error.mend) from None
+    return f"{pattern} -> {path}" if pattern else path
+
+
+def _check_fixture(images: Images, key: str, file: TomlFile) -> None:
+    """Raise UsageError unless an image differs from others in just one point: it is ours, and by digest."""
+    image = getattr(images, key)
+    if image is None:
+        return
+    try:
+        reference = parse_reference(image)
+    except ValueError as error:
+        raise file.error(("images", key), str(error)) from None
+    if not reference.digest:
+        raise file.error(("images", key), f"{image} is not named by digest", "write it as repository@sha256:...")
+    prefixes = tuple(f"{registry.rstrip('/')}/" for registry in images.allowed_registries)
+    if not image.startswith(prefixes):
+        mend = "name one of ours, so that a refusal cannot be about the registry"
+        raise file.error(("images", key), f"{image} comes from no allowed registry", mend)
 
 
 def checked_registries(registries: Registries, file: TomlFile) -> Registries:

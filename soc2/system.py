@@ -189,7 +189,9 @@ class Thresholds(Section, frozen=True):
     that are left of certificates of servers, three zones for surviving the loss of one with a quorum left, a minute for a
     token to be refused (the API server remembers a token for ten seconds). An address outside that is refused at
     ``probe_targets`` targets (address and port) searches for a way in: fewer are slips and noise. How soon an alert is opened
-    and handled is the owner's policy; the defaults are ours."""
+    and handled is the owner's policy; the defaults are ours. Vulnerabilities: CISA's Binding Operational Directive 19-02 (15
+    days for critical, 30 for high ones); images of nodes: the catalogue's 30. Kubernetes lets a kubelet be three minor
+    versions older than the API server; so that an upgrade remains possible, it may be two."""
 
     access_key_max_age_days: Days = 90
     credential_unused_days: Days = 90
@@ -216,6 +218,16 @@ class Thresholds(Section, frozen=True):
     tampering_alert_minutes: Annotated[int, Meta(ge=1, le=10_080)] = 15
     ticket_hours: Hours = 24
     probe_targets: Annotated[int, Meta(ge=2, le=65_535)] = 10
+    image_scan_days: Days = 7
+    vulnerability_days_critical: Days = 15
+    vulnerability_days_high: Days = 30
+    node_image_days: Days = 30
+    kubelet_versions_behind: Annotated[int, Meta(ge=0, le=3)] = 2
+
+    @property
+    def vulnerability_days(self) -> dict[str, int]:
+        """Return the days within which a vulnerability with a fix is to be gone, by severity."""
+        return {level: getattr(self, f"vulnerability_days_{level}") for level in ("critical", "high")}
 
     @property
     def alert_triage_hours(self) -> dict[str, int]:

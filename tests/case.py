@@ -24,6 +24,7 @@ from soc2.gather.aws.calls import AwsDetail, AwsList
 from soc2.gather.aws.credential_report import CredentialReport, parse
 from soc2.gather.aws.log_stores import LogBuckets
 from soc2.gather.aws.rule_groups import RuleGroupReferences, references_in
+from soc2.gather.aws.scan_sources import RunningEcrImages
 from soc2.gather.aws.service_control import ServiceControl
 from soc2.gather.aws.simulation import ControlSimulation
 from soc2.gather.codec import Codec
@@ -33,10 +34,11 @@ from soc2.gather.kubernetes.api_server import ApiServerPlaces
 from soc2.gather.kubernetes.aws_auth import AwsAuth
 from soc2.gather.kubernetes.custom_resources import CustomResources, shaped
 from soc2.gather.kubernetes.facts import PRESUMED_ROLES, Version
+from soc2.gather.kubernetes.image_probes import ForbiddenImages
 from soc2.gather.kubernetes.level_trials import LevelTrials
 from soc2.gather.kubernetes.lists import KubeList, SecretTable
 from soc2.gather.kubernetes.pod_search import PodSearch
-from soc2.gather.kubernetes.probes import EveryonesAccess, ForbiddenPods, UnauthorizedRequests
+from soc2.gather.kubernetes.probes import EveryonesAccess, PrivilegedPods, UnauthorizedRequests
 from soc2.gather.kubernetes.tampering import ControlTampering
 from soc2.gather.kubernetes.token_revocation import TokenRevocation
 from soc2.gather.kubernetes.unevaluated import UnevaluatedPolicies
@@ -49,6 +51,7 @@ from soc2.gather.logs.flows import FlowLogs
 from soc2.gather.logs.pod_canary import LogCanary
 from soc2.gather.logs.trail_digests import TrailDigests
 from soc2.gather.registry.images import RunningImages
+from soc2.gather.registry.signed_images import ImageSigners
 from soc2.gather.source import RUNNING, Listing, Source
 from soc2.gather.tls.certificates import TlsCertificates
 from soc2.gather.tls.plain_http import PlainHttpAnswers
@@ -59,10 +62,12 @@ from soc2.model.access.controls import ControlPower, Way
 from soc2.model.audit_records import AuditClassSample
 from soc2.model.aws.iam import ControlLevel, Simulation
 from soc2.model.aws.log_stores import LogBucket
+from soc2.model.aws.scanning import RunningEcrImage
 from soc2.model.canaries import CanaryPath
 from soc2.model.deviation import Resource
 from soc2.model.digests import DigestVerdict
 from soc2.model.image_content import ImageContent
+from soc2.model.image_signatures import ImageSignatures
 from soc2.model.kubernetes.api_server import ApiServerPlace
 from soc2.model.kubernetes.aws_auth import AuthMapping
 from soc2.model.kubernetes.cluster import ServerVersion
@@ -233,6 +238,8 @@ def _records(source: Source[Any], raw: list[Any]) -> list[Any]:
         case SecretTable():
             rows = [{"cells": [row["name"], row["type"], row["keys"], "1d"], "object": {"metadata": row}} for row in raw]
             return list(source.decode(codec, msgspec.json.encode({"rows": rows})))
+        case RunningEcrImages():
+            return [msgspec.convert(item, RunningEcrImage) for item in raw]
         case AwsList() | AwsDetail():
             added = {"SourceRegion": "eu-west-1", "sourceRegion": "eu-west-1", "SourceAccount": "123456789012"}
             return [codec.convert({**added, **source.shape(item)}, source.kind) for item in raw]
@@ -253,6 +260,8 @@ def _records(source: Source[Any], raw: list[Any]) -> list[Any]:
         case FlowLogs():
             usual = _FLOW.get(source.kind, {})
             return [msgspec.convert({**usual, **item}, source.kind, strict=False) for item in raw]
+        case ImageSigners():
+            return [msgspec.convert(item, ImageSignatures) for item in raw]
         case RunningImages():
             return [msgspec.convert(item, ImageContent) for item in raw]
         case Detections():
@@ -273,7 +282,7 @@ def _records(source: Source[Any], raw: list[Any]) -> list[Any]:
         case PodSearch():
             given = [{"version": "latest", "controls_of_version": item["controls"], **item} for item in raw]
             return msgspec.convert(given, list[SearchProbe])
-        case ForbiddenPods():
+        case PrivilegedPods() | ForbiddenImages():
             return [AdmissionProbe(**item) for item in raw]
         case LogCollections() | SomeLogs():
             return [msgspec.convert({**_LOG, **item}, CollectedLog, str_keys=True) for item in raw]

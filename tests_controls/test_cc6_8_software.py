@@ -8,13 +8,33 @@ import pytest
 
 from fixtures.judge import Judge
 from soc2.model.aws.compute import Repository
+from soc2.model.aws.node_images import NodeImage
 from soc2.model.detections import Detection
 from soc2.model.image_content import RunningImage
+from soc2.model.image_scans import ScannedImage
+from soc2.model.image_signatures import SignedImage
+from soc2.model.kubernetes.delivery import Application, FluxObject
+from soc2.model.kubernetes.drift import DeployedPods
+from soc2.model.kubernetes.image_guards import GuardedImages
 from soc2.model.kubernetes.joins import NodeAgents
+from soc2.model.kubernetes.scan_reports import ExposedSecretReport
 from soc2.model.kubernetes.subjects import PodSubject
 from soc2.model.population import Population
 from soc2.model.probes import AdmissionProbe
-from soc2.rules import agents, cloud_compute, detections, image_content, images, probes
+from soc2.model.scanners import ScannerState
+from soc2.rules import (
+    agents,
+    cloud_compute,
+    detections,
+    drift,
+    image_content,
+    image_policies,
+    image_scans,
+    image_signatures,
+    images,
+    node_images,
+    probes,
+)
 from soc2.system import System
 
 
@@ -132,3 +152,171 @@ def test_ecr_images_are_scanned(repositories: Population[Repository], judge: Jud
 def test_malware_is_handled(malware: Population[Detection], judge: Judge, system: System, as_of: datetime) -> None:
     """What the logs show of software that should not run was found out about within the limit."""
     judge(malware, detections.handled(system.thresholds.alert_triage_hours, as_of))
+
+
+@pytest.mark.check(
+    "mutable-tag-refused",
+    severity="high",
+    official=["CC6.8"],
+    hipaa=["164.308(a)(5)(ii)(B)"],
+    gdpr=["32(1)(d)"],
+    kind="probe",
+    remedy="Let the policy on images demand a digest (@sha256:...), of init containers too",
+)
+def test_an_image_by_tag_is_refused(mutable_tag_probes: Population[AdmissionProbe], judge: Judge) -> None:
+    """A pod with an image that is named by tag is really refused in every namespace in scope."""
+    judge(mutable_tag_probes, probes.refused)
+
+
+@pytest.mark.check(
+    "unsigned-image-refused",
+    severity="critical",
+    official=["CC6.8"],
+    hipaa=["164.308(a)(5)(ii)(B)"],
+    gdpr=["32(1)(d)"],
+    kind="probe",
+    remedy="Enforce the policy that verifies signatures, and mend its scope",
+)
+def test_an_unsigned_image_is_refused(unsigned_image_probes: Population[AdmissionProbe], judge: Judge) -> None:
+    """A pod with an image of our registry that nobody signed is really refused in every namespace in scope."""
+    judge(unsigned_image_probes, probes.refused)
+
+
+@pytest.mark.check(
+    "known-bad-digest-refused",
+    severity="high",
+    official=["CC6.8"],
+    hipaa=["164.308(a)(5)(ii)(B)"],
+    gdpr=["32(1)(d)"],
+    kind="probe",
+    remedy="Add the digest to those that the policy on images refuses, and mend its scope",
+)
+def test_a_digest_that_is_known_to_be_bad_is_refused(known_bad_probes: Population[AdmissionProbe], judge: Judge) -> None:
+    """A pod with a digest that is declared to be bad is really refused in every namespace in scope."""
+    judge(known_bad_probes, probes.refused)
+
+
+@pytest.mark.check(
+    "signature-policy-enforced",
+    severity="high",
+    official=["CC6.8"],
+    hipaa=["164.308(a)(5)(ii)(B)"],
+    gdpr=["32(1)(b)"],
+    kind="configuration",
+    remedy="Set the policy to refuse (Enforce, Deny, deny), and let it select the namespace and every allowed registry",
+)
+def test_a_policy_on_images_is_enforced(
+    namespaces_by_image_policy: Population[GuardedImages], judge: Judge, system: System
+) -> None:
+    """In every namespace in scope a policy is enforced that verifies images, or that limits which may run."""
+    judge(namespaces_by_image_policy, image_policies.guarded(system.images.allowed_registries))
+
+
+@pytest.mark.check(
+    "running-images-signed",
+    severity="high",
+    official=["CC6.8"],
+    hipaa=["164.308(a)(5)(ii)(B)"],
+    gdpr=["32(1)(b)"],
+    kind="configuration",
+    remedy="Find out where the image comes from, sign it (cosign sign --key) or build and deploy it anew",
+)
+def test_running_images_are_signed(images_by_signature: Population[SignedImage], judge: Judge) -> None:
+    """Every image that runs has a signature that a declared key verifies."""
+    judge(images_by_signature, image_signatures.signed)
+
+
+@pytest.mark.check(
+    "running-digests-scanned",
+    severity="high",
+    official=["CC6.8", "CC7.1"],
+    hipaa=["164.308(a)(5)(ii)(B)"],
+    gdpr=["32(1)(d)"],
+    kind="log",
+    remedy="Start a scan of the digest, and find out why the scanner passes it over",
+)
+def test_running_digests_are_scanned(
+    images_by_scan: Population[ScannedImage], judge: Judge, system: System, as_of: datetime
+) -> None:
+    """A scanner looked at every digest that runs within the limit."""
+    judge(images_by_scan, image_scans.scanned(system.thresholds.image_scan_days, as_of))
+
+
+@pytest.mark.check(
+    "fixable-vulnerabilities-in-time",
+    severity="high",
+    official=["CC6.8", "CC7.1"],
+    hipaa=["164.308(a)(5)(ii)(B)"],
+    gdpr=["32(1)(b)"],
+    kind="log",
+    remedy="Rebuild the image with the package that mends it, and deploy that",
+)
+def test_vulnerabilities_are_fixed_in_time(
+    images_by_scan: Population[ScannedImage], judge: Judge, system: System, as_of: datetime
+) -> None:
+    """No image that runs has a critical or high vulnerability with a fix for longer than the limit."""
+    limits = system.thresholds
+    judge(images_by_scan, image_scans.in_time(limits.vulnerability_days, limits.image_scan_days, as_of))
+
+
+@pytest.mark.check(
+    "exposed-secrets-resolved",
+    severity="critical",
+    official=["CC6.8", "CC6.7"],
+    hipaa=["164.308(a)(5)(ii)(B)"],
+    gdpr=["32(1)(b)"],
+    kind="log",
+    remedy="Revoke the secret, and build the image without it",
+)
+def test_exposed_secrets_are_resolved(
+    exposed_secret_reports: Population[ExposedSecretReport], judge: Judge, system: System, as_of: datetime
+) -> None:
+    """No scanner reports a secret in an image."""
+    judge(exposed_secret_reports, image_scans.no_secrets_exposed(system.thresholds.image_scan_days, as_of))
+
+
+@pytest.mark.check(
+    "scanners-switched-on",
+    severity="high",
+    official=["CC6.8", "CC7.1"],
+    hipaa=["164.308(a)(5)(ii)(B)"],
+    gdpr=["32(1)(b)"],
+    kind="configuration",
+    remedy="Let a rule of the registry scan every repository, and enable Inspector for images where it is relied on",
+)
+def test_scanners_are_switched_on(scanner_states: Population[ScannerState], judge: Judge) -> None:
+    """The scanners of images are on, for every repository."""
+    judge(scanner_states, image_scans.switched_on)
+
+
+@pytest.mark.check(
+    "running-digests-declared",
+    severity="medium",
+    official=["CC6.8"],
+    hipaa=["164.308(a)(5)(ii)(B)"],
+    gdpr=["32(1)(b)"],
+    kind="configuration",
+    remedy="Find out who changed what runs, and deploy what is declared; name under [images] injected what admission adds",
+)
+def test_what_runs_is_declared(
+    deployed: Population[DeployedPods | Application | FluxObject], judge: Judge, system: System, as_of: datetime
+) -> None:
+    """Pods run what their workloads declare, all the same, and what is deployed from a repository is what stands there."""
+    judge(deployed, drift.as_declared(system.images.injected, as_of))
+
+
+@pytest.mark.check(
+    "node-images-fresh",
+    severity="medium",
+    official=["CC6.8", "CC7.1"],
+    hipaa=["164.308(a)(5)(ii)(B)"],
+    gdpr=["32(1)(b)"],
+    kind="configuration",
+    remedy="Update the node group to the newest release, so that its nodes are replaced",
+)
+def test_images_of_nodes_are_fresh(
+    nodes_by_image: Population[NodeImage], judge: Judge, system: System, as_of: datetime
+) -> None:
+    """The image of no node is older than the limit, and no kubelet too far behind the API server."""
+    limits = system.thresholds
+    judge(nodes_by_image, node_images.fresh(limits.node_image_days, limits.kubelet_versions_behind, as_of))

@@ -9,12 +9,14 @@ from soc2.model.deviation import Resource
 
 @dataclass(frozen=True)
 class AdmissionProbe:
-    """A server-side dry-run of a pod that ought to be refused. ``answer`` is the API server's message."""
+    """A server-side dry-run of a pod that ought to be refused. ``answer`` is the API server's message, ``policy`` the policy
+    that refused it, where the probe asks for one."""
 
     namespace: str
     tried: str
     admitted: bool
     answer: str
+    policy: str = ""
 
     @property
     def resource(self) -> Resource:

@@ -58,7 +58,7 @@ def without_secrets(image: RunningImage) -> Iterator[Deviation]:
             where=_where(found.file, found.place) if found.file else found.place,
             detector=found.secret.detector,
             fingerprint=found.secret.fingerprint,
-            run_by=_run_by(image.uses),
+            run_by=run_by(image.uses),
             layer=found.file.layer if found.file else "",
             path=found.file.path if found.file else "",
         )
@@ -72,7 +72,7 @@ def without_malware(image: RunningImage) -> Iterator[Deviation]:
             where=_where(found.file),
             rule=found.rule,
             description=f" ({found.description})" if found.description else "",
-            run_by=_run_by(image.uses),
+            run_by=run_by(image.uses),
             layer=found.file.layer,
             path=found.file.path,
         )
@@ -92,7 +92,7 @@ def without_privileged_files(allowed: Iterable[str]) -> Callable[[RunningImage],
                 resource=image.resource,
                 where=_where(found.file),
                 rights=found.privilege.rights,
-                run_by=_run_by(image.uses),
+                run_by=run_by(image.uses),
                 layer=found.file.layer,
                 path=found.file.path,
             )
@@ -109,7 +109,7 @@ def not_as_root(image: RunningImage) -> Iterator[Deviation]:
         yield RootByImage(
             resource=image.resource,
             user=f"{user}{number}" if user else "not set, which is root",
-            run_by=_run_by(uses),
+            run_by=run_by(uses),
         )
 
 
@@ -118,7 +118,7 @@ def _where(file: LayerFile, place: str = "") -> str:
     return f"{at} in layer {file.layer}" + (f" (deleted by layer {file.deleted_by})" if file.deleted_by else "")
 
 
-def _run_by(uses: tuple[ImageUse, ...]) -> str:
+def run_by(uses: tuple[ImageUse, ...]) -> str:
     """Say who runs it: pods of a workload differ by the end of their names, so one of them is enough."""
     if not uses:
         return "nothing runs it by this name any more"

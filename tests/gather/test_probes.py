@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from soc2.gather.kubernetes.probes import EveryonesAccess, ForbiddenPods, UnauthorizedRequests
+from soc2.gather.kubernetes.probes import EveryonesAccess, PrivilegedPods, UnauthorizedRequests
 from soc2.model.population import Cause
 from tests.gather.scripted import Answer, scripted
 from tests.gather.test_lists import page, refusal
@@ -22,28 +22,28 @@ QUOTA = 'pods "p" is forbidden: exceeded quota: compute'
 
 def test_an_admitted_pod_is_told_as_admitted(tmp_path: Path) -> None:
     with scripted(tmp_path, page("shop"), ADMITTED) as (gatherer, script):
-        (probe,) = gatherer.get(ForbiddenPods("privileged")).items
+        (probe,) = gatherer.get(PrivilegedPods()).items
     assert probe.admitted
     assert all("dryRun=All" in path for path in script.paths[1:])
 
 
 def test_a_refusal_is_proven_by_the_twin_that_is_admitted(tmp_path: Path) -> None:
     with scripted(tmp_path, page("shop"), refusal(403, OTHER_POLICY), ADMITTED) as (gatherer, _):
-        listing = gatherer.get(ForbiddenPods("privileged"))
+        listing = gatherer.get(PrivilegedPods())
     assert [probe.admitted for probe in listing.items] == [False]
     assert all(status.complete for status in listing.statuses)
 
 
 def test_a_policy_that_names_the_point_needs_no_twin(tmp_path: Path) -> None:
     with scripted(tmp_path, page("shop"), refusal(403, POD_SECURITY), refusal(403, OTHER_POLICY)) as (gatherer, _):
-        listing = gatherer.get(ForbiddenPods("privileged"))
+        listing = gatherer.get(PrivilegedPods())
     assert [probe.admitted for probe in listing.items] == [False]
 
 
 def test_a_policy_that_is_only_named_after_the_point_proves_nothing(tmp_path: Path) -> None:
     named = "ValidatingAdmissionPolicy 'no-privileged' with binding 'all' denied request: a team label is needed"
     with scripted(tmp_path, page("shop"), refusal(403, named), refusal(403, named)) as (gatherer, _):
-        listing = gatherer.get(ForbiddenPods("privileged"))
+        listing = gatherer.get(PrivilegedPods())
     assert listing.items == ()
     assert listing.statuses[-1].problem is not None
     assert listing.statuses[-1].problem.cause is Cause.INCONCLUSIVE
@@ -63,7 +63,7 @@ def test_a_policy_that_is_only_named_after_the_point_proves_nothing(tmp_path: Pa
 )
 def test_any_other_refusal_is_missing_evidence(tmp_path: Path, answer: Answer, cause: Cause) -> None:
     with scripted(tmp_path, page("shop"), answer) as (gatherer, _):
-        listing = gatherer.get(ForbiddenPods("privileged"))
+        listing = gatherer.get(PrivilegedPods())
     assert listing.items == ()
     assert listing.statuses[-1].problem is not None
     assert listing.statuses[-1].problem.cause is cause
@@ -71,7 +71,7 @@ def test_any_other_refusal_is_missing_evidence(tmp_path: Path, answer: Answer, c
 
 def test_without_namespaces_nothing_was_tried(tmp_path: Path) -> None:
     with scripted(tmp_path, refusal(403)) as (gatherer, script):
-        listing = gatherer.get(ForbiddenPods("unknown image"))
+        listing = gatherer.get(PrivilegedPods())
     assert listing.items == ()
     assert not listing.statuses[0].complete
     assert len(script.paths) == 1

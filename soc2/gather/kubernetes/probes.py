@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -24,7 +24,7 @@ from soc2.model.probes import AccessProbe, AdmissionProbe, RequestProbe
 T = TypeVar("T")
 
 _AT_ONCE = 8
-_POLICY_REFUSALS = ("violates PodSecurity", "ValidatingAdmissionPolicy", "admission webhook")
+_POLICY_REFUSALS = ("violates PodSecurity", "ValidatingAdmissionPolicy", "admission webhook", "image policy webhook backend")
 _BROKEN_WEBHOOK = ("failed calling webhook", "failed to call webhook", "does not support dry run")
 
 # A pod that is fine but for one thing, so that a refusal can only be about that thing.
@@ -35,33 +35,26 @@ RESTRICTED_CONTEXT = {
     "runAsUser": 65532,
     "seccompProfile": {"type": "RuntimeDefault"},
 }
-_UNKNOWN_IMAGE = "registry.soc2-probe.invalid/unknown@sha256:" + "0" * 64
-
-Forbidden = Literal["privileged", "unknown image"]
+UNKNOWN_IMAGE = "registry.soc2-probe.invalid/unknown@sha256:" + "0" * 64
 
 
 @dataclass(frozen=True)
-class ForbiddenPods:
-    """Sends, by dry-run, a pod that ought to be refused into each in-scope namespace."""
+class PrivilegedPods:
+    """Sends, by dry-run, a privileged pod, which ought to be refused, into each in-scope namespace."""
 
-    tried: Forbidden
-
-    @property
-    def name(self) -> str:
-        return f"dry-run of a pod with {self.tried}"
+    name: str = "dry-run of a pod with privileged"
 
     def gather(self, gatherer: Gatherer) -> Listing[AdmissionProbe]:
         namespaces = gatherer.get(NAMESPACES)
         if namespaces.exempt:
             return Listing((), (), namespaces.exempt)
         wanted = [namespace.name for namespace in namespaces.items if gatherer.system.in_scope(namespace.name)]
-        trial = _trial(self.tried, gatherer.system.images.allowed_registries)
-        connection = gatherer.kubernetes
+        image = known_image(gatherer.system.images.allowed_registries)
         return probe_all(
             gatherer,
             self.name,
             "POST /api/v1/namespaces/*/pods?dryRun=All",
-            [partial(_try_pod, connection, name, self.tried, trial) for name in wanted],
+            [partial(_try_privileged, gatherer.kubernetes, name, image) for name in wanted],
             namespaces.statuses,
         )
 
@@ -165,7 +158,8 @@ def probe_all(
     return Listing(tuple(found), (*before, status))
 
 
-def _pod(image: str, *, privileged: bool) -> dict[str, Any]:
+def pod_of(image: str, *, init: str = "", privileged: bool = False) -> dict[str, Any]:
+    """Return a pod that nothing is wrong with but what is asked for; ``init`` is the image of an init container."""
     context: dict[str, Any] = dict(RESTRICTED_CONTEXT)
     if privileged:
         context = {**context, "privileged": True, "allowPrivilegeEscalation": True}
@@ -176,53 +170,39 @@ def _pod(image: str, *, privileged: bool) -> dict[str, Any]:
         "securityContext": context,
         "resources": {"requests": little, "limits": little},
     }
+    before = {"initContainers": [{**container, "name": "before", "image": init}]} if init else {}
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {"name": "soc2-controls-probe", "labels": {"app.kubernetes.io/name": "soc2-controls-probe"}},
-        "spec": {"automountServiceAccountToken": False, "containers": [container]},
+        "spec": {"automountServiceAccountToken": False, "containers": [container], **before},
     }
 
 
-@dataclass(frozen=True)
-class _Trial:
-    """The pod that ought to be refused, and its twin that is fine in just the point that is tried."""
-
-    forbidden: dict[str, Any]
-    fine: dict[str, Any]
-    words: str
-
-
-def _known_image(allowed_registries: tuple[str, ...]) -> str:
-    return f"{allowed_registries[0].rstrip('/')}/soc2-probe@sha256:{'0' * 64}" if allowed_registries else _UNKNOWN_IMAGE
+def known_image(allowed_registries: tuple[str, ...]) -> str:
+    """Return an image, by digest, of the first allowed registry; it need not be there."""
+    return f"{allowed_registries[0].rstrip('/')}/soc2-probe@sha256:{'0' * 64}" if allowed_registries else UNKNOWN_IMAGE
 
 
 def probe_pod(allowed_registries: tuple[str, ...]) -> dict[str, Any]:
     """Return a pod that no policy should have anything against."""
-    return _pod(_known_image(allowed_registries), privileged=False)
+    return pod_of(known_image(allowed_registries))
 
 
-def _trial(tried: Forbidden, allowed_registries: tuple[str, ...]) -> _Trial:
-    known = _known_image(allowed_registries)
-    if tried == "privileged":
-        return _Trial(_pod(known, privileged=True), _pod(known, privileged=False), "privileged")
-    return _Trial(_pod(_UNKNOWN_IMAGE, privileged=False), _pod(known, privileged=False), "registr")
-
-
-def _try_pod(connection: KubeConnection, namespace: str, tried: Forbidden, trial: _Trial) -> AdmissionProbe:
+def _try_privileged(connection: KubeConnection, namespace: str, image: str) -> AdmissionProbe:
     path = f"/api/v1/namespaces/{namespace}/pods"
-    answer = connection.try_create(path, trial.forbidden)
+    answer = connection.try_create(path, pod_of(image, privileged=True))
     if answer.status in (200, 201):
-        return AdmissionProbe(namespace, tried, True, "admitted")
+        return AdmissionProbe(namespace, "privileged", True, "admitted")
     if not refused_by_policy(answer):
         raise GatherError(inconclusive(namespace, answer), answer.status)
     # A policy may have refused it for something else: either its twin is admitted, or the policy says why itself. What
     # is said of the twin too, such as the policy's name, is no reason.
-    twin = connection.try_create(path, trial.fine)
-    if twin.status not in (200, 201) and (trial.words not in answer.reason or trial.words in twin.reason):
+    twin = connection.try_create(path, pod_of(image))
+    if twin.status not in (200, 201) and ("privileged" not in answer.reason or "privileged" in twin.reason):
         why = f"{namespace}: a pod that is fine in this point is refused as well: {answer.reason}"
         raise GatherError(Problem(Cause.INCONCLUSIVE, why))
-    return AdmissionProbe(namespace, tried, False, answer.reason)
+    return AdmissionProbe(namespace, "privileged", False, answer.reason)
 
 
 def _ask(connection: KubeConnection, caller: str, path: str, headers: dict[str, str]) -> RequestProbe:

@@ -9,12 +9,15 @@ from soc2.model.kubernetes import (
     certificates,
     cluster,
     custom,
+    delivery,
     gateways,
+    image_policies,
     istio,
     linkerd,
     network,
     pods,
     rbac,
+    scan_reports,
     workloads,
 )
 
@@ -251,3 +254,85 @@ LINKERD_SOURCES = (
 )
 MESH_SOURCES = (*ISTIO_SOURCES, *LINKERD_SOURCES)
 """What service meshes are told, in the order in which ``mesh_layers`` takes it."""
+
+_KYVERNO = "/apis/policies.kyverno.io"
+KYVERNO_CLUSTER_POLICIES = KubeList(
+    "clusterpolicies.kyverno.io",
+    "/apis/kyverno.io/v1/clusterpolicies",
+    image_policies.KyvernoClusterPolicy,
+    namespaced=False,
+    optional=True,
+)
+KYVERNO_POLICIES = KubeList("policies.kyverno.io", "/apis/kyverno.io/v1/policies", image_policies.KyvernoPolicy, optional=True)
+KYVERNO_EXCEPTIONS = KubeList(
+    "policyexceptions.kyverno.io",
+    "/apis/kyverno.io/v2/policyexceptions",
+    image_policies.KyvernoException,
+    optional=True,
+    older=("/apis/kyverno.io/v2beta1/policyexceptions",),
+)
+IMAGE_VALIDATING_POLICIES = KubeList(
+    "imagevalidatingpolicies.policies.kyverno.io",
+    f"{_KYVERNO}/v1/imagevalidatingpolicies",
+    image_policies.ImageValidatingPolicy,
+    namespaced=False,
+    optional=True,
+    older=(f"{_KYVERNO}/v1beta1/imagevalidatingpolicies", f"{_KYVERNO}/v1alpha1/imagevalidatingpolicies"),
+)
+CLUSTER_IMAGE_POLICIES = KubeList(
+    "clusterimagepolicies.policy.sigstore.dev",
+    "/apis/policy.sigstore.dev/v1beta1/clusterimagepolicies",
+    image_policies.ClusterImagePolicy,
+    namespaced=False,
+    optional=True,
+    older=("/apis/policy.sigstore.dev/v1alpha1/clusterimagepolicies",),
+)
+RATIFY_CONSTRAINTS = KubeList(
+    "ratifyverification.constraints.gatekeeper.sh",
+    "/apis/constraints.gatekeeper.sh/v1beta1/ratifyverification",
+    image_policies.RatifyVerification,
+    namespaced=False,
+    optional=True,
+)
+SIGNATURE_POLICIES = (
+    KYVERNO_CLUSTER_POLICIES,
+    KYVERNO_POLICIES,
+    KYVERNO_EXCEPTIONS,
+    IMAGE_VALIDATING_POLICIES,
+    CLUSTER_IMAGE_POLICIES,
+    RATIFY_CONSTRAINTS,
+)
+"""What engines that verify the signatures of images are told."""
+
+_TRIVY = "/apis/aquasecurity.github.io/v1alpha1"
+VULNERABILITY_REPORTS = KubeList(
+    "vulnerabilityreports.aquasecurity.github.io",
+    f"{_TRIVY}/vulnerabilityreports",
+    scan_reports.VulnerabilityReport,
+    optional=True,
+)
+EXPOSED_SECRET_REPORTS = KubeList(
+    "exposedsecretreports.aquasecurity.github.io",
+    f"{_TRIVY}/exposedsecretreports",
+    scan_reports.ExposedSecretReport,
+    optional=True,
+)
+
+APPLICATIONS = KubeList(
+    "applications.argoproj.io", "/apis/argoproj.io/v1alpha1/applications", delivery.Application, optional=True
+)
+_FLUX_BETAS = ("v1beta2", "v1beta1")
+KUSTOMIZATIONS = KubeList(
+    "kustomizations.kustomize.toolkit.fluxcd.io",
+    "/apis/kustomize.toolkit.fluxcd.io/v1/kustomizations",
+    delivery.Kustomization,
+    optional=True,
+    older=tuple(f"/apis/kustomize.toolkit.fluxcd.io/{version}/kustomizations" for version in _FLUX_BETAS),
+)
+HELM_RELEASES = KubeList(
+    "helmreleases.helm.toolkit.fluxcd.io",
+    "/apis/helm.toolkit.fluxcd.io/v2/helmreleases",
+    delivery.HelmRelease,
+    optional=True,
+    older=tuple(f"/apis/helm.toolkit.fluxcd.io/{version}/helmreleases" for version in ("v2beta2", "v2beta1")),
+)

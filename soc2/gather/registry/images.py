@@ -42,7 +42,7 @@ class RunningImages:
         rules = image_rules(gatherer.system.images.yara_rules)
         puller = Puller(
             gatherer.system.registries,
-            _logins(gatherer),
+            registry_logins(gatherer),
             KeptFacts(cache_folder(), rules.key),
             Inspector(rules, secrets),
         )
@@ -59,7 +59,7 @@ class RunningImages:
             pages=len(pulled),
             items=len(found),
             sha256=gatherer.evidence.keep(canonical(found)),
-            problem=together([*_untold(digests), *_problems(pulled)]),
+            problem=together([*untold(digests), *_problems(pulled)]),
             parameters={
                 "images": [str(each.reference) for each in pulled],
                 "layers_read": puller.layers_read,
@@ -81,7 +81,8 @@ def _wanted(digests: Iterable[RunningDigest]) -> dict[ImageReference, frozenset[
     }
 
 
-def _logins(gatherer: Gatherer) -> Logins:
+def registry_logins(gatherer: Gatherer) -> Logins:
+    """Return what gives the login at a registry: a declared one or, at one of ECR, the account's. Raises UsageError."""
     registries: Registries = gatherer.system.registries
     declared = read_logins(Path(registries.credentials)) if registries.credentials else {}
 
@@ -113,7 +114,8 @@ def _problems(pulled: Iterable[Pulled]) -> Iterator[Problem]:
         yield Problem(problem.cause, f"{references[0]}{more}: {problem.detail}")
 
 
-def _untold(digests: Iterable[RunningDigest]) -> Iterator[Problem]:
+def untold(digests: Iterable[RunningDigest]) -> Iterator[Problem]:
+    """Yield a problem for each container whose image is not told by digest."""
     for digest in digests:
         if digest.reference is None:
             yield Problem(Cause.INCONCLUSIVE, f"{digest.place}: nothing tells the digest and the repository of its image")

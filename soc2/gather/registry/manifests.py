@@ -117,8 +117,8 @@ def _base(platform: Platform) -> str:
 
 
 def _manifest(client: RegistryClient, repository: str, digest: str, deadline: Deadline) -> _Manifest:
-    body = _verified(client, repository, f"manifests/{digest}", _ACCEPT, digest, _MANIFEST_BYTES, deadline)
-    manifest = _decoded(body, _Manifest, digest)
+    body = verified(client, repository, f"manifests/{digest}", _ACCEPT, digest, _MANIFEST_BYTES, deadline)
+    manifest = decoded(body, _Manifest, digest)
     if manifest.schema_version != 2 or (manifest.layers is None) == (manifest.manifests is None):
         what = "of the first schema, which names no configuration" if manifest.schema_version == 1 else "of an unknown kind"
         raise PullError(Cause.NOT_IMPLEMENTED, f"the manifest {digest} is {what}")
@@ -135,15 +135,16 @@ def _image(client: RegistryClient, repository: str, manifest: _Manifest, deadlin
     if manifest.config is None:
         raise PullError(Cause.MALFORMED, "the manifest names no configuration")
     digest = manifest.config.digest
-    body = _verified(client, repository, f"blobs/{digest}", "*/*", digest, _CONFIG_BYTES, deadline)
-    configuration = _decoded(body, Configuration, digest)
+    body = verified(client, repository, f"blobs/{digest}", "*/*", digest, _CONFIG_BYTES, deadline)
+    configuration = decoded(body, Configuration, digest)
     platform = Platform(configuration.os, configuration.architecture, configuration.variant)
     return Manifest(str(platform), manifest.layers, configuration, manifest.annotations or {})
 
 
-def _verified(
+def verified(
     client: RegistryClient, repository: str, path: str, accept: str, digest: str, limit: int, deadline: Deadline
 ) -> bytes:
+    """Return what is at a path, up to ``limit`` bytes, when it has the digest. Raises PullError."""
     with client.get(repository, path, accept, deadline) as answer:
         body = answer.body(limit, deadline)
     algorithm, _, wanted = digest.partition(":")
@@ -153,7 +154,8 @@ def _verified(
     return body
 
 
-def _decoded(body: bytes, kind: type[T], digest: str) -> T:
+def decoded(body: bytes, kind: type[T], digest: str) -> T:
+    """Decode JSON; ``digest`` names it in messages. Raises PullError."""
     try:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, RecursionError) as error:

@@ -27,6 +27,7 @@ class ProfileReference(msgspec.Struct, frozen=True, rename="pascal"):
 
 class Instance(PascalRecord, frozen=True):
     instance_id: str = ""
+    image_id: str = ""
     iam_instance_profile: ProfileReference | None = None
     metadata_options: MetadataOptions = MetadataOptions()
     public_ip_address: str | None = None

@@ -50,10 +50,18 @@ class MatchResources(Record, frozen=True):
     exclude_resource_rules: tuple[RuleWithOperations, ...] = ()
 
 
+class Expression(Record, frozen=True):
+    """A validation, or a variable that validations use, in CEL."""
+
+    expression: str = ""
+
+
 class ValidatingAdmissionPolicySpec(Record, frozen=True):
     failure_policy: str = "Fail"
     match_constraints: MatchResources | None = None
     match_conditions: tuple[MatchCondition, ...] = ()
+    variables: tuple[Expression, ...] = ()
+    validations: tuple[Expression, ...] = ()
 
 
 class ValidatingAdmissionPolicy(KubeObject, frozen=True):

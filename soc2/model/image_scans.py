@@ -1,0 +1,201 @@
+"""What scanners say of the images that run: when each of them looked, and which vulnerabilities it found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import chain
+from typing import TypeVar
+
+from soc2.model.aws.scanning import Coverage, EcrScan, InspectorFinding
+from soc2.model.deviation import Resource
+from soc2.model.image_reference import parse_reference
+from soc2.model.kubernetes.image_uses import RunningDigest
+from soc2.model.kubernetes.scan_reports import TrivyReport, VulnerabilityReport
+
+T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
+Container = tuple[str, tuple[str, str], str]
+"""A namespace, kind and name of the owner, and the name of a container."""
+
+SEVERE = ("critical", "high")
+"""The severities that have a limit, as all scanners name them."""
+_SCANNED = ("COMPLETE", "ACTIVE")
+
+
+@dataclass(frozen=True)
+class Scan:
+    """When a scanner last looked at an image; without a time it did not, and ``problem`` says why."""
+
+    scanner: str
+    at: datetime | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Vulnerability:
+    """A severe vulnerability: since when it is known, and what fixes it; ``fixable`` is None when that is not told."""
+
+    name: str
+    severity: str
+    package: str
+    scanner: str
+    since: datetime | None
+    fixable: bool | None
+    fixed_in: str = ""
+    exploited: bool = False
+
+
+@dataclass(frozen=True)
+class ScannedImage:
+    """An image that runs with what scanners say of it; ``place`` is one of the containers that run it."""
+
+    image: str
+    place: str
+    scans: tuple[Scan, ...]
+    vulnerabilities: tuple[Vulnerability, ...]
+
+    @property
+    def resource(self) -> Resource:
+        return Resource("Image", self.image)
+
+    @property
+    def last(self) -> Scan | None:
+        """Return the newest scan."""
+        return max((each for each in self.scans if each.at), key=lambda each: each.at or _NEVER, default=None)
+
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class ScanEvidence:
+    """All that the scanners that count gave."""
+
+    reports: tuple[VulnerabilityReport, ...] = ()
+    ecr: tuple[EcrScan, ...] = ()
+    coverage: tuple[Coverage, ...] = ()
+    findings: tuple[InspectorFinding, ...] = ()
+
+
+def scanned_images(digests: Iterable[RunningDigest], evidence: ScanEvidence) -> Iterator[ScannedImage]:
+    """Join every image that runs with what is said of its digest, or of the very containers that run it."""
+    running: dict[str, list[RunningDigest]] = {}
+    for digest in digests:
+        if digest.reference:
+            running.setdefault(str(digest.reference), []).append(digest)
+    ecr = _by(evidence.ecr, lambda scan: (scan.image_id.image_digest or scan.parent_key,))
+    coverage = _by(evidence.coverage, lambda item: (item.digest,))
+    findings = _by(evidence.findings, lambda finding: finding.digests)
+    reports = _by(evidence.reports, lambda report: (report.report.artifact.digest,))
+    by_container = _by(evidence.reports, lambda report: (_container_of(report),))
+    for image, uses in sorted(running.items()):
+        wanted = image.partition("@")[2]
+        own = [*reports.get(wanted, ()), *chain(*(_same_image(by_container, use) for use in uses))]
+        scans = (
+            *(Scan("Trivy", report.scanned_at, "it does not say when") for report in own),
+            *map(_ecr_scan, ecr.get(wanted, ())),
+            *map(_inspector_scan, coverage.get(wanted, ())),
+        )
+        told = (
+            *chain(*map(_of_trivy, own)),
+            *chain(*map(_of_ecr, ecr.get(wanted, ()))),
+            *map(_of_inspector, findings.get(wanted, ())),
+        )
+        severe = tuple(dict.fromkeys(each for each in told if each.severity in SEVERE))
+        yield ScannedImage(image, uses[0].place, tuple(dict.fromkeys(scans)), severe)
+
+
+def _by(items: Iterable[T], keys: Callable[[T], Iterable[K]]) -> dict[K, list[T]]:
+    found: dict[K, list[T]] = {}
+    for item in items:
+        for key in keys(item):
+            found.setdefault(key, []).append(item)
+    return found
+
+
+def _container_of(report: TrivyReport) -> Container:
+    return report.namespace, report.owner, report.container
+
+
+def _same_image(reports: Mapping[Container, list[VulnerabilityReport]], use: RunningDigest) -> Iterator[VulnerabilityReport]:
+    """Yield the reports on the container itself, where they are about the image that the pod names: a report on a tag has no
+    digest that a runtime tells."""
+    owner = next(((each.kind, each.name) for each in use.pod.metadata.owner_references if each.controller), None)
+    named = next(each.image for _, each in use.pod.spec.all_containers if each.name == use.container)
+    for key in (owner, ("Pod", use.pod.name)):
+        for report in reports.get((use.pod.namespace, key, use.container), ()) if key else ():
+            if _names(report, named):
+                yield report
+
+
+def _names(report: TrivyReport, image: str) -> bool:
+    artifact = report.report.artifact
+    try:
+        wanted = parse_reference(image)
+        server = f"{report.report.registry.server}/" if report.report.registry.server else ""
+        found = parse_reference(f"{server}{artifact.repository}")
+    except ValueError:
+        return False
+    same = (found.registry, found.repository) == (wanted.registry, wanted.repository)
+    return same and not wanted.digest and artifact.tag == (wanted.tag or "latest")
+
+
+def _ecr_scan(scan: EcrScan) -> Scan:
+    status = scan.image_scan_status
+    if not scan.configured:
+        return Scan("ECR", None, "it was never scanned")
+    if status.status not in _SCANNED:
+        return Scan("ECR", None, f"{status.status or 'no status'} {status.description}".strip())
+    return Scan("ECR", scan.image_scan_findings.image_scan_completed_at if scan.image_scan_findings else None, "no time")
+
+
+def _inspector_scan(item: Coverage) -> Scan:
+    status = item.scan_status
+    if status.status_code != "ACTIVE":
+        return Scan("Inspector", None, f"{status.status_code or 'no status'} {status.reason}".strip())
+    return Scan("Inspector", item.last_scanned_at, "" if item.last_scanned_at else "it was not scanned yet")
+
+
+def _of_trivy(report: VulnerabilityReport) -> Iterator[Vulnerability]:
+    for each in report.report.vulnerabilities:
+        yield Vulnerability(
+            each.vulnerability_id,
+            each.severity.lower(),
+            each.resource,
+            "Trivy",
+            _day(each.published_date) or report.scanned_at,
+            bool(each.fixed_version),
+            each.fixed_version,
+        )
+
+
+def _day(text: str) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _of_ecr(scan: EcrScan) -> Iterator[Vulnerability]:
+    found = scan.image_scan_findings
+    for each in found.findings if found else ():
+        since = found.image_scan_completed_at if found else None
+        yield Vulnerability(each.name, each.severity.lower(), each.package, "ECR", since, None)
+
+
+def _of_inspector(finding: InspectorFinding) -> Vulnerability:
+    details = finding.package_vulnerability_details
+    packages = details.vulnerable_packages
+    return Vulnerability(
+        details.vulnerability_id,
+        finding.severity.lower(),
+        ", ".join(package.name for package in packages),
+        "Inspector",
+        finding.first_observed_at,
+        finding.fix_available in ("YES", "PARTIAL"),
+        next((package.fixed_in_version for package in packages if package.fixed_in_version), ""),
+        finding.exploit_available == "YES",
+    )

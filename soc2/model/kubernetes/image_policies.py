@@ -1,0 +1,235 @@
+"""Policies of engines that verify the signatures of images, as far as they tell where they hold and what they refuse."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from msgspec import field
+
+from soc2.model.kubernetes.admission import MatchCondition, MatchResources
+from soc2.model.kubernetes.meta import KubeObject, LabelSelector, Record
+
+
+class Opaque(Record, frozen=True):
+    """Something of which only counts that it is there."""
+
+
+class KyvernoResources(Record, frozen=True):
+    """What a rule of Kyverno is about; ``kinds`` read ``Pod``, ``v1/Pod`` or ``*``, names are patterns."""
+
+    kinds: tuple[str, ...] = ()
+    name: str = ""
+    names: tuple[str, ...] = ()
+    namespaces: tuple[str, ...] = ()
+    operations: tuple[str, ...] = ()
+    namespace_selector: LabelSelector | None = None
+    selector: LabelSelector | None = None
+
+
+class KyvernoFilter(Record, frozen=True):
+    resources: KyvernoResources = KyvernoResources()
+    subjects: tuple[Opaque, ...] = ()
+    roles: tuple[str, ...] = ()
+    cluster_roles: tuple[str, ...] = ()
+
+    @property
+    def by_who(self) -> bool:
+        """Tell whether it holds for some who ask only."""
+        return bool(self.subjects or self.roles or self.cluster_roles)
+
+
+class KyvernoMatch(Record, frozen=True):
+    """Filters of which ``any`` has to hold and ``all`` have to; older policies have one, as ``resources`` and so on."""
+
+    any: tuple[KyvernoFilter, ...] = ()
+    all: tuple[KyvernoFilter, ...] = ()
+    resources: KyvernoResources | None = None
+    subjects: tuple[Opaque, ...] = ()
+    roles: tuple[str, ...] = ()
+    cluster_roles: tuple[str, ...] = ()
+
+    @property
+    def filters(self) -> tuple[KyvernoFilter, ...]:
+        """Return all filters, the older form among them."""
+        own = KyvernoFilter(self.resources or KyvernoResources(), self.subjects, self.roles, self.cluster_roles)
+        return (*self.any, *self.all, *([own] if own != KyvernoFilter() else []))
+
+
+class KyvernoCondition(Record, frozen=True):
+    key: Any = None
+
+
+class KyvernoConditions(Record, frozen=True):
+    any: tuple[KyvernoCondition, ...] = ()
+    all: tuple[KyvernoCondition, ...] = ()
+
+
+class VerifyImages(Record, frozen=True):
+    """What a rule of Kyverno verifies of which images; ``image`` and ``key`` are of older policies."""
+
+    image_references: tuple[str, ...] = ()
+    skip_image_references: tuple[str, ...] = ()
+    image: str = ""
+    failure_action: str = ""
+    attestors: tuple[Opaque, ...] = ()
+    attestations: tuple[Opaque, ...] = ()
+    key: str = ""
+
+    @property
+    def verifies(self) -> bool:
+        return bool(self.attestors or self.attestations or self.key)
+
+
+class KyvernoRule(Record, frozen=True):
+    name: str = ""
+    match: KyvernoMatch = KyvernoMatch()
+    exclude: KyvernoMatch | None = None
+    preconditions: KyvernoConditions | tuple[KyvernoCondition, ...] | None = None
+    cel_preconditions: tuple[Opaque, ...] = ()
+    verify_images: tuple[VerifyImages, ...] = ()
+
+
+class KyvernoOverride(Record, frozen=True):
+    """Another action in some namespaces."""
+
+    action: str = ""
+    namespaces: tuple[str, ...] = ()
+    namespace_selector: LabelSelector | None = None
+
+
+class KyvernoSpec(Record, frozen=True):
+    validation_failure_action: str = "Audit"
+    validation_failure_action_overrides: tuple[KyvernoOverride, ...] = ()
+    admission: bool = True
+    rules: tuple[KyvernoRule, ...] = ()
+
+
+class KyvernoPolicy(KubeObject, frozen=True):
+    """``Policy`` holds in its own namespace only."""
+
+    KIND: ClassVar[str] = "Policy"
+
+    spec: KyvernoSpec = KyvernoSpec()
+
+
+class KyvernoClusterPolicy(KyvernoPolicy, frozen=True):
+    KIND: ClassVar[str] = "ClusterPolicy"
+
+
+class ExceptedPolicy(Record, frozen=True):
+    policy_name: str = ""
+    rule_names: tuple[str, ...] = ()
+
+
+class KyvernoExceptionSpec(Record, frozen=True):
+    exceptions: tuple[ExceptedPolicy, ...] = ()
+    match: KyvernoMatch = KyvernoMatch()
+
+
+class KyvernoException(KubeObject, frozen=True):
+    """What a policy of Kyverno leaves out."""
+
+    KIND: ClassVar[str] = "PolicyException"
+
+    spec: KyvernoExceptionSpec = KyvernoExceptionSpec()
+
+
+class ImageMatch(Record, frozen=True):
+    """A pattern over images; an ``expression`` is in CEL."""
+
+    glob: str = ""
+    expression: str = ""
+
+
+class Switch(Record, frozen=True):
+    enabled: bool = True
+
+
+class Evaluation(Record, frozen=True):
+    mode: str = "Kubernetes"
+    admission: Switch | None = None
+
+
+class ImageValidatingSpec(Record, frozen=True):
+    validation_actions: tuple[str, ...] = ("Deny",)
+    match_constraints: MatchResources | None = None
+    match_conditions: tuple[MatchCondition, ...] = ()
+    match_image_references: tuple[ImageMatch, ...] = ()
+    validations: tuple[Opaque, ...] = ()
+    evaluation: Evaluation = Evaluation()
+
+
+class ImageValidatingPolicy(KubeObject, frozen=True):
+    """A policy of Kyverno, since its version 1.14."""
+
+    KIND: ClassVar[str] = "ImageValidatingPolicy"
+
+    spec: ImageValidatingSpec = ImageValidatingSpec()
+
+
+class StaticAuthority(Record, frozen=True):
+    action: str = ""
+
+
+class Authority(Record, frozen=True):
+    name: str = ""
+    static: StaticAuthority | None = None
+
+
+class MatchedKind(Record, frozen=True):
+    group: str = ""
+    version: str = ""
+    resource: str = ""
+    selector: LabelSelector | None = None
+
+
+class ClusterImageSpec(Record, frozen=True):
+    images: tuple[ImageMatch, ...] = ()
+    authorities: tuple[Authority, ...] = ()
+    mode: str = "enforce"
+    match: tuple[MatchedKind, ...] = ()
+
+
+class ClusterImagePolicy(KubeObject, frozen=True):
+    """A policy of Sigstore's policy controller."""
+
+    KIND: ClassVar[str] = "ClusterImagePolicy"
+
+    spec: ClusterImageSpec = ClusterImageSpec()
+
+
+class ConstraintKinds(Record, frozen=True):
+    api_groups: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+
+
+class ConstraintMatch(Record, frozen=True):
+    kinds: tuple[ConstraintKinds, ...] = ()
+    namespaces: tuple[str, ...] = ()
+    excluded_namespaces: tuple[str, ...] = ()
+    namespace_selector: LabelSelector | None = None
+    label_selector: LabelSelector | None = None
+    scope: str = "*"
+
+
+class EnforcementPoint(Record, frozen=True):
+    name: str = ""
+
+
+class ScopedAction(Record, frozen=True):
+    action: str = ""
+    enforcement_points: tuple[EnforcementPoint, ...] = ()
+
+
+class ConstraintSpec(Record, frozen=True):
+    enforcement_action: str = "deny"
+    scoped_enforcement_actions: tuple[ScopedAction, ...] = ()
+    match: ConstraintMatch = ConstraintMatch()
+
+
+class RatifyVerification(KubeObject, frozen=True):
+    """A constraint of Gatekeeper by which Ratify is asked, of the template that Ratify ships."""
+
+    KIND: ClassVar[str] = "RatifyVerification"
+
+    spec: ConstraintSpec = field(default_factory=ConstraintSpec)

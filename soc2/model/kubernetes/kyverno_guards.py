@@ -1,0 +1,124 @@
+"""What rules of Kyverno that verify images are in a namespace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
+
+from soc2.model.kubernetes.cluster import Namespace
+from soc2.model.kubernetes.image_guards import Engine, Guard, PolicyHere, selects, wildcard
+from soc2.model.kubernetes.image_policies import (
+    KyvernoException,
+    KyvernoFilter,
+    KyvernoMatch,
+    KyvernoPolicy,
+    KyvernoRule,
+    KyvernoSpec,
+    VerifyImages,
+)
+
+# A rule is kept from deletions and from scans by this; it holds when a pod is made.
+_HARMLESS = "request.operation"
+
+
+def kyverno_guards(
+    policies: Iterable[KyvernoPolicy], exceptions: Iterable[KyvernoException], engine: Engine
+) -> Iterator[Guard]:
+    """Yield a guard for each part of a rule that verifies images."""
+    every = tuple(exceptions)
+    for policy in policies:
+        for rule in policy.spec.rules:
+            for part in rule.verify_images:
+                yield _guard(policy, rule, part, every, engine)
+
+
+def _guard(
+    policy: KyvernoPolicy, rule: KyvernoRule, part: VerifyImages, exceptions: tuple[KyvernoException, ...], engine: Engine
+) -> Guard:
+    name = f"{policy.resource} (rule {rule.name})"
+    own = [*part.image_references, *([part.image] if part.image else [])]
+    excepted = [each for each in exceptions if _is_about(each, policy, rule)]
+
+    def problem(namespace: Namespace) -> str:
+        if policy.namespace and policy.namespace != namespace.name:
+            return "is another namespace's"
+        action = _action(policy.spec, part, namespace)
+        if action.lower() != "enforce":
+            return f"only does {action}"
+        if not policy.spec.admission:
+            return "is not evaluated when pods are admitted"
+        if not part.verifies:
+            return "verifies nothing: it has no attestors"
+        if not own:
+            return "is about no images"
+        if part.skip_image_references:
+            return f"skips images ({', '.join(part.skip_image_references)})"
+        if not _matches(rule.match, namespace):
+            return "does not match all pods of this namespace"
+        if rule.exclude and any(_may_touch(each, namespace) for each in rule.exclude.filters):
+            return "excludes pods of this namespace"
+        if _conditional(rule):
+            return "holds under preconditions only, which are not evaluated"
+        for each in excepted:
+            if any(_may_touch(one, namespace) for one in each.spec.match.filters):
+                return f"has an exception here ({each.namespace}/{each.name})"
+        return engine.missing(namespace)
+
+    patterns = tuple(wildcard(glob) for glob in own)
+    return lambda namespace: PolicyHere(name, problem(namespace), patterns)
+
+
+def _action(spec: KyvernoSpec, part: VerifyImages, namespace: Namespace) -> str:
+    if part.failure_action:
+        return part.failure_action
+    for override in spec.validation_failure_action_overrides:
+        named = not override.namespaces or any(fnmatchcase(namespace.name, each) for each in override.namespaces)
+        given = override.namespaces or override.namespace_selector
+        if given and named and selects(override.namespace_selector, namespace):
+            return override.action
+    return spec.validation_failure_action
+
+
+def _matches(match: KyvernoMatch, namespace: Namespace) -> bool:
+    """Tell whether all pods of a namespace are matched, whoever makes them."""
+    older = [each for each in match.filters if each not in (*match.any, *match.all)]
+    needed = [*match.all, *older]
+    if match.any and not any(_covers(each, namespace) for each in match.any):
+        return False
+    return bool(match.any or needed) and all(_covers(each, namespace) for each in needed)
+
+
+def _covers(given: KyvernoFilter, namespace: Namespace) -> bool:
+    wanted = given.resources
+    narrow = given.by_who or wanted.name or wanted.names or (wanted.selector and not wanted.selector.selects_everything)
+    made = not wanted.operations or "CREATE" in wanted.operations
+    return not narrow and made and _is_pod(wanted.kinds) and _in_namespace(given, namespace)
+
+
+def _may_touch(given: KyvernoFilter, namespace: Namespace) -> bool:
+    """Tell whether any pod of a namespace may be meant."""
+    return (not given.resources.kinds or _is_pod(given.resources.kinds)) and _in_namespace(given, namespace)
+
+
+def _in_namespace(given: KyvernoFilter, namespace: Namespace) -> bool:
+    wanted = given.resources
+    named = not wanted.namespaces or any(fnmatchcase(namespace.name, each) for each in wanted.namespaces)
+    return named and selects(wanted.namespace_selector, namespace)
+
+
+def _is_pod(kinds: Iterable[str]) -> bool:
+    return any(fnmatchcase("Pod", kind.rpartition("/")[2]) for kind in kinds)
+
+
+def _conditional(rule: KyvernoRule) -> bool:
+    given = rule.preconditions
+    conditions = () if given is None else given if isinstance(given, tuple) else (*given.any, *given.all)
+    return bool(rule.cel_preconditions) or any(_HARMLESS not in str(each.key) for each in conditions)
+
+
+def _is_about(exception: KyvernoException, policy: KyvernoPolicy, rule: KyvernoRule) -> bool:
+    names = {policy.name, f"{policy.namespace}/{policy.name}"}
+    return any(
+        each.policy_name in names and (not each.rule_names or any(fnmatchcase(rule.name, name) for name in each.rule_names))
+        for each in exception.spec.exceptions
+    )

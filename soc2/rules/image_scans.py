@@ -1,0 +1,137 @@
+"""Rules on what scanners say of images, and on the scanners themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import ClassVar
+
+from soc2.model.deviation import Deviation
+from soc2.model.image_scans import ScannedImage, Vulnerability
+from soc2.model.kubernetes.scan_reports import ExposedSecretReport
+from soc2.model.scanners import ScannerState
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotScannedLately(Deviation):
+    template: ClassVar[str] = "{problem}; it runs in {place}"
+    problem: str
+    place: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overdue(Deviation):
+    template: ClassVar[str] = (
+        "{vulnerability} ({severity}) in {package} is known for {days} days{exploited}, the limit is {limit}; {fix} "
+        "({scanner}); it runs in {place}"
+    )
+    vulnerability: str
+    severity: str
+    package: str
+    days: int
+    limit: int
+    exploited: str
+    fix: str
+    scanner: str
+    place: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecretExposed(Deviation):
+    template: ClassVar[str] = "{target} in the image {image} holds a secret ({rule}, {severity})"
+    target: str
+    image: str
+    rule: str
+    severity: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportOld(Deviation):
+    template: ClassVar[str] = "the report {age}, the limit is {limit} days"
+    age: str
+    limit: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScannerOff(Deviation):
+    template: ClassVar[str] = "it does not scan: {problem}"
+    problem: str
+
+
+def scanned(max_days: int, as_of: datetime) -> Callable[[ScannedImage], Iterator[Deviation]]:
+    """Return the rule that a scanner looked at the image within the limit."""
+
+    def rule(image: ScannedImage) -> Iterator[Deviation]:
+        if any(scan.at is not None and as_of - scan.at <= timedelta(days=max_days) for scan in image.scans):
+            return
+        if image.last and image.last.at:
+            days = (as_of - image.last.at).days
+            problem = f"the last scan is {days} days old ({image.last.scanner}), the limit is {max_days}"
+        else:
+            told = "; ".join(f"{scan.scanner}: {scan.problem}" for scan in image.scans)
+            problem = f"no scanner looked at it ({told})" if told else "no scanner knows it"
+        yield NotScannedLately(resource=image.resource, problem=problem, place=image.place)
+
+    return rule
+
+
+def in_time(limits: Mapping[str, int], max_days: int, as_of: datetime) -> Callable[[ScannedImage], Iterator[Deviation]]:
+    """Return the rule that severe vulnerabilities with a fix are gone within the limit, in days by severity. One that is known
+    to be exploited has the limit of critical ones. An image that was not scanned for ``max_days`` has unknown ones."""
+    known = scanned(max_days, as_of)
+
+    def rule(image: ScannedImage) -> Iterator[Deviation]:
+        yield from known(image)
+        for each in image.vulnerabilities:
+            limit = limits["critical" if each.exploited else each.severity]
+            days = (as_of - each.since).days if each.since else limit + 1
+            if each.fixable is False or days <= limit:
+                continue
+            yield Overdue(
+                resource=image.resource,
+                vulnerability=each.name,
+                severity=each.severity,
+                package=each.package or "a package that is not told",
+                days=days,
+                limit=limit,
+                exploited=" and exploited" if each.exploited else "",
+                fix=_fix(each),
+                scanner=each.scanner,
+                place=image.place,
+            )
+
+    return rule
+
+
+def _fix(vulnerability: Vulnerability) -> str:
+    if vulnerability.fixed_in:
+        return f"fixed in {vulnerability.fixed_in}"
+    return "there is a fix" if vulnerability.fixable else "whether there is a fix is not told"
+
+
+def no_secrets_exposed(max_days: int, as_of: datetime) -> Callable[[ExposedSecretReport], Iterator[Deviation]]:
+    """Return the rule that a report of exposed secrets is not older than the limit, and empty."""
+
+    def rule(report: ExposedSecretReport) -> Iterator[Deviation]:
+        at = report.scanned_at
+        if at is None or as_of - at > timedelta(days=max_days):
+            age = f"is {(as_of - at).days} days old" if at else "does not say of when it is"
+            yield ReportOld(resource=report.resource, age=age, limit=max_days)
+        artifact = report.report.artifact
+        for secret in report.report.secrets:
+            yield SecretExposed(
+                resource=report.resource,
+                target=secret.target or "a file",
+                image=f"{artifact.repository}{artifact.tag and ':'}{artifact.tag}",
+                rule=secret.rule_id,
+                severity=secret.severity.lower(),
+            )
+
+    return rule
+
+
+def switched_on(state: ScannerState) -> Iterator[Deviation]:
+    """The scanner scans."""
+    if state.problem:
+        yield ScannerOff(resource=state.resource, problem=state.problem)

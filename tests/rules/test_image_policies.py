@@ -1,0 +1,216 @@
+"""What counts as a policy on images that refuses: each engine's own ways of not doing so are told."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from soc2.catalog import all_checks
+from tests.case import Case, run_check
+
+CHECK = next(check for check in all_checks() if check.id == "signature-policy-enforced")
+PODS = [{"apiGroups": [""], "resources": ["pods"], "operations": ["CREATE"]}]
+HOOKS = [
+    {"metadata": {"name": name}, "webhooks": [{"name": name, "rules": PODS}]}
+    for name in ("validate.kyverno.svc-fail", "policy.sigstore.dev", "validation.gatekeeper.sh")
+]
+POLICIES: dict[str, dict[str, Any]] = {
+    "clusterpolicies.kyverno.io": {
+        "validationFailureAction": "Enforce",
+        "rules": [
+            {
+                "name": "all",
+                "match": {"any": [{"resources": {"kinds": ["Pod"]}}]},
+                "verifyImages": [{"imageReferences": ["registry.example/*"], "attestors": [{"entries": []}]}],
+            }
+        ],
+    },
+    "policies.kyverno.io": {
+        "rules": [
+            {
+                "name": "all",
+                "match": {"resources": {"kinds": ["Deployment", "v1/Pod"]}},
+                "exclude": {"any": [{"resources": {"namespaces": ["kube-*"]}}]},
+                "preconditions": {"all": [{"key": "{{request.operation}}", "operator": "NotEquals", "value": "DELETE"}]},
+                "verifyImages": [{"imageReferences": ["*"], "failureAction": "Enforce", "attestors": [{}]}],
+            }
+        ],
+    },
+    "imagevalidatingpolicies.policies.kyverno.io": {
+        "matchConstraints": {"resourceRules": PODS},
+        "matchImageReferences": [{"glob": "registry.example/team/*"}],
+        "validations": [{"expression": "images.containers.all(image, verifyImageSignatures(image, [attestors.ours]) > 0)"}],
+    },
+    "clusterimagepolicies.policy.sigstore.dev": {
+        "images": [{"glob": "registry.example/team/*"}],
+        "authorities": [{"name": "ours", "key": {"data": "..."}}],
+    },
+    "ratifyverification.constraints.gatekeeper.sh": {"match": {"kinds": [{"apiGroups": [""], "kinds": ["Pod"]}]}},
+    "validatingadmissionpolicies": {
+        "matchConstraints": {"resourceRules": PODS},
+        "variables": [{"name": "images", "expression": "object.spec.containers.map(c, c.image)"}],
+        "validations": [{"expression": "variables.images.all(i, i.startsWith('registry.example/team/'))"}],
+    },
+}
+KYVERNO, IMAGES, SIGSTORE = (
+    "clusterpolicies.kyverno.io",
+    "imagevalidatingpolicies.policies.kyverno.io",
+    "clusterimagepolicies.policy.sigstore.dev",
+)
+OWN, RATIFY, VAP = "policies.kyverno.io", "ratifyverification.constraints.gatekeeper.sh", "validatingadmissionpolicies"
+RULE, PART = "rules.0", "rules.0.verifyImages.0"
+
+
+def told(kind: str, *changes: tuple[str, Any], **sources: Any) -> str:
+    """Return what is told of a namespace with one policy, whose specification is changed at dotted paths."""
+    spec = copy.deepcopy(POLICIES[kind])
+    for path, value in changes:
+        *parents, last = path.split(".")
+        place: Any = spec
+        for part in parents:
+            place = place[int(part)] if part.isdigit() else place.setdefault(part, {})
+        place[last] = value
+    given = {
+        "namespaces": [{"metadata": {"name": "shop", "labels": {"team": "a"}}}],
+        "validatingwebhookconfigurations": HOOKS,
+        "validatingadmissionpolicybindings": [
+            {"metadata": {"name": "b"}, "spec": {"policyName": "p", "validationActions": ["Deny"]}}
+        ],
+        kind: [{"metadata": {"name": "p", **({"namespace": "shop"} if kind == OWN else {})}, "spec": spec}],
+        **sources,
+    }
+    system = {"admission": {"exclusions": ["p -> condition known"]}}
+    return "\n".join(item.deviation.message for item in run_check(CHECK, Case(given, system)).deviations)
+
+
+@pytest.mark.parametrize("kind", POLICIES)
+def test_a_policy_that_refuses_is_enough(kind: str) -> None:
+    assert told(kind) == ""
+
+
+@pytest.mark.parametrize("kind", [kind for kind in POLICIES if kind != VAP])
+def test_without_its_engine_a_policy_does_nothing(kind: str) -> None:
+    assert "does nothing: no webhook asks" in told(kind, validatingwebhookconfigurations=[])
+
+
+@pytest.mark.parametrize("kind", [kind for kind in POLICIES if kind != VAP])
+def test_an_engine_that_is_not_asked_here_does_nothing(kind: str) -> None:
+    hooks = copy.deepcopy(HOOKS)
+    for hook in hooks:
+        hook["webhooks"][0]["namespaceSelector"] = {"matchLabels": {"images": "guarded"}}  # type: ignore[index]
+    assert "about pods of this namespace" in told(kind, validatingwebhookconfigurations=hooks)
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "words"),
+    [
+        (KYVERNO, [("validationFailureAction", "audit")], "only does audit"),
+        (KYVERNO, [(f"{PART}.failureAction", "Audit")], "only does Audit"),
+        (
+            KYVERNO,
+            [("validationFailureActionOverrides", [{"action": "Audit", "namespaces": ["sh*"]}])],
+            "only does Audit",
+        ),
+        (
+            KYVERNO,
+            [("validationFailureActionOverrides", [{"action": "Audit", "namespaceSelector": {"matchLabels": {"team": "a"}}}])],
+            "only does Audit",
+        ),
+        (KYVERNO, [("admission", False)], "not evaluated when pods are admitted"),
+        (KYVERNO, [(f"{PART}.attestors", [])], "it has no attestors"),
+        (KYVERNO, [(f"{PART}.imageReferences", ["other.example/*"])], "no policy looks at images of registry.example/team"),
+        (KYVERNO, [(f"{PART}.imageReferences", ["registry.example/team:*"])], "no policy looks at images"),
+        (KYVERNO, [(f"{PART}.skipImageReferences", ["registry.example/team/*"])], "skips images"),
+        (KYVERNO, [(f"{RULE}.match.any.0.resources.namespaces", ["other"])], "does not match all pods"),
+        (KYVERNO, [(f"{RULE}.match.any.0.resources.kinds", ["Deployment"])], "does not match all pods"),
+        (KYVERNO, [(f"{RULE}.match.any.0.resources.operations", ["UPDATE"])], "does not match all pods"),
+        (KYVERNO, [(f"{RULE}.match.any.0.subjects", [{"kind": "User", "name": "ci"}])], "does not match all pods"),
+        (KYVERNO, [(f"{RULE}.match.any.0.resources.selector", {"matchLabels": {"a": "b"}})], "does not match all pods"),
+        (
+            KYVERNO,
+            [(f"{RULE}.match.all", [{"resources": {"kinds": ["Pod"], "namespaces": ["x"]}}])],
+            "does not match all pods",
+        ),
+        (KYVERNO, [(f"{RULE}.exclude", {"any": [{"resources": {"namespaces": ["shop"]}}]})], "excludes pods"),
+        (KYVERNO, [(f"{RULE}.exclude", {"any": [{"subjects": [{"kind": "User", "name": "ci"}]}]})], "excludes pods"),
+        (KYVERNO, [(f"{RULE}.preconditions", [{"key": "{{ request.object.metadata.labels.x }}"}])], "under preconditions"),
+        (IMAGES, [("validationActions", ["Audit", "Warn"])], "only does Audit, Warn"),
+        (IMAGES, [("evaluation", {"admission": {"enabled": False}})], "not evaluated when pods are admitted"),
+        (IMAGES, [("evaluation", {"mode": "JSON"})], "not evaluated when pods are admitted"),
+        (IMAGES, [("validations", [])], "verifies nothing"),
+        (IMAGES, [("matchConstraints.namespaceSelector", {"matchLabels": {"team": "b"}})], "does not select this namespace"),
+        (IMAGES, [("matchConstraints.objectSelector", {"matchLabels": {"team": "b"}})], "looks at some pods only"),
+        (IMAGES, [("matchConditions", [{"name": "new", "expression": "true"}])], "(condition new)"),
+        (IMAGES, [("matchImageReferences", [{"expression": "true"}])], "names its images in CEL"),
+        (IMAGES, [("matchImageReferences", [{"glob": "other.example/*"}])], "no policy looks at images"),
+        (SIGSTORE, [("mode", "warn")], "only does warn"),
+        (SIGSTORE, [("authorities", [{"name": "ours"}, {"static": {"action": "pass"}}])], "lets everything pass"),
+        (SIGSTORE, [("images", [])], "is about no images"),
+        (SIGSTORE, [("images", [{"glob": "registry.example/*"}])], "no policy looks at images"),
+        (SIGSTORE, [("match", [{"resource": "deployments", "group": "apps"}])], "looks at some pods only"),
+        (SIGSTORE, [("match", [{"resource": "pods", "selector": {"matchLabels": {"a": "b"}}}])], "looks at some pods only"),
+        (RATIFY, [("enforcementAction", "dryrun")], "only does dryrun"),
+        (RATIFY, [("enforcementAction", "scoped")], "only does nothing"),
+        (RATIFY, [("match.excludedNamespaces", ["sho*"])], "leaves this namespace out"),
+        (RATIFY, [("match.namespaces", ["other"])], "leaves this namespace out"),
+        (RATIFY, [("match.kinds", [{"apiGroups": ["apps"], "kinds": ["Deployment"]}])], "is not about pods"),
+        (RATIFY, [("match.labelSelector", {"matchLabels": {"a": "b"}})], "looks at some pods only"),
+        (VAP, [("matchConditions", [{"name": "new", "expression": "true"}])], "(condition new)"),
+        (VAP, [("matchConstraints.resourceRules", [{**PODS[0], "operations": ["UPDATE"]}])], "there is none"),
+        (VAP, [("variables", []), ("validations", [{"expression": "has(object.metadata.labels)"}])], "there is none"),
+    ],
+)
+def test_what_does_not_refuse_is_told(kind: str, changes: list[tuple[str, Any]], words: str) -> None:
+    assert words in told(kind, *changes)
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [
+        (KYVERNO, [("validationFailureActionOverrides", [{"action": "Audit", "namespaces": ["other"]}])]),
+        (KYVERNO, [("validationFailureAction", "Audit"), (f"{PART}.failureAction", "enforce")]),
+        (KYVERNO, [(f"{RULE}.match.any.0.resources.namespaceSelector", {"matchLabels": {"team": "a"}})]),
+        (KYVERNO, [(f"{PART}.imageReferences", []), (f"{PART}.image", "*"), (f"{PART}.attestors", []), (f"{PART}.key", "k")]),
+        (IMAGES, [("matchConditions", [{"name": "known", "expression": "true"}])]),
+        (IMAGES, [("matchImageReferences", [])]),
+        (SIGSTORE, [("images", [{"glob": "**"}])]),
+        (SIGSTORE, [("match", [{"resource": "pods", "version": "v1"}])]),
+        (
+            RATIFY,
+            [
+                ("enforcementAction", "scoped"),
+                ("scopedEnforcementActions", [{"action": "deny", "enforcementPoints": [{"name": "*"}]}]),
+            ],
+        ),
+        (VAP, [("matchConditions", [{"name": "known", "expression": "true"}])]),
+    ],
+)
+def test_other_ways_to_refuse_count(kind: str, changes: list[tuple[str, Any]]) -> None:
+    assert told(kind, *changes) == ""
+
+
+def test_a_policy_of_another_namespace_is_not_this_ones() -> None:
+    two = [{"metadata": {"name": "shop"}}, {"metadata": {"name": "tools"}}]
+    assert told(OWN, namespaces=two) == (
+        "no policy on images is enforced here: Policy/shop/p (rule all) is another namespace's"
+    )
+
+
+@pytest.mark.parametrize(("namespaces", "counts"), [(["shop"], True), (["other"], False)])
+def test_an_exception_is_told_where_it_holds(namespaces: list[str], counts: bool) -> None:
+    exception = {
+        "metadata": {"name": "e", "namespace": "shop"},
+        "spec": {
+            "exceptions": [{"policyName": "p", "ruleNames": ["a*"]}],
+            "match": {"any": [{"resources": {"kinds": ["Pod"], "namespaces": namespaces}}]},
+        },
+    }
+    assert ("has an exception here (shop/e)" in told(KYVERNO, **{"policyexceptions.kyverno.io": [exception]})) is counts
+
+
+@pytest.mark.parametrize(("actions", "words"), [(["Audit", "Warn"], "only does Audit, Warn"), ([], "only does nothing")])
+def test_a_binding_that_does_not_deny_is_told(actions: list[str], words: str) -> None:
+    binding = {"metadata": {"name": "b"}, "spec": {"policyName": "p", "validationActions": actions}}
+    assert words in told(VAP, validatingadmissionpolicybindings=[binding])
