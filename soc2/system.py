@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from soc2.criteria import CRITERIA
+from soc2.declared_etcd import Etcd, checked_etcd
 from soc2.declared_network import DeclaredNetwork, checked_network
 from soc2.log_sources import Logs, checked_logs
 from soc2.model.aws.public_addresses import mistaken_network
@@ -279,6 +280,7 @@ class System(Section, frozen=True):
     system: About
     target: Target = Target()
     kubernetes: Kubernetes = Kubernetes()
+    etcd: Etcd = Etcd()
     aws: Aws = Aws()
     images: Images = Images()
     data: Data = Data()
@@ -329,7 +331,8 @@ def load_system(path: Path) -> System:
             raise file.error(("exposure", "public_addresses", index), mistake)
     feeds = tuple(msgspec.structs.replace(feed, path=str(path.parent / feed.path)) for feed in system.feeds)
     logs, network = checked_logs(system.logs, file), checked_network(system.network, file)
-    return msgspec.structs.replace(system, feeds=feeds, logs=logs, network=network)
+    etcd = checked_etcd(system.etcd, file)
+    return msgspec.structs.replace(system, feeds=feeds, logs=logs, network=network, etcd=etcd)
 
 
 def require_checks_known(system: System, path: Path, known: frozenset[str]) -> None:

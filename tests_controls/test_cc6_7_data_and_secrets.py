@@ -11,11 +11,13 @@ from soc2.model.aws.compute import EksCluster
 from soc2.model.aws.joins import StoredBucket
 from soc2.model.aws.storage import DbInstance, DbSnapshot, Secret
 from soc2.model.detections import Detection
+from soc2.model.etcd import EtcdEndpoint
 from soc2.model.kubernetes.cluster import ConfigMap
+from soc2.model.kubernetes.control_plane import Component
 from soc2.model.kubernetes.network import Ingress
 from soc2.model.kubernetes.subjects import PodSubject
 from soc2.model.population import Population
-from soc2.rules import cloud_compute, cloud_storage, detections, exposure, literals
+from soc2.rules import cloud_compute, cloud_storage, detections, etcd, exposure, literals
 from soc2.system import System
 
 
@@ -164,3 +166,17 @@ def test_unusual_access_to_secrets_is_handled(
 ) -> None:
     """What the logs show of unusual access to secrets and data was found out about within the limit."""
     judge(data_accesses, detections.handled(system.thresholds.alert_triage_hours, as_of))
+
+
+@pytest.mark.check(
+    "etcd-requires-certificates",
+    severity="high",
+    official=["CC6.7"],
+    hipaa=["164.312(d)"],
+    gdpr=["32(1)(a)", "5(1)(f)"],
+    kind="configuration",
+    remedy="Give etcd certificates, switch on --client-cert-auth and --peer-client-cert-auth, and listen with https only",
+)
+def test_etcd_requires_certificates(etcd_doors: Population[Component | EtcdEndpoint], judge: Judge) -> None:
+    """Etcd takes connections of clients and peers with a certificate only, by its settings and as it was tried."""
+    judge(etcd_doors, etcd.requires_certificates)
