@@ -53,6 +53,8 @@ def checked_etcd(etcd: Etcd, file: TomlFile) -> Etcd:
     paths = {key: str(Path(file.path).parent / name) for key in _FILES if (name := getattr(etcd, key))}
     for key, path in paths.items():
         _require_pem(file, key, path)
+    if "client_key" in paths and not _belong_together(paths["client_cert"], paths["client_key"]):
+        raise file.error(("etcd", "client_key"), f"{paths['client_key']} is not the key of the certificate in client_cert")
     return msgspec.structs.replace(etcd, **paths)
 
 
@@ -73,3 +75,8 @@ def _require_pem(file: TomlFile, key: str, path: str) -> None:
         raise file.error(("etcd", key), f"the private key in {path} needs a passphrase", "store it without one") from None
     except ValueError:
         raise file.error(("etcd", key), f"{path} holds no {what} in PEM form", _PEM) from None
+
+
+def _belong_together(certificate: str, key: str) -> bool:
+    public = x509.load_pem_x509_certificates(Path(certificate).read_bytes())[0].public_key()
+    return public == load_pem_private_key(Path(key).read_bytes(), None).public_key()

@@ -28,6 +28,7 @@ from soc2.gather.aws.service_control import ServiceControl
 from soc2.gather.aws.simulation import ControlSimulation
 from soc2.gather.codec import Codec
 from soc2.gather.etcd.attempts import EtcdAttempts
+from soc2.gather.etcd.canary import SecretCanary
 from soc2.gather.feeds import FeedSource
 from soc2.gather.kubernetes.access_matrix import AccessMatrix
 from soc2.gather.kubernetes.api_server import ApiServerPlaces
@@ -62,7 +63,7 @@ from soc2.model.aws.log_stores import LogBucket
 from soc2.model.canaries import CanaryPath
 from soc2.model.deviation import Resource
 from soc2.model.digests import DigestVerdict
-from soc2.model.etcd import EtcdEndpoint
+from soc2.model.etcd import EtcdEndpoint, StoredSecret
 from soc2.model.kubernetes.api_server import ApiServerPlace
 from soc2.model.kubernetes.aws_auth import AuthMapping
 from soc2.model.kubernetes.cluster import ServerVersion
@@ -295,6 +296,8 @@ def _records(source: Source[Any], raw: list[Any]) -> list[Any]:
             return list(raw)
         case EtcdAttempts():
             return msgspec.convert(raw, list[EtcdEndpoint])
+        case SecretCanary():
+            return msgspec.convert(raw, list[StoredSecret])
         case UnauthorizedRequests():
             return [RequestProbe(**item) for item in raw]
         case EveryonesAccess():

@@ -11,7 +11,7 @@ from soc2.model.aws.compute import EksCluster
 from soc2.model.aws.joins import StoredBucket
 from soc2.model.aws.storage import DbInstance, DbSnapshot, Secret
 from soc2.model.detections import Detection
-from soc2.model.etcd import EtcdEndpoint
+from soc2.model.etcd import EtcdEndpoint, StoredSecret
 from soc2.model.kubernetes.cluster import ConfigMap
 from soc2.model.kubernetes.control_plane import Component
 from soc2.model.kubernetes.network import Ingress
@@ -180,3 +180,31 @@ def test_unusual_access_to_secrets_is_handled(
 def test_etcd_requires_certificates(etcd_doors: Population[Component | EtcdEndpoint], judge: Judge) -> None:
     """Etcd takes connections of clients and peers with a certificate only, by its settings and as it was tried."""
     judge(etcd_doors, etcd.requires_certificates)
+
+
+@pytest.mark.check(
+    "secrets-encryption-configured",
+    severity="high",
+    official=["CC6.7"],
+    hipaa=["164.312(a)(2)(iv)"],
+    gdpr=["32(1)(a)", "5(1)(f)"],
+    kind="configuration",
+    remedy="Give the API server --encryption-provider-config with a provider that encrypts first, and rewrite all Secrets",
+)
+def test_encryption_of_secrets_is_configured(api_servers: Population[Component], judge: Judge) -> None:
+    """Every API server has a configuration of encryption; secrets-encrypted-at-rest shows what comes of it."""
+    judge(api_servers, etcd.encryption_configured)
+
+
+@pytest.mark.check(
+    "secrets-encrypted-at-rest",
+    severity="high",
+    official=["CC6.7"],
+    hipaa=["164.312(a)(2)(iv)"],
+    gdpr=["32(1)(a)", "5(1)(f)"],
+    kind="writing_probe",
+    remedy="Put a provider that encrypts before identity in the encryption configuration, and rewrite all Secrets",
+)
+def test_secrets_are_encrypted_in_etcd(stored_secrets: Population[StoredSecret], judge: Judge) -> None:
+    """What etcd holds of a new Secret is encrypted, as it was read there."""
+    judge(stored_secrets, etcd.stored_encrypted)

@@ -6,6 +6,7 @@ as if it had been let in.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import ssl
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from typing import TypeVar
 from soc2.gather.source import Gatherer, Listing
 from soc2.gather.tls.certificates import presented
 from soc2.gather.tls.endpoints import SECONDS, Asked, ask_all
-from soc2.gather.tls.wire import Failed, Reach, Refused, Wire
+from soc2.gather.tls.wire import Failed, Reach, Wire
 from soc2.model.etcd import Attempt, EtcdEndpoint
 from soc2.model.network.places import Place
 from soc2.model.population import Cause
@@ -61,8 +62,6 @@ class EtcdAttempts:
         try:
             plain = _in_plain_text(reach)
             secure = _over_tls(reach, _context(ca))
-        except Refused as error:
-            return Asked(None, (error.problem,))
         except Failed as error:
             return Asked(None, (error.problem,))
         found = tuple(attempt for attempt in (secure, plain) if attempt)
@@ -141,7 +140,8 @@ def _over_tls(reach: Reach, context: ssl.SSLContext) -> Attempt | None:
             break
     if not any(ending.refused for ending in endings):
         # What a server says last may be lost with a request that it did not take any more.
-        endings.append(_ask(reach, context, b""))
+        with contextlib.suppress(Failed):
+            endings.append(_ask(reach, context, b""))
     refusal = next((ending for ending in endings if ending.refused), None)
     if refusal is None:
         raise Failed(Cause.INCONCLUSIVE, f"{reach.place} ends the connection and does not say that it wants a certificate")
@@ -161,7 +161,7 @@ def _ask(reach: Reach, context: ssl.SSLContext, request: bytes) -> _Ending:
             why = f"{reach.place} presents a certificate that is not of the declared ca: {error.verify_message}"
             raise Failed(Cause.INCONCLUSIVE, why) from None
         except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
-            return _Ending()
+            return _Ending(no_tls=not wire.received)
         except ssl.SSLError as error:
             return _ended(reach.place, error, asked=bool(presented(client)), received=bytes(wire.received))
 
