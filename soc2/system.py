@@ -78,6 +78,14 @@ class Data(Section, frozen=True):
     restricted: tuple[str, ...] = ("confidential", "customer")
 
 
+class Secrets(Section, frozen=True):
+    """``store`` names the external store that Secrets come from, where that is a control of the system's; ``made_here`` are
+    Secrets (``namespace/name``, patterns) in namespaces of restricted data that may come from elsewhere."""
+
+    store: Annotated[str, Meta(min_length=1)] | None = None
+    made_here: tuple[Annotated[str, Meta(pattern=r"^[^/]+/[^/]+$")], ...] = ()
+
+
 class MatrixEntry(Section, frozen=True):
     """A line of the access matrix: what a subject may do (or, with ``allowed = false``, must not).
 
@@ -284,6 +292,7 @@ class System(Section, frozen=True):
     aws: Aws = Aws()
     images: Images = Images()
     data: Data = Data()
+    secrets: Secrets = Secrets()
     access: Access = Access()
     admission: Admission = Admission()
     exposure: Exposure = Exposure()

@@ -15,9 +15,11 @@ from soc2.model.etcd import EtcdEndpoint, StoredSecret
 from soc2.model.kubernetes.cluster import ConfigMap
 from soc2.model.kubernetes.control_plane import Component
 from soc2.model.kubernetes.network import Ingress
+from soc2.model.kubernetes.rbac import SecretMeta
+from soc2.model.kubernetes.secret_stores import SyncedObject
 from soc2.model.kubernetes.subjects import PodSubject
 from soc2.model.population import Population
-from soc2.rules import cloud_compute, cloud_storage, detections, etcd, exposure, literals
+from soc2.rules import cloud_compute, cloud_storage, detections, etcd, exposure, literals, secret_stores
 from soc2.system import System
 
 
@@ -208,3 +210,33 @@ def test_encryption_of_secrets_is_configured(api_servers: Population[Component],
 def test_secrets_are_encrypted_in_etcd(stored_secrets: Population[StoredSecret], judge: Judge) -> None:
     """What etcd holds of a new Secret is encrypted, as it was read there."""
     judge(stored_secrets, etcd.stored_encrypted)
+
+
+@pytest.mark.check(
+    "external-secrets-synced",
+    severity="medium",
+    official=["CC6.7"],
+    hipaa=["164.308(a)(5)(ii)(D)"],
+    gdpr=["32(1)(a)", "5(1)(f)"],
+    kind="configuration",
+    remedy="Mend the access to the store or the operator; refresh periodically, so that rotated values arrive",
+)
+def test_external_secrets_are_synced(external_secrets: Population[SyncedObject], judge: Judge, as_of: datetime) -> None:
+    """Everything that fetches secrets from an external store says that it does, and did lately."""
+    judge(external_secrets, secret_stores.synced(as_of))
+
+
+@pytest.mark.check(
+    "secrets-come-from-stores",
+    severity="medium",
+    official=["CC6.7"],
+    hipaa=["164.308(a)(5)(ii)(D)"],
+    gdpr=["32(1)(a)", "5(1)(f)"],
+    kind="configuration",
+    remedy="Have the Secret made from the store, or declare under [secrets] made_here why it is not",
+)
+def test_secrets_come_from_the_declared_store(
+    restricted_secrets: Population[SecretMeta], judge: Judge, system: System
+) -> None:
+    """Secrets in namespaces that hold restricted data come from the external store that is declared."""
+    judge(restricted_secrets, secret_stores.from_store(system.secrets.store or "", system.secrets.made_here))

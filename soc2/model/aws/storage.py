@@ -213,11 +213,14 @@ class KeyRotation(PascalRecord, frozen=True):
 
 
 class Secret(PascalRecord, frozen=True):
+    """``owning_service`` is the service of AWS that made it and rotates it, empty for those of the account's own."""
+
     name: str = ""
+    owning_service: str = ""
     rotation_enabled: bool = False
     last_rotated_date: datetime | None = None
-    last_changed_date: datetime | None = None
     created_date: datetime | None = None
+    deleted_date: datetime | None = None
     tags: tuple[Tag, ...] = ()
 
     @property
