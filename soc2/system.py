@@ -70,12 +70,20 @@ class Images(Section, frozen=True):
 
 
 class Data(Section, frozen=True):
-    """Data classes by tag. ``restricted`` ones need a customer managed key, TLS and no public access."""
+    """Data classes by tag. ``restricted`` ones need a customer managed key, TLS and no public access.
+
+    ``accounts`` are those beside the accounts in scope that data may be shared with and go to, as ids or ARNs of
+    organizations; ``regions`` where it may be beside the regions in scope (both patterns). ``perimeter`` says that the
+    endpoints of VPCs are a control that keeps data inside.
+    """
 
     class_tag: str = "data-class"
     owner_tag: str = "owner"
     classes: tuple[str, ...] = ("public", "internal", "confidential", "customer")
     restricted: tuple[str, ...] = ("confidential", "customer")
+    accounts: tuple[Annotated[str, Meta(min_length=1)], ...] = ()
+    regions: tuple[Annotated[str, Meta(min_length=1)], ...] = ()
+    perimeter: bool = False
 
 
 class Secrets(Section, frozen=True):
@@ -306,6 +314,15 @@ class System(Section, frozen=True):
     feeds: tuple[Feed, ...] = ()
     inherited: tuple[Inherited, ...] = ()
     not_used: tuple[NotUsed, ...] = ()
+
+    @property
+    def data_accounts(self) -> tuple[str, ...]:
+        """Return the accounts that data may be shared with: those in scope, and those that the owner approves."""
+        return (*self.aws.accounts, *self.data.accounts)
+
+    @property
+    def data_regions(self) -> tuple[str, ...]:
+        return (*self.aws.regions, *self.data.regions)
 
     def feeds_of(self, kind: str) -> tuple[Feed, ...]:
         """Return the feeds of a kind that the owner declared."""
