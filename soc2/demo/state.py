@@ -18,6 +18,15 @@ class TlsEndpoint(msgspec.Struct, frozen=True, kw_only=True):
     ca: str
 
 
+class EtcdPlaces(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``[etcd]`` of system.toml would tell of the environment's etcd."""
+
+    endpoints: tuple[str, ...] = ()
+    ca: str | None = None
+    client_cert: str | None = None
+    client_key: str | None = None
+
+
 class State(msgspec.Struct, frozen=True, kw_only=True):
     """``pid`` is the supervisor's; ``pids`` are those of its servers, by name; ``endpoints`` are by host. Paths are
     absolute."""
@@ -35,6 +44,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     aws_access_log: str
     pids: dict[str, int]
     endpoints: dict[str, TlsEndpoint] = {}
+    etcd: EtcdPlaces = EtcdPlaces()
 
     def write(self, folder: Path) -> None:
         """Write in one step, so that whoever sees the file sees all of it."""

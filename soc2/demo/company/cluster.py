@@ -6,6 +6,7 @@ import secrets
 import string
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ import msgspec
 import yaml
 
 from soc2.demo.company import FOLDER
-from soc2.demo.company.weaknesses import merge_patch, weaknesses
+from soc2.demo.company.times import relative_time
+from soc2.demo.company.weaknesses import WEAKNESSES, merge_patch, weaknesses
 from soc2.demo.process import StartError, wait_until
 from soc2.gather.kubernetes.connection import GatherError, KubeConnection
 
@@ -68,6 +70,8 @@ _PATHS = {
     "PeerAuthentication": "/apis/security.istio.io/v1/namespaces/{}/peerauthentications",
     "AuthorizationPolicy": "/apis/security.istio.io/v1/namespaces/{}/authorizationpolicies",
     "Sidecar": "/apis/networking.istio.io/v1/namespaces/{}/sidecars",
+    "ExternalSecret": "/apis/external-secrets.io/v1/namespaces/{}/externalsecrets",
+    "ClusterSecretStore": "/apis/external-secrets.io/v1/clustersecretstores",
     "AdminNetworkPolicy": "/apis/policy.networking.k8s.io/v1alpha1/adminnetworkpolicies",
     "BaselineAdminNetworkPolicy": "/apis/policy.networking.k8s.io/v1alpha1/baselineadminnetworkpolicies",
 }
@@ -84,14 +88,14 @@ def objects(variant: str) -> list[Object]:
     found = [
         document
         for path in [*sorted((FOLDER / "kubernetes").glob("*.yaml")), _RIGHTS]
-        if path.name != "weaknesses.yaml"
+        if not path.match(WEAKNESSES)
         for document in yaml.safe_load_all(path.read_text(encoding="utf-8"))
     ]
     if variant == "default":
         for weakness in weaknesses("kubernetes"):
             for patch in weakness.patch:
                 _apply_patch(found, patch, weakness.id)
-    return sorted((_with_secrets(item) for item in found), key=_rank)
+    return sorted((_with_times(_with_secrets(item)) for item in found), key=_rank)
 
 
 def load(kubeconfig: Path, variant: str, progress: Callable[[str], None]) -> None:
@@ -191,6 +195,14 @@ def _with_secrets(item: Object) -> Object:
     if item["kind"] != "Secret" or not names:
         return item
     return {**item, "stringData": {name: _password() for name in names.split(",")}}
+
+
+def _with_times(item: Object) -> Object:
+    """Give a status the time before now that its ``refreshTime`` asks for."""
+    refreshed = relative_time(str(item.get("status", {}).get("refreshTime", "")), datetime.now(UTC))
+    if refreshed is None:
+        return item
+    return {**item, "status": {**item["status"], "refreshTime": f"{refreshed:%FT%TZ}"}}
 
 
 def _password() -> str:
