@@ -43,14 +43,17 @@ _REPORT_COLUMNS = [
 
 def declared_company(variant: str) -> Company:
     """Return the company of a variant, with the weaknesses of the default one merged in."""
-    company: Company = {}
-    for name in ("company", "movement"):
-        company = merge_patch(company, yaml.safe_load((FOLDER / "aws" / f"{name}.yaml").read_text(encoding="utf-8")))
+    company: Company = _read("company")
+    company = merge_patch(company, _read("movement"))
     if variant == "default":
         for weakness in weaknesses("aws"):
             for patch in weakness.patch:
                 company = merge_patch(company, patch)
     return company
+
+
+def _read(name: str) -> Company:
+    return dict(yaml.safe_load((FOLDER / "aws" / f"{name}.yaml").read_text(encoding="utf-8")))
 
 
 def declared_answers(company: Company) -> dict[str, Any]:
