@@ -31,7 +31,7 @@ class Connection(Section, frozen=True):
     source: Name = field(name="from")
     target: Name = field(name="to")
     reason: Reason
-    ports: tuple[str, ...] = ()
+    ports: Annotated[tuple[str, ...], Meta(min_length=1)] = ()
 
     @property
     def declared(self) -> DeclaredConnection:
@@ -46,7 +46,7 @@ class Plaintext(Section, frozen=True):
 
     workload: Name
     reason: Reason
-    ports: tuple[PortNumber, ...] = ()
+    ports: Annotated[tuple[PortNumber, ...], Meta(min_length=1)] = ()
 
 
 class Mesh(Section, frozen=True):

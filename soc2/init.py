@@ -10,13 +10,13 @@ from typing import Any
 import boto3
 import msgspec
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 from kubernetes import config
 from kubernetes.config import ConfigException
 
 from soc2.errors import UsageError
 from soc2.evidence import EvidenceStore
-from soc2.gather.aws.connection import AwsConnection
+from soc2.gather.aws.connection import UNANSWERED, AwsConnection
 from soc2.gather.kubernetes.connection import GatherError, KubeConnection
 from soc2.gather.source import Gatherer
 from soc2.network_proposal import UnknownError, as_comments, live_connections
@@ -177,7 +177,7 @@ def _account() -> str:
         region = session.region_name
         client: Any = session.client("sts", region_name=region or "us-east-1", config=_IMPATIENT)
         account = client.get_caller_identity()["Account"]
-    except (BotoCoreError, ClientError) as error:
+    except (ClientError, *UNANSWERED) as error:
         return f'# accounts = ["123456789012"]  # not found: {_comment(type(error).__name__)}\n# regions = ["eu-west-1"]'
     shown = json.dumps([region]) if region else "[]          # no region is set; name those in scope"
     return f"accounts = [{json.dumps(account)}]\nregions = {shown}"

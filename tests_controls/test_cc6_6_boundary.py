@@ -280,6 +280,20 @@ def test_admin_ports_are_closed_to_the_world(open_groups: Population[OpenGroup |
 
 
 @pytest.mark.check(
+    "unused-groups-open-nothing",
+    severity="low",
+    official=["CC6.6"],
+    hipaa=["164.312(e)(1)", "164.312(a)(1)"],
+    gdpr=["32(1)(b)"],
+    kind="configuration",
+    remedy="Delete the security group, or narrow the source of the rule before something wears it",
+)
+def test_unused_groups_open_nothing(unused_groups: Population[OpenGroup], judge: Judge) -> None:
+    """No security group that no interface wears opens administration or database ports to the world."""
+    judge(unused_groups, groups.opens_nothing_unused)
+
+
+@pytest.mark.check(
     "admin-ports-not-reached-through-groups",
     severity="high",
     official=["CC6.6"],

@@ -22,9 +22,9 @@ class UndeclaredConnection(Deviation):
     """``first`` and ``last`` are UTC (ISO 8601); ``place`` is where a record of it stands."""
 
     template: ClassVar[str] = (
-        "{source} connected to {target} at {ports}, which nothing declares: {connections} times, {bytes} bytes, the first "
-        "{first}, the last {last}, seen at {seen_at} ({place}); {let_through}; remove what lets it through, or declare it "
-        "under [[network.connections]]"
+        "{source} connected to {target} at {ports}, which nothing declares (connections: {connections}, bytes: {bytes}), the "
+        "first {first}, the last {last}, seen at {seen_at} ({place}); {let_through}; remove what lets it through, or declare "
+        "it under [[network.connections]]"
     )
     source: str
     target: str
@@ -41,8 +41,8 @@ class UndeclaredConnection(Deviation):
 @dataclass(frozen=True, kw_only=True)
 class ListedAddress(Deviation):
     template: ClassVar[str] = (
-        "{direction} {address}, which the list of addresses to avoid has as {entry} ({reason}; {list_source}): {connections} "
-        "connections at {ports}, {bytes} bytes, the first {first}, the last {last} ({place})"
+        "{direction} {address}, which the list of addresses to avoid has as {entry} ({reason}; {list_source}), at {ports} "
+        "(connections: {connections}, bytes: {bytes}), the first {first}, the last {last} ({place})"
     )
     direction: str
     address: str

@@ -38,6 +38,14 @@ class PortOpen(Deviation):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PortWouldBeOpen(Deviation):
+    template: ClassVar[str] = "no interface wears it; on the first that does {ports} open to {source} by {rule}"
+    ports: str
+    source: str
+    rule: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class PortOpenTogether(Deviation):
     """Groups of which none is open to the world are so together, on the interfaces that wear them."""
 
@@ -78,6 +86,13 @@ def admin_ports_closed(record: OpenGroup | WornTogether) -> Iterator[Deviation]:
     for ports, source, openings in _told(world_openings(everything, SENSITIVE - alone)):
         rule = shown([opening.words for opening in openings], _SHOWN)
         yield PortOpenTogether(resource=record.resource, ports=ports, source=source, rule=rule, others=others)
+
+
+def opens_nothing_unused(record: OpenGroup) -> Iterator[Deviation]:
+    """No security group that waits for an interface opens administration or database ports to the world."""
+    for ports, source, openings in _told(world_openings(record.openings, SENSITIVE)):
+        rule = shown([opening.place for opening in openings], _SHOWN)
+        yield PortWouldBeOpen(resource=record.resource, ports=ports, source=source, rule=rule)
 
 
 def _told(found: Iterable[WorldOpening]) -> Iterator[tuple[str, str, list[Opening]]]:

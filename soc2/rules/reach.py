@@ -25,7 +25,7 @@ class SelectsNothing(Deviation):
 class ReachedUndeclared(Deviation):
     """A workload that holds restricted data, with a source that gets in undeclared; ``by`` lets it through."""
 
-    template: ClassVar[str] = "{source} reaches {ports}, which no connection declares: {by}"
+    template: ClassVar[str] = "can be reached from {source} at {ports}, which no connection declares: {by}"
     source: str
     ports: str
     by: str

@@ -66,20 +66,21 @@ def policies(families: tuple[int, ...]) -> SearchStrategy[Object]:
     """Return NetworkPolicies whose names are not yet told from each other's."""
     types = st.sampled_from([["Ingress"], ["Egress"], ["Ingress", "Egress"]])
     spec = _some(
-        podSelector=_selectors(_LABELS),
+        podSelector=st.just({}) | _selectors(_LABELS),
         policyTypes=st.one_of(st.just([]), types, types),
-        ingress=_few(_rules("from", families)),
-        egress=_few(_rules("to", families)),
+        ingress=st.lists(_rules("from", families), min_size=1, max_size=2),
+        egress=st.lists(_rules("to", families), min_size=1, max_size=2),
     )
     return st.builds(lambda namespace, spec: _object("NetworkPolicy", "", namespace, spec=spec), _NAMESPACE, spec)
 
 
-_NAMESPACE = st.sampled_from(NAMESPACES)
+# Mostly in one, so that policies have pods to select.
+_NAMESPACE = st.sampled_from(("blue", "blue", *NAMESPACES))
 
 
 @cache
 def _policy_lists(families: tuple[int, ...]) -> SearchStrategy[list[Object]]:
-    return st.lists(policies(families), max_size=4)
+    return st.lists(policies(families), min_size=1, max_size=4)
 
 
 @st.composite
@@ -126,7 +127,8 @@ _CONTAINER_PORTS = st.lists(
             {"containerPort": 443},
         ]
     ),
-    max_size=2,
+    min_size=1,
+    max_size=3,
 )
 
 
@@ -181,7 +183,7 @@ def _selectors(alphabet: Alphabet) -> SearchStrategy[Object]:
 
 
 def _rules(peers: str, families: tuple[int, ...]) -> SearchStrategy[Object]:
-    return _some(**{peers: _few(_peers(families)), "ports": _few(_PORT)})
+    return _some(**{peers: _few(_peers(families)), "ports": st.lists(_PORT, min_size=1, max_size=2)})
 
 
 def _peers(families: tuple[int, ...]) -> SearchStrategy[Object]:
@@ -206,7 +208,8 @@ _PROTOCOL = st.sampled_from(["TCP", "UDP", "SCTP"])
 _RANGE = st.sampled_from([(80, 80), (80, 81), (80, 443), (81, 8080), (443, 8080), (1, 65535)])
 _PORT = st.one_of(
     _some(protocol=_PROTOCOL),
-    st.fixed_dictionaries({"port": st.sampled_from([*_NUMBERS, "http", "dns"])}, optional={"protocol": _PROTOCOL}),
+    st.fixed_dictionaries({"port": st.sampled_from(_NUMBERS)}, optional={"protocol": _PROTOCOL}),
+    st.fixed_dictionaries({"port": st.sampled_from(["http", "http", "dns"])}, optional={"protocol": _PROTOCOL}),
     st.builds(lambda ends, more: {"port": ends[0], "endPort": ends[1], **more}, _RANGE, _some(protocol=_PROTOCOL)),
 )
 
@@ -222,7 +225,7 @@ def _admin(draw: st.DrawFn, families: tuple[int, ...]) -> list[Object]:
         return []
     newer = kind == "v1alpha2"
     specs = draw(_admin_specs(families, newer, baseline=False))
-    priorities = draw(st.lists(st.sampled_from([0, 10, 1000]), min_size=len(specs), max_size=len(specs)))
+    priorities = draw(st.lists(st.sampled_from([0, 10, 10]), min_size=len(specs), max_size=len(specs)))
     if newer:
         tiers = draw(st.lists(st.sampled_from(["Admin", "Baseline"]), min_size=len(specs), max_size=len(specs)))
         return _named(
@@ -274,7 +277,7 @@ def _admin_specs(families: tuple[int, ...], newer: bool, *, baseline: bool) -> S
     spec = st.fixed_dictionaries(
         {"subject": inner}, optional={"ingress": _few(rules("from", inner, named | unnamed)), "egress": _few(egress)}
     )
-    return st.lists(spec, max_size=1 if baseline else 2)
+    return st.lists(spec, max_size=1) if baseline else st.lists(spec, min_size=1, max_size=2)
 
 
 def _admin_pods() -> SearchStrategy[Object]:

@@ -5,20 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from ipaddress import ip_network
 from itertools import product
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from soc2.model.network.endpoints import Block, Network, Peer
+from soc2.gather.codec import Codec
+from soc2.model.deviation import Resource
+from soc2.model.kubernetes.admin_network import AdminNetworkPolicy
+from soc2.model.kubernetes.network import NetworkPolicy
+from soc2.model.network.classes import Classes
+from soc2.model.network.endpoints import Block, Endpoint, Network, Peer
+from soc2.model.network.policies import of_admin_policy, of_network_policy
 from soc2.model.network.ports import NO_PORT, PortSet
 from soc2.model.network.reachability import Group, Reachability
+from soc2.model.network.sides import Sides
 from tests.network.strategies import CIDRS, Cluster, clusters
 
 BLOCKS = tuple(Block(ip_network(each)) for each in (*CIDRS, "10.1.0.2/32", "10.0.0.0/31", "fd00::2/128", "8.8.8.8/32"))
 SINGLE = tuple(map(ip_network, ("10.0.0.1", "10.0.0.9", "10.77.0.1", "203.0.113.9", "8.8.8.8", "fd00::9", "fe80::9")))
 """Addresses of which none is a node's."""
 PORTS = tuple(product(("TCP", "UDP", "SCTP"), (53, 80, 443, 8080)))
+CODEC = Codec()
 SOME = settings(max_examples=settings().max_examples // 3)
 
 
@@ -103,3 +112,21 @@ def _ports(groups: tuple[Group, ...], number: int) -> PortSet:
     found = [group.ports for group in groups if group.classes >> number & 1]
     assert len(found) <= 1
     return _union(found)
+
+
+def test_administrators_policies_are_worked_out_once_for_all_that_the_same_of_them_select() -> None:
+    """Or many of them take minutes for pods that NetworkPolicies tell apart."""
+    pods = [Endpoint(each, each, "a", {"app": each.name}) for each in (Resource("Pod", name, "a") for name in "xyz")]
+    own = [policy(f"own-{name}", podSelector={"matchLabels": {"app": name}}) for name in "xy"]
+    rules = [{"action": "Deny", "from": [{"namespaces": {}}]}]
+    spec = {"priority": 1, "subject": {"namespaces": {}}, "ingress": rules}
+    admin = CODEC.convert({"metadata": {"name": "first"}, "spec": spec}, AdminNetworkPolicy)
+    ours, theirs = [of_network_policy(each) for each in own], [of_admin_policy(admin)]
+    sides = Sides(Classes(pods, {}, [*ours, *theirs], (), ()), ours, theirs)
+    assert len(set(sides.ingress)) == 3
+    assert len({id(each.of_classes.admin) for each in sides.ingress}) == 1
+    assert len({id(each.of_addresses.admin) for each in sides.ingress}) == 1
+
+
+def policy(name: str, **spec: Any) -> NetworkPolicy:
+    return CODEC.convert({"metadata": {"name": name, "namespace": "a"}, "spec": spec}, NetworkPolicy)

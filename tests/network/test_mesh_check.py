@@ -177,6 +177,11 @@ def test_exceptions_that_are_not_needed_are_told() -> None:
         (["[[network.plaintext]]", 'workload = "a/b"'], 4, 'unknown key "plaintext" in [network]'),
         (["[network.mesh]", 'kind = "istio"', "namespaces = []"], 6, "expected `array` of length >= 1"),
         (
+            ["[[network.connections]]", 'from = "a/b"', 'to = "c/d"', 'reason = "old"', "ports = []"],
+            8,
+            "expected `array` of length >= 1",
+        ),
+        (
             ["[network.mesh]", 'kind = "istio"', "[[network.mesh.plaintext]]", 'workload = "web"', 'reason = "it is old"'],
             7,
             "'web' is not of the form namespace/workload",

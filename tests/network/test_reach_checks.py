@@ -62,12 +62,12 @@ EVERYWHERE = (
 def test_without_policies_everything_gets_in() -> None:
     verdict = judged(REACHED, OPEN)
     both = f"no NetworkPolicy selects the source for egress and {NO_INGRESS}"
-    what = "reaches every port, which no connection declares"
+    what = "at every port, which no connection declares"
     assert told(verdict) == [
-        f"Pod/notes/api: kube-system/dns {what}: {both}",
-        f"Pod/notes/api: private networks {what}: {NO_INGRESS}",
-        f"Pod/notes/api: the internet {what}: {NO_INGRESS}",
-        f"Pod/notes/api: tools/web {what}: {both}",
+        f"Pod/notes/api: can be reached from kube-system/dns {what}: {both}",
+        f"Pod/notes/api: can be reached from private networks {what}: {NO_INGRESS}",
+        f"Pod/notes/api: can be reached from the internet {what}: {NO_INGRESS}",
+        f"Pod/notes/api: can be reached from tools/web {what}: {both}",
     ]
     assert judged(REACHED, OPEN, {"from": "*/*", "to": "*/*"}, *EVERYWHERE).outcome is Outcome.PASS
     assert len(judged(REACHED, OPEN, {"from": "*/*", "to": "*/*"}).open) == 2
@@ -133,7 +133,7 @@ def test_workloads_of_one_namespace_reach_each_other() -> None:
     verdict = judged(REACHED, {**sources, "pods": [PODS[0], host], "networkpolicies": [CLOSED]})
     of_api = [each.message for each in verdict.open if each.resource.name == "api"]
     assert of_api == [
-        "notes/capture in the network of its node reaches every port, which no connection declares: "
+        "can be reached from notes/capture in the network of its node at every port, which no connection declares: "
         "a node and the pods on it always reach each other"
     ]
     declared = judged(

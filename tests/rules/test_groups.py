@@ -350,6 +350,25 @@ def test_a_chain_is_told_step_by_step() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("plane", "count"),
+    [
+        ({"RequesterId": "AROAEXAMPLE:AmazonEKS", "Description": "Amazon EKS main"}, 0),
+        ({"RequesterId": "AROAEXAMPLE:AmazonEKS", "Attachment": {"InstanceId": "i-1"}}, 1),
+        ({"RequesterId": "AROAEXAMPLE:somebody", "Description": "Amazon EKS main"}, 1),
+    ],
+)
+def test_the_control_plane_of_eks_is_no_step(plane: dict[str, Any], count: int) -> None:
+    every = [
+        group("balancer", tcp(443, "0.0.0.0/0")),
+        group("nodes", tcp(30443, **pairs("balancer")), tcp(10250, **pairs("plane"))),
+        group("plane", tcp(443, **pairs("nodes"))),
+    ]
+    interfaces = [interface("eni-b", "balancer"), interface("eni-n", "nodes"), interface("eni-p", "plane", **plane)]
+    records = group_doors(every, Wearers(interfaces), opened_by_group(every, NO_LISTS), [])
+    assert len([each for record in records for each in rules.not_reached_through_groups(record)]) == count
+
+
 def test_interfaces_that_wear_groups_nobody_listed() -> None:
     """An interface may be of a group that was made after the groups were listed."""
     one = group("a", tcp(22, "0.0.0.0/0"))

@@ -8,11 +8,10 @@ from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 import msgspec
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
+from botocore.exceptions import ClientError
 
 from soc2.evidence import Call
-from soc2.gather.aws.connection import AwsConnection, error_code, problem_of
+from soc2.gather.aws.connection import UNANSWERED, AwsConnection, error_code, problem_of
 from soc2.gather.codec import canonical
 from soc2.gather.source import Gatherer, Listing, Source
 from soc2.model.population import Cause, Problem, SourceStatus
@@ -139,7 +138,7 @@ def _call(connection: AwsConnection, source: Any, wanted: _Wanted) -> _Got:
             got.items.append({"Configured": False, "configured": False})
         else:
             got.problem = problem_of(error)
-    except (BotoCoreError, ResponseParserError, KeyError, TypeError) as error:
+    except (*UNANSWERED, KeyError, TypeError) as error:
         got.problem = problem_of(error)
     got.finished = datetime.now(UTC)
     return got

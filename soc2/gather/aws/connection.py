@@ -49,6 +49,8 @@ _UNAUTHENTICATED = (
 )
 _NOT_IMPLEMENTED = ("NotImplemented", "InvalidAction", "UnknownOperation", "501", "404")
 _REGION_DISABLED = ("OptInRequired", "RegionDisabled", "SubscriptionRequired")
+UNANSWERED = (BotoCoreError, ResponseParserError)
+"""What boto3 raises, beside ClientError, when there is no answer or none that can be read."""
 
 
 class AwsConnection:
@@ -86,7 +88,7 @@ class AwsConnection:
         with self._identifying:
             try:
                 return dict(self.client("sts", self.regions[0]).get_caller_identity())
-            except (ClientError, BotoCoreError):
+            except (ClientError, *UNANSWERED):
                 return {}
 
     @cached_property

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from soc2.gather.aws.connection import problem_of
+from soc2.gather.aws.connection import UNANSWERED, problem_of
 from soc2.gather.codec import canonical
 from soc2.gather.source import Gatherer, Listing
 from soc2.model.aws.iam import AccessKey, Credentials
@@ -37,7 +37,7 @@ class CredentialReport:
         try:
             client = gatherer.aws.client("iam", gatherer.aws.regions[0])
             rows = parse(_report(client))
-        except (ClientError, BotoCoreError) as error:
+        except (ClientError, *UNANSWERED) as error:
             problem = problem_of(error)
         except TimeoutError:
             problem = Problem(Cause.TIMED_OUT, "the report was not ready in time")

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from soc2.gather.aws.connection import error_code, problem_of
+from soc2.gather.aws.connection import UNANSWERED, error_code, problem_of
 from soc2.gather.codec import canonical
 from soc2.gather.source import Gatherer, Listing
 from soc2.model.aws.iam import ControlLevel
@@ -44,7 +44,7 @@ class ServiceControl:
             levels = []
             if error_code(error) != _NO_ORGANIZATION:
                 problem = problem_of(error)
-        except BotoCoreError as error:
+        except UNANSWERED as error:
             problem = problem_of(error)
         except (KeyError, ValueError, msgspec.DecodeError) as error:
             problem = Problem(Cause.MALFORMED, f"organizations: {error}")

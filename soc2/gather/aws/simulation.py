@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from soc2.gather.aws import sources
-from soc2.gather.aws.connection import AwsConnection, error_code, problem_of
+from soc2.gather.aws.connection import UNANSWERED, AwsConnection, error_code, problem_of
 from soc2.gather.codec import canonical
 from soc2.gather.source import Gatherer, Listing
 from soc2.model.access.controls import Verdict, control_targets, verdicts
@@ -129,7 +129,7 @@ def _simulate(connection: AwsConnection, question: Question) -> list[tuple[str, 
     except ClientError as error:
         # Whoever was deleted meanwhile has no power any more.
         return [] if error_code(error) == "NoSuchEntity" else problem_of(error)
-    except BotoCoreError as error:
+    except UNANSWERED as error:
         return problem_of(error)
     except KeyError as error:
         return Problem(Cause.MALFORMED, f"{OPERATION}: {error}")

@@ -38,8 +38,8 @@ class Ends:
         self._known = known
         self._alone: dict[int, str] = dict(
             connection.execute(
-                "SELECT id, text FROM addresses WHERE -id IN (SELECT source_owner FROM connections UNION "
-                "SELECT target_owner FROM connections)"
+                "SELECT id, text FROM addresses WHERE -id IN (SELECT source_owner FROM connections WHERE source_owner < 0 "
+                "UNION SELECT target_owner FROM connections WHERE target_owner < 0)"
             ).fetchall()
         )
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import urllib3
-from botocore.exceptions import BotoCoreError, ClientError, IncompleteReadError, ResponseStreamingError
+from botocore.exceptions import ClientError, IncompleteReadError, ResponseStreamingError
 
-from soc2.gather.aws.connection import error_code, problem_of
+from soc2.gather.aws.connection import UNANSWERED, error_code, problem_of
 from soc2.model.population import Cause, Problem
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -64,7 +64,7 @@ class Stopped(Exception):
         self.problem = problem
 
 
-READING_ERRORS = (ClientError, BotoCoreError, urllib3.exceptions.HTTPError, Stopped, LookupError, TypeError, ValueError)
+READING_ERRORS = (ClientError, *UNANSWERED, urllib3.exceptions.HTTPError, Stopped, LookupError, TypeError, ValueError)
 """What a reader catches and makes a Problem of: refusals, broken connections, answers of another form."""
 
 

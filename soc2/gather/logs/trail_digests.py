@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from soc2.gather.aws.connection import AwsConnection, problem_of
+from soc2.gather.aws.connection import UNANSWERED, AwsConnection, problem_of
 from soc2.gather.aws.sources import TRAIL_STATUS, TRAILS
 from soc2.gather.codec import canonical
 from soc2.gather.logs.readers import Window
@@ -62,7 +62,7 @@ class TrailDigests:
         try:
             verified = verify_trail(connection, _store(connection, trail), _proved_since_logging(window, status))
             problem = verified.problem or _missing(verified)
-        except (ClientError, BotoCoreError) as error:
+        except (ClientError, *UNANSWERED) as error:
             verified, problem = VerifiedTrail((), 0, 0, None), problem_of(error)
         # A chain of which nothing is there is no broken chain: the evidence is missing.
         bare = _bare_regions(verified)

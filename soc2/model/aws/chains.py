@@ -70,12 +70,18 @@ class _Step:
 
 
 class Wearers:
-    """Interfaces by the groups that they wear, with the names and addresses by which connections are declared."""
+    """Interfaces by the groups that they wear, with the names and addresses by which connections are declared.
+
+    ``steps`` are those from which others are reached. The control plane of an EKS cluster is none: AWS runs it, and who may
+    reach it is a matter of its endpoint. Every node that lets in its kubelet's callers would be behind itself else.
+    """
 
     def __init__(
         self, interfaces: Iterable[NetworkInterface], instances: Iterable[Instance] = (), nodes: Iterable[Node] = ()
     ) -> None:
-        self.sets = worn_sets(interfaces)
+        every = tuple(interfaces)
+        self.sets = worn_sets(every)
+        self.steps = worn_sets(each for each in every if not each.of_eks)
         self.wearing: dict[str, list[Worn]] = {}
         for names in self.sets:
             for name in names:
@@ -170,7 +176,7 @@ def _reached(
     """Return what the world reaches, directly or from what it reaches, each by a shortest way."""
     steps: dict[Worn, _Step] = {}
     world = {name: found[0] for name, openings in opened.items() if (found := world_openings(openings))}
-    for names in wearers.sets:
+    for names in wearers.steps:
         known = [name for name in sorted(names) if name in opened]
         first = next((world[name] for name in known if name in world), None)
         if first is None and sum(bool(opened[name]) for name in known) > 1:
@@ -194,7 +200,7 @@ def _reached(
                 entered.add(reference.group.group_id)
                 rule = f"by {reference.group.group_name} {reference.place} ({reference.ports.words})"
                 for behind in wearers.wearing.get(reference.group.group_id, ()):
-                    if behind not in steps:
+                    if behind not in steps and behind in wearers.steps:
                         steps[behind] = _Step(names, rule)
                         left.append(behind)
     return steps
@@ -205,7 +211,7 @@ def _chain(names: Worn, steps: Mapping[Worn, _Step], wearers: Wearers) -> tuple[
     at: Worn | None = names
     while at is not None:
         step = steps[at]
-        first = min(wearers.sets[at], key=lambda each: each.network_interface_id)
+        first = min(wearers.steps[at], key=lambda each: each.network_interface_id)
         said.append(f"{wearers.shown(first)} {step.rule}")
         at = step.before
     return tuple(reversed(said))
@@ -234,8 +240,8 @@ class _Declared:
 
     def _marked(self, names: Worn, *, target: bool) -> set[frozenset[int]]:
         """Return the declarations that speak of wearers, once for each set of them."""
-        parties = self._to if target else self._from
-        return {self._wearers.parties(each, parties) for each in self._wearers.sets[names]}
+        parties, wearing = (self._to, self._wearers.sets) if target else (self._from, self._wearers.steps)
+        return {self._wearers.parties(each, parties) for each in wearing[names]}
 
     def _ports(self, numbers: Iterable[int]) -> PortSet:
         found = NO_PORT

@@ -154,6 +154,11 @@ class NetworkInterface(PascalRecord, frozen=True):
         return tuple(dict.fromkeys(each.public_ip for each in associations if each and each.public_ip))
 
     @property
+    def of_eks(self) -> bool:
+        """Tell whether it is one of the control plane of an EKS cluster: the service made it by its role."""
+        return self.requester_id.endswith(":AmazonEKS") and not self.instance_id
+
+    @property
     def instance_id(self) -> str:
         """Return the instance that it is attached to, or the empty string."""
         return self.attachment.instance_id if self.attachment else ""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 
 from soc2.model.aws.compute import IpPermission, NetworkInterface, SecurityGroup
+from soc2.model.aws.openings import network_in
 from soc2.model.kubernetes.cluster import Node
 from soc2.model.network.declared_flows import METADATA_END, block_of, by_address
 from soc2.model.network.endpoints import Block, Endpoint, Peer
@@ -75,7 +76,8 @@ def _peer(rule: IpPermission, addresses: Iterable[str], worn: set[str]) -> str |
     """Return by what a rule knows one of the addresses, or who wears these groups."""
     found = [ip_address(address.partition("%")[0]) for address in addresses]
     for cidr in (*(each.cidr for each in rule.ip_ranges), *(each.cidr for each in rule.ipv6_ranges)):
-        if any(address in ip_network(cidr, strict=False) for address in found):
+        network = network_in(cidr, "a security group")
+        if any(address in network for address in found):
             return cidr
     group = next((each.group_id for each in rule.user_id_group_pairs if each.group_id in worn), None)
     if group is None and rule.prefix_list_ids:
