@@ -85,6 +85,10 @@ class Data(Section, frozen=True):
     regions: tuple[Annotated[str, Meta(min_length=1)], ...] = ()
     perimeter: bool = False
 
+    @property
+    def unrestricted(self) -> tuple[str, ...]:
+        return tuple(name for name in self.classes if name not in self.restricted)
+
 
 class Secrets(Section, frozen=True):
     """``store`` names the external store that Secrets come from, where that is a control of the system's; ``made_here`` are

@@ -152,9 +152,9 @@ def test_secrets_in_the_store_rotate(cloud_secrets: Population[Secret], judge: J
     kind="configuration",
     remedy="Associate a KMS key of the account with the cluster for the resource secrets, and rewrite the Secrets",
 )
-def test_secrets_of_clusters_are_encrypted(eks_clusters: Population[EksCluster], judge: Judge) -> None:
-    """Every EKS cluster encrypts the Secrets in etcd with a customer managed key."""
-    judge(eks_clusters, cloud_compute.eks_secrets_encrypted)
+def test_secrets_of_clusters_are_encrypted(eks_clusters: Population[EksCluster], judge: Judge, system: System) -> None:
+    """Every EKS cluster encrypts the Secrets in etcd with a key of the kind that its data class needs."""
+    judge(eks_clusters, cloud_compute.eks_secrets_encrypted(system.data.class_tag, system.data.unrestricted))
 
 
 @pytest.mark.check(
