@@ -92,6 +92,10 @@ runtime = []
 # host = "www.example.com"
 # port = 443
 
+# [etcd]                     # where etcd is yours; where a provider runs it, see [[inherited]]
+# endpoints = ["10.0.0.1:2379"]
+# ca = "etcd/ca.crt"
+
 # [thresholds]
 # access_key_max_age_days = 90
 # log_retention_days = 365

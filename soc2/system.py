@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from soc2.criteria import CRITERIA
+from soc2.declared_etcd import Etcd, checked_etcd
 from soc2.declared_images import Images, Registries, checked_images, checked_registries
 from soc2.declared_network import DeclaredNetwork, checked_network
 from soc2.log_sources import Logs, checked_logs
@@ -64,12 +65,32 @@ class Aws(Section, frozen=True):
 
 
 class Data(Section, frozen=True):
-    """Data classes by tag. ``restricted`` ones need a customer managed key, TLS and no public access."""
+    """Data classes by tag. ``restricted`` ones need a customer managed key, TLS and no public access.
+
+    ``accounts`` are those beside the accounts in scope that data may be shared with and go to, as ids or ARNs of
+    organizations; ``regions`` where it may be beside the regions in scope (both patterns). ``perimeter`` says that the
+    endpoints of VPCs are a control that keeps data inside.
+    """
 
     class_tag: str = "data-class"
     owner_tag: str = "owner"
     classes: tuple[str, ...] = ("public", "internal", "confidential", "customer")
     restricted: tuple[str, ...] = ("confidential", "customer")
+    accounts: tuple[Annotated[str, Meta(min_length=1)], ...] = ()
+    regions: tuple[Annotated[str, Meta(min_length=1)], ...] = ()
+    perimeter: bool = False
+
+    @property
+    def unrestricted(self) -> tuple[str, ...]:
+        return tuple(name for name in self.classes if name not in self.restricted)
+
+
+class Secrets(Section, frozen=True):
+    """``store`` names the external store that Secrets come from, where that is a control of the system's; ``made_here`` are
+    Secrets (``namespace/name``, patterns) in namespaces of restricted data that may come from elsewhere."""
+
+    store: Annotated[str, Meta(min_length=1)] | None = None
+    made_here: tuple[Annotated[str, Meta(pattern=r"^[^/]+/[^/]+$")], ...] = ()
 
 
 class MatrixEntry(Section, frozen=True):
@@ -286,10 +307,12 @@ class System(Section, frozen=True):
     system: About
     target: Target = Target()
     kubernetes: Kubernetes = Kubernetes()
+    etcd: Etcd = Etcd()
     aws: Aws = Aws()
     images: Images = Images()
     registries: Registries = Registries()
     data: Data = Data()
+    secrets: Secrets = Secrets()
     access: Access = Access()
     admission: Admission = Admission()
     exposure: Exposure = Exposure()
@@ -303,6 +326,15 @@ class System(Section, frozen=True):
     feeds: tuple[Feed, ...] = ()
     inherited: tuple[Inherited, ...] = ()
     not_used: tuple[NotUsed, ...] = ()
+
+    @property
+    def data_accounts(self) -> tuple[str, ...]:
+        """Return the accounts that data may be shared with: those in scope, and those that the owner approves."""
+        return (*self.aws.accounts, *self.data.accounts)
+
+    @property
+    def data_regions(self) -> tuple[str, ...]:
+        return (*self.aws.regions, *self.data.regions)
 
     def feeds_of(self, kind: str) -> tuple[Feed, ...]:
         """Return the feeds of a kind that the owner declared."""
@@ -338,7 +370,10 @@ def load_system(path: Path) -> System:
     feeds = tuple(msgspec.structs.replace(feed, path=str(path.parent / feed.path)) for feed in system.feeds)
     logs, network = checked_logs(system.logs, file), checked_network(system.network, file)
     images, registries = checked_images(system.images, file), checked_registries(system.registries, file)
-    return msgspec.structs.replace(system, feeds=feeds, logs=logs, network=network, images=images, registries=registries)
+    etcd = checked_etcd(system.etcd, file)
+    return msgspec.structs.replace(
+        system, feeds=feeds, logs=logs, network=network, etcd=etcd, images=images, registries=registries
+    )
 
 
 def require_checks_known(system: System, path: Path, known: frozenset[str]) -> None:

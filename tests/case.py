@@ -28,10 +28,13 @@ from soc2.gather.aws.scan_sources import RunningEcrImages
 from soc2.gather.aws.service_control import ServiceControl
 from soc2.gather.aws.simulation import ControlSimulation
 from soc2.gather.codec import Codec
+from soc2.gather.etcd.attempts import EtcdAttempts
+from soc2.gather.etcd.canary import SecretCanary
 from soc2.gather.feeds import FeedSource
 from soc2.gather.kubernetes.access_matrix import AccessMatrix
 from soc2.gather.kubernetes.api_server import ApiServerPlaces
 from soc2.gather.kubernetes.aws_auth import AwsAuth
+from soc2.gather.kubernetes.control_plane import ControlPlane
 from soc2.gather.kubernetes.custom_resources import CustomResources, shaped
 from soc2.gather.kubernetes.facts import PRESUMED_ROLES, Version
 from soc2.gather.kubernetes.image_probes import ForbiddenImages
@@ -66,6 +69,7 @@ from soc2.model.aws.scanning import RunningEcrImage
 from soc2.model.canaries import CanaryPath
 from soc2.model.deviation import Resource
 from soc2.model.digests import DigestVerdict
+from soc2.model.etcd import EtcdEndpoint, StoredSecret
 from soc2.model.image_content import ImageContent
 from soc2.model.image_signatures import ImageSignatures
 from soc2.model.kubernetes.api_server import ApiServerPlace
@@ -233,7 +237,7 @@ def _listing(source: Source[Any], case: Case, denied: str | None) -> Listing[Any
 def _records(source: Source[Any], raw: list[Any]) -> list[Any]:
     codec = Codec()
     match source:
-        case KubeList():
+        case KubeList() | ControlPlane():
             return list(source.decode(codec, msgspec.json.encode({"items": raw})))
         case SecretTable():
             rows = [{"cells": [row["name"], row["type"], row["keys"], "1d"], "object": {"metadata": row}} for row in raw]
@@ -307,6 +311,10 @@ def _records(source: Source[Any], raw: list[Any]) -> list[Any]:
             return msgspec.convert(given, list[PlainHttp])
         case ServedHosts():
             return list(raw)
+        case EtcdAttempts():
+            return msgspec.convert(raw, list[EtcdEndpoint])
+        case SecretCanary():
+            return msgspec.convert(raw, list[StoredSecret])
         case UnauthorizedRequests():
             return [RequestProbe(**item) for item in raw]
         case EveryonesAccess():

@@ -8,17 +8,35 @@ import pytest
 
 from fixtures.judge import Judge
 from soc2.model.aws.compute import EksCluster
+from soc2.model.aws.copies import SharedCopy
+from soc2.model.aws.databases import TransitStore
+from soc2.model.aws.iam import Analyzer
 from soc2.model.aws.joins import StoredBucket
 from soc2.model.aws.literals import FunctionConfiguration, Parameter, TaskDefinition
+from soc2.model.aws.movement import ExternalFinding, RecoveryPoint, Replica, SharePrincipal, VaultKey, VpcEndpoint
 from soc2.model.aws.storage import DbInstance, DbSnapshot, Secret
 from soc2.model.detections import Detection
+from soc2.model.etcd import EtcdEndpoint, StoredSecret
 from soc2.model.image_content import RunningImage
 from soc2.model.kubernetes.cluster import ConfigMap
+from soc2.model.kubernetes.control_plane import Component
 from soc2.model.kubernetes.custom import CustomResource
 from soc2.model.kubernetes.network import Ingress
+from soc2.model.kubernetes.rbac import SecretMeta
+from soc2.model.kubernetes.secret_stores import SyncedObject
 from soc2.model.kubernetes.subjects import PodSubject
 from soc2.model.population import Population
-from soc2.rules import cloud_compute, cloud_storage, detections, exposure, image_content, literals
+from soc2.rules import (
+    cloud_compute,
+    cloud_storage,
+    data_movement,
+    detections,
+    etcd,
+    exposure,
+    image_content,
+    literals,
+    secret_stores,
+)
 from soc2.system import System
 
 
@@ -251,9 +269,9 @@ def test_secrets_in_the_store_rotate(cloud_secrets: Population[Secret], judge: J
     kind="configuration",
     remedy="Associate a KMS key of the account with the cluster for the resource secrets, and rewrite the Secrets",
 )
-def test_secrets_of_clusters_are_encrypted(eks_clusters: Population[EksCluster], judge: Judge) -> None:
-    """Every EKS cluster encrypts the Secrets in etcd with a customer managed key."""
-    judge(eks_clusters, cloud_compute.eks_secrets_encrypted)
+def test_secrets_of_clusters_are_encrypted(eks_clusters: Population[EksCluster], judge: Judge, system: System) -> None:
+    """Every EKS cluster encrypts the Secrets in etcd with a key of the kind that its data class needs."""
+    judge(eks_clusters, cloud_compute.eks_secrets_encrypted(system.data.class_tag, system.data.unrestricted))
 
 
 @pytest.mark.check(
@@ -271,3 +289,161 @@ def test_unusual_access_to_secrets_is_handled(
 ) -> None:
     """What the logs show of unusual access to secrets and data was found out about within the limit."""
     judge(data_accesses, detections.handled(system.thresholds.alert_triage_hours, as_of))
+
+
+@pytest.mark.check(
+    "etcd-requires-certificates",
+    severity="high",
+    official=["CC6.7"],
+    hipaa=["164.312(d)"],
+    gdpr=["32(1)(a)", "5(1)(f)"],
+    kind="configuration",
+    remedy="Give etcd certificates, switch on --client-cert-auth and --peer-client-cert-auth, and listen with https only",
+)
+def test_etcd_requires_certificates(etcd_doors: Population[Component | EtcdEndpoint], judge: Judge) -> None:
+    """Etcd takes connections of clients and peers with a certificate only, by its settings and as it was tried."""
+    judge(etcd_doors, etcd.requires_certificates)
+
+
+@pytest.mark.check(
+    "secrets-encryption-configured",
+    severity="high",
+    official=["CC6.7"],
+    hipaa=["164.312(a)(2)(iv)"],
+    gdpr=["32(1)(a)", "5(1)(f)"],
+    kind="configuration",
+    remedy="Give the API server --encryption-provider-config with a provider that encrypts first, and rewrite all Secrets",
+)
+def test_encryption_of_secrets_is_configured(api_servers: Population[Component], judge: Judge) -> None:
+    """Every API server has a configuration of encryption; secrets-encrypted-at-rest shows what comes of it."""
+    judge(api_servers, etcd.encryption_configured)
+
+
+@pytest.mark.check(
+    "secrets-encrypted-at-rest",
+    severity="high",
+    official=["CC6.7"],
+    hipaa=["164.312(a)(2)(iv)"],
+    gdpr=["32(1)(a)", "5(1)(f)"],
+    kind="writing_probe",
+    remedy="Put a provider that encrypts before identity in the encryption configuration, and rewrite all Secrets",
+)
+def test_secrets_are_encrypted_in_etcd(stored_secrets: Population[StoredSecret], judge: Judge) -> None:
+    """What etcd holds of a new Secret is encrypted, as it was read there."""
+    judge(stored_secrets, etcd.stored_encrypted)
+
+
+@pytest.mark.check(
+    "external-secrets-synced",
+    severity="medium",
+    official=["CC6.7"],
+    hipaa=["164.308(a)(5)(ii)(D)"],
+    gdpr=["32(1)(a)", "5(1)(f)"],
+    kind="configuration",
+    remedy="Mend the access to the store or the operator; refresh periodically, so that rotated values arrive",
+)
+def test_external_secrets_are_synced(external_secrets: Population[SyncedObject], judge: Judge, as_of: datetime) -> None:
+    """Everything that fetches secrets from an external store says that it does, and did lately."""
+    judge(external_secrets, secret_stores.synced(as_of))
+
+
+@pytest.mark.check(
+    "secrets-come-from-stores",
+    severity="medium",
+    official=["CC6.7"],
+    hipaa=["164.308(a)(5)(ii)(D)"],
+    gdpr=["32(1)(a)", "5(1)(f)"],
+    kind="configuration",
+    remedy="Have the Secret made from the store, or declare under [secrets] made_here why it is not",
+)
+def test_secrets_come_from_the_declared_store(
+    restricted_secrets: Population[SecretMeta], judge: Judge, system: System
+) -> None:
+    """Secrets in namespaces that hold restricted data come from the external store that is declared."""
+    judge(restricted_secrets, secret_stores.from_store(system.secrets.store or "", system.secrets.made_here))
+
+
+@pytest.mark.check(
+    "snapshots-not-shared",
+    severity="critical",
+    official=["CC6.7"],
+    hipaa=["164.310(d)(2)(iii)"],
+    gdpr=["44"],
+    kind="configuration",
+    remedy="Take the permission away, or approve the account under [data] accounts",
+)
+def test_snapshots_and_images_are_not_shared(shared_copies: Population[SharedCopy], judge: Judge, system: System) -> None:
+    """Snapshots and images are shared with nobody outside but approved accounts."""
+    judge(shared_copies, data_movement.not_shared(system.data_accounts))
+
+
+@pytest.mark.check(
+    "databases-require-tls",
+    severity="high",
+    official=["CC6.7"],
+    hipaa=["164.312(e)(1)", "164.312(e)(2)(ii)"],
+    gdpr=["32(1)(a)", "5(1)(f)"],
+    kind="configuration",
+    remedy="Set the parameter (rds.force_ssl, require_secure_transport) or the option that refuses plain text, and restart",
+)
+def test_databases_require_tls(transit_stores: Population[TransitStore], judge: Judge) -> None:
+    """Databases, caches, brokers and search domains take connections by TLS only."""
+    judge(transit_stores, data_movement.requires_tls)
+
+
+@pytest.mark.check(
+    "replication-stays-in-regions",
+    severity="medium",
+    official=["CC6.7"],
+    hipaa=["164.312(e)(1)", "164.312(e)(2)(ii)"],
+    gdpr=["44"],
+    kind="configuration",
+    remedy="Change the destination, or declare its account or region under [data]",
+)
+def test_replication_stays_in_regions(bucket_replicas: Population[Replica], judge: Judge, system: System) -> None:
+    """Buckets are replicated to approved accounts and to declared regions only."""
+    judge(bucket_replicas, data_movement.stays_in_regions(system.data_regions, system.data_accounts))
+
+
+@pytest.mark.check(
+    "backups-encrypted",
+    severity="high",
+    official=["CC6.7"],
+    hipaa=["164.312(a)(2)(iv)"],
+    gdpr=["32(1)(a)"],
+    kind="configuration",
+    remedy="Give the vault a customer managed key, and back up anew what is not encrypted",
+)
+def test_backups_are_encrypted(backups: Population[VaultKey | RecoveryPoint], judge: Judge) -> None:
+    """Recovery points are encrypted, and vaults use keys that the account manages."""
+    judge(backups, data_movement.backup_encrypted)
+
+
+@pytest.mark.check(
+    "external-sharing-resolved",
+    severity="high",
+    official=["CC6.7"],
+    hipaa=["164.312(a)(1)"],
+    gdpr=["28", "44"],
+    kind="configuration",
+    remedy="Take the access away, or archive the finding with its reason; approve accounts under [data] accounts",
+)
+def test_external_sharing_is_resolved(
+    external_sharing: Population[Analyzer | ExternalFinding | SharePrincipal], judge: Judge, system: System
+) -> None:
+    """Nobody outside is let in but whom an archived finding or an approval explains."""
+    judge(external_sharing, data_movement.sharing_resolved(system.data_accounts))
+
+
+@pytest.mark.check(
+    "vpc-endpoints-keep-data-inside",
+    severity="medium",
+    official=["CC6.7"],
+    hipaa=["164.312(e)(1)", "164.312(e)(2)(ii)"],
+    gdpr=["44"],
+    kind="configuration",
+    remedy="Demand aws:PrincipalOrgID and aws:ResourceOrgID in the policy of the endpoint",
+)
+def test_vpc_endpoints_keep_data_inside(vpc_endpoints: Population[VpcEndpoint], judge: Judge) -> None:
+    """Endpoints of VPCs let through what is of the organization only, where that is a declared control."""
+    judge(vpc_endpoints, data_movement.keeps_data_inside)

@@ -40,6 +40,7 @@ class Protections:
     node_restriction: bool = True
     anonymous_only_for_health: bool = True
     etcd_client_certificates: bool = True
+    etcd_tls_only: bool = True
 
 
 class ControlPlane(Servers):
@@ -63,6 +64,7 @@ class ControlPlane(Servers):
         self.etcd_client: KeyPair = self.authority.client("etcd-client")
         self._port = 0
         self._etcd_port = 0
+        self._plain_etcd_port = 0
         self._registry_port = 0
 
     @property
@@ -75,12 +77,19 @@ class ControlPlane(Servers):
         return f"{scheme}://127.0.0.1:{self._etcd_port}"
 
     @property
+    def etcd_endpoints(self) -> tuple[str, ...]:
+        """Return where etcd listens for clients, as ``host:port``."""
+        ports = (self._etcd_port,) if self.protections.etcd_tls_only else (self._etcd_port, self._plain_etcd_port)
+        return tuple(f"127.0.0.1:{port}" for port in ports)
+
+    @property
     def registry(self) -> str:
         """Return host and port of the OCI registry (plain HTTP)."""
         return f"127.0.0.1:{self._registry_port}"
 
     def start(self) -> None:
         self._port, self._etcd_port, self._registry_port = free_port(), free_port(), free_port()
+        self._plain_etcd_port = free_port()
         etcd = self._start("etcd", self._etcd_flags())
         registry = self._start("registry", [f"--address={self.registry}", f"--directory={self._subfolder('registry')}"])
         registry.wait_ready(lambda: _listening(self._registry_port), _READY_SECONDS)
@@ -123,9 +132,10 @@ class ControlPlane(Servers):
         return child
 
     def _etcd_flags(self) -> list[str]:
+        plain = "" if self.protections.etcd_tls_only else f",http://127.0.0.1:{self._plain_etcd_port}"
         flags = [
             f"--data-dir={self._subfolder('etcd')}",
-            f"--listen-client-urls={self.etcd_url}",
+            f"--listen-client-urls={self.etcd_url}{plain}",
             f"--advertise-client-urls={self.etcd_url}",
             "--unsafe-no-fsync",  # the data does not outlive the environment
             "--log-level=warn",

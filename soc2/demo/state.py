@@ -18,6 +18,15 @@ class TlsEndpoint(msgspec.Struct, frozen=True, kw_only=True):
     ca: str
 
 
+class EtcdPlaces(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``[etcd]`` of system.toml would tell of the environment's etcd."""
+
+    endpoints: tuple[str, ...] = ()
+    ca: str | None = None
+    client_cert: str | None = None
+    client_key: str | None = None
+
+
 class State(msgspec.Struct, frozen=True, kw_only=True):
     """``pid`` is the supervisor's; ``pids`` are those of its servers, by name; ``endpoints`` are by host; ``registry`` is
     where that of the company listens (``host:port``, plain HTTP). Paths are absolute."""
@@ -36,6 +45,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     pids: dict[str, int]
     registry: str
     endpoints: dict[str, TlsEndpoint] = {}
+    etcd: EtcdPlaces = EtcdPlaces()
 
     def write(self, folder: Path) -> None:
         """Write in one step, so that whoever sees the file sees all of it."""

@@ -24,8 +24,9 @@ from soc2.demo.build import find_binaries
 from soc2.demo.company.cluster import link_nodes, load
 from soc2.demo.company.images import company_images, image_ids, push
 from soc2.demo.company.logs.shipping import Shipper
-from soc2.demo.controlplane import ControlPlane, remove_folder
-from soc2.demo.state import ALERTS, PROGRESS, State
+from soc2.demo.company.weaknesses import declared_etcd
+from soc2.demo.controlplane import ControlPlane, Protections, remove_folder
+from soc2.demo.state import ALERTS, PROGRESS, EtcdPlaces, State
 from soc2.demo.tls import Endpoints
 
 _WATCH_SECONDS = 0.5
@@ -63,7 +64,8 @@ def _hold(folder: Path, variant: str, stopping: threading.Event, say: object) ->
         started = time.monotonic()
         company = declared_company(variant)
         images = company_images(variant)
-        cluster = ControlPlane(binaries, folder / "cluster", image_ids=image_ids(images))
+        protections = Protections(etcd_tls_only=declared_etcd(variant)["tls_only"])
+        cluster = ControlPlane(binaries, folder / "cluster", protections, image_ids=image_ids(images))
         digests = TrailDigests(company)
         answers = declared_answers(company)
         answers["cloudtrail"] = {**answers.get("cloudtrail", {}), **digests.answers}
@@ -109,6 +111,12 @@ def _hold(folder: Path, variant: str, stopping: threading.Event, say: object) ->
             aws_access_log=str(cloud.access_log),
             pids={**cluster.pids, **cloud.pids},
             endpoints=endpoints.start(variant),
+            etcd=EtcdPlaces(
+                endpoints=cluster.etcd_endpoints,
+                ca=str(cluster.authority.certificate),
+                client_cert=str(cluster.etcd_client.certificate),
+                client_key=str(cluster.etcd_client.key),
+            ),
         )
         say(f"ready after {time.monotonic() - started:.1f} s")
         state.write(folder)

@@ -81,10 +81,12 @@ class Population(Generic[T]):
 
 @dataclass(frozen=True)
 class Pictured(Generic[T]):
-    """What a build function returns instead of items alone: the items, and the matrix that a report draws of them."""
+    """What a build function returns instead of items alone: the items, the matrix that a report draws of them, and what else
+    there is that cannot be told, which hides no item."""
 
     items: Iterable[T]
     matrix: Matrix | None = None
+    gaps: tuple[EvidenceGap, ...] = ()
 
 
 class EvidenceGap(Exception):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -121,13 +121,20 @@ def eks_endpoint(endpoint: EksEndpoint) -> Iterator[Deviation]:
         yield EndpointOpen(resource=endpoint.resource, source=shown(list(endpoint.world), _SHOWN))
 
 
-def eks_secrets_encrypted(cluster: EksCluster) -> Iterator[Deviation]:
-    """Secrets in etcd are encrypted with a key of the customer's.
+def eks_secrets_encrypted(class_tag: str, unrestricted: Iterable[str]) -> Callable[[EksCluster], Iterator[Deviation]]:
+    """Return the rule that Secrets in etcd are encrypted with a key of the customer's: only that proves a decision.
 
-    EKS encrypts etcd with a key of its own since Kubernetes 1.28, so that only the customer's key proves a decision.
+    EKS encrypts by itself with a key of its own. That is enough where the cluster's tag names an unrestricted class.
     """
-    if not any("secrets" in entry.resources and entry.provider.key_arn for entry in cluster.encryption_config):
-        yield NoCustomerKey(resource=cluster.resource)
+    classes = tuple(unrestricted)
+
+    def rule(cluster: EksCluster) -> Iterator[Deviation]:
+        own_key = any("secrets" in entry.resources and entry.provider.key_arn for entry in cluster.encryption_config)
+        enough = cluster.encrypts_by_itself and (cluster.tags or {}).get(class_tag) in classes
+        if not own_key and not enough:
+            yield NoCustomerKey(resource=cluster.resource)
+
+    return rule
 
 
 def tags_immutable(repository: Repository) -> Iterator[Deviation]:

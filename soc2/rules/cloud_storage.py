@@ -228,15 +228,18 @@ def key_stays(record: CustomerKey) -> Iterator[Deviation]:
 
 
 def secret_rotates(limit_days: int, as_of: datetime) -> Callable[[Secret], Iterator[Deviation]]:
-    """Return the rule that secrets rotate, and were changed within the limit."""
+    """Return the rule that secrets rotate, and did within the limit, which one that never did yet counts from its creation.
+    When it was changed last does not count: a new tag is a change, too."""
 
     def rule(secret: Secret) -> Iterator[Deviation]:
-        changed = secret.last_rotated_date or secret.last_changed_date or secret.created_date
-        age = (as_of - changed).days if changed else 0
+        since = secret.last_rotated_date or secret.created_date
+        age = (as_of - since).days if since else None
         if not secret.rotation_enabled:
             yield NoRotation(resource=secret.resource, why="rotation is off")
+        elif age is None or (age > limit_days and not secret.last_rotated_date):
+            yield NoRotation(resource=secret.resource, why=f"it never rotated, the limit is {limit_days} days")
         elif age > limit_days:
-            yield NoRotation(resource=secret.resource, why=f"last changed {age} days ago, the limit is {limit_days}")
+            yield NoRotation(resource=secret.resource, why=f"last rotated {age} days ago, the limit is {limit_days}")
 
     return rule
 

@@ -52,7 +52,12 @@ def test_without_rights_nothing_passes_that_needs_any(denied_run: Examined) -> N
     assert {item["id"] for item in denied_run.results["checks"] if item["outcome"] == "pass"} == {"api-server-not-public"}
     deviating = {item["id"] for item in denied_run.results["checks"] if item["deviations"]}
     # To connect to an endpoint takes no rights.
-    assert deviating == {"old-tls-refused", "plain-http-refused", "endpoint-certificates-valid"}
+    assert deviating == {
+        "old-tls-refused",
+        "plain-http-refused",
+        "endpoint-certificates-valid",
+        "etcd-requires-certificates",
+    }
 
 
 @pytest.mark.parametrize("run", ["default_run", "compliant_run", "denied_run"])

@@ -65,11 +65,13 @@ def refused(
 
 
 @contextmanager
-def answered(connection: AwsConnection, service: str, region: str, operation: str, part: str, body: bytes) -> Iterator[None]:
+def answered(
+    connection: AwsConnection, service: str, region: str, operation: str, part: str, body: bytes, status: int = 400
+) -> Iterator[None]:
     def answer(request: Any, **_: Any) -> AWSResponse | None:
         sent = request.body if isinstance(request.body, bytes) else str(request.body or "").encode()
         raw = HTTPResponse(BytesIO(body), preload_content=False)
-        return AWSResponse(request.url, 400, {}, raw) if part.encode() in sent else None
+        return AWSResponse(request.url, status, {}, raw) if part.encode() in sent else None
 
     events, event = connection.client(service, region).meta.events, f"before-send.{service}.{operation}"
     events.register_first(event, answer)

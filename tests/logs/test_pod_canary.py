@@ -14,6 +14,7 @@ from typing import Any, cast
 import pytest
 import yaml
 
+from soc2.declared_images import Images
 from soc2.demo.company.cluster import _PATHS
 from soc2.demo.controlplane import ControlPlane
 from soc2.demo.process import wait_until
@@ -26,7 +27,7 @@ from soc2.model.canaries import CanaryPath
 from soc2.model.logs import LogKind
 from soc2.model.population import Cause, Problem
 from soc2.rules.canaries import found_in_time
-from soc2.system import About, Images, Probes, System
+from soc2.system import About, Probes, System
 from tests.conftest import ROOT
 
 RIGHTS = ROOT / "deploy" / "kubernetes" / "writing-probes.yaml"

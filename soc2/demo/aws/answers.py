@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from botocore.model import OperationModel
@@ -14,10 +13,8 @@ from moto.core.serialize import get_serializer_class
 from moto.core.utils import get_service_model
 
 from soc2.demo.aws.operations import operation_model
+from soc2.demo.company.times import relative_time
 from soc2.errors import UsageError
-
-_RELATIVE = re.compile(r"^([+-]\d+)([dhm])$")
-_UNITS = {"d": "days", "h": "hours", "m": "minutes"}
 
 
 @dataclass(frozen=True)
@@ -86,9 +83,8 @@ def _with_times(value: Any, shape: Any, now: datetime) -> Any:
         return {key: _with_times(item, shape.members.get(key), now) for key, item in value.items()}
     if kind == "list" and isinstance(value, list):
         return [_with_times(item, shape.member, now) for item in value]
-    relative = _RELATIVE.match(value) if isinstance(value, str) else None
-    if relative:
-        moment = now + timedelta(**{_UNITS[relative[2]]: int(relative[1])})
+    moment = relative_time(value, now) if isinstance(value, str) else None
+    if moment:
         # Some services write times as ISO 8601 strings in plain string members.
         return moment if kind == "timestamp" else moment.strftime("%Y-%m-%dT%H:%M:%S.000Z")
     return value

@@ -14,7 +14,12 @@ _CREDENTIAL = re.compile(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/aws4_request")
 _RPC_PATH = re.compile(r"^/service/[^/]+/operation/(\w+)$")
 
 # Where the name in a signature is not the name of the service in botocore.
-_SERVICES = {"monitoring": "cloudwatch", "access-analyzer": "accessanalyzer", "elasticloadbalancing": "elbv2"}
+_SERVICES = {
+    "monitoring": "cloudwatch",
+    "access-analyzer": "accessanalyzer",
+    "elasticloadbalancing": "elbv2",
+    "es": "opensearch",
+}
 
 
 @dataclass(frozen=True)

@@ -45,12 +45,17 @@ _REPORT_COLUMNS = [
 
 def declared_company(variant: str) -> Company:
     """Return the company of a variant, with the weaknesses of the default one merged in."""
-    company: Company = yaml.safe_load((FOLDER / "aws" / "company.yaml").read_text(encoding="utf-8"))
+    company: Company = _read("company")
+    company = merge_patch(company, _read("movement"))
     if variant == "default":
         for weakness in weaknesses("aws"):
             for patch in weakness.patch:
                 company = merge_patch(company, patch)
     return company
+
+
+def _read(name: str) -> Company:
+    return dict(yaml.safe_load((FOLDER / "aws" / f"{name}.yaml").read_text(encoding="utf-8")))
 
 
 def declared_answers(company: Company) -> dict[str, Any]:
@@ -97,6 +102,7 @@ def seed(company: Company, environment: Mapping[str, str]) -> dict[str, str]:
     keys = _keys(client("kms"), company)
     _buckets(client("s3"), company, keys)
     _databases(client("rds"), client("dynamodb"), company)
+    client("backup").create_backup_vault(BackupVaultName="nightly", EncryptionKeyArn=keys["backups"])
     instances = _network(client, company)
     _workloads(client("eks"), client("ecr"), client("secretsmanager"), company, keys)
     create_contents(client, company)
@@ -199,8 +205,12 @@ def _tls_policy(bucket: str) -> dict[str, Any]:
 
 def _databases(rds: Any, dynamodb: Any, company: Company) -> None:
     for name, database in company["databases"].items():
+        rds.create_db_parameter_group(DBParameterGroupName=name, DBParameterGroupFamily="postgres16", Description=name)
+        forced = {"ParameterName": "rds.force_ssl", "ParameterValue": str(int(database.get("forces_tls", True)))}
+        rds.modify_db_parameter_group(DBParameterGroupName=name, Parameters=[{**forced, "ApplyMethod": "immediate"}])
         rds.create_db_instance(
             DBInstanceIdentifier=name,
+            DBParameterGroupName=name,
             DBInstanceClass="db.m6g.large",
             Engine="postgres",
             AllocatedStorage=50,

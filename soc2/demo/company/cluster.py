@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ import yaml
 
 from soc2.demo.company import FOLDER
 from soc2.demo.company.images import company_images, with_digests
-from soc2.demo.company.weaknesses import merge_patch, weaknesses
+from soc2.demo.company.times import relative_time
+from soc2.demo.company.weaknesses import WEAKNESSES, merge_patch, weaknesses
 from soc2.demo.generated import filled, password
 from soc2.demo.process import StartError, wait_until
 from soc2.gather.kubernetes.connection import GatherError, KubeConnection
@@ -68,6 +70,8 @@ _PATHS = {
     "PeerAuthentication": "/apis/security.istio.io/v1/namespaces/{}/peerauthentications",
     "AuthorizationPolicy": "/apis/security.istio.io/v1/namespaces/{}/authorizationpolicies",
     "Sidecar": "/apis/networking.istio.io/v1/namespaces/{}/sidecars",
+    "ExternalSecret": "/apis/external-secrets.io/v1/namespaces/{}/externalsecrets",
+    "ClusterSecretStore": "/apis/external-secrets.io/v1/clustersecretstores",
     "AdminNetworkPolicy": "/apis/policy.networking.k8s.io/v1alpha1/adminnetworkpolicies",
     "AlertReceiver": "/apis/alerts.northwind.example/v1/namespaces/{}/alertreceivers",
     "BaselineAdminNetworkPolicy": "/apis/policy.networking.k8s.io/v1alpha1/baselineadminnetworkpolicies",
@@ -85,7 +89,7 @@ def objects(variant: str) -> list[Object]:
     found = [
         document
         for path in [*sorted((FOLDER / "kubernetes").glob("*.yaml")), _RIGHTS]
-        if path.name != "weaknesses.yaml"
+        if not path.match(WEAKNESSES)
         for document in yaml.safe_load_all(path.read_text(encoding="utf-8"))
     ]
     if variant == "default":
@@ -93,7 +97,7 @@ def objects(variant: str) -> list[Object]:
             for patch in weakness.patch:
                 _apply_patch(found, patch, weakness.id)
     images = company_images(variant)
-    return sorted((filled(_with_secrets(with_digests(item, images))) for item in found), key=_rank)
+    return sorted((_with_times(filled(_with_secrets(with_digests(item, images)))) for item in found), key=_rank)
 
 
 def load(kubeconfig: Path, variant: str, progress: Callable[[str], None]) -> None:
@@ -193,6 +197,14 @@ def _with_secrets(item: Object) -> Object:
     if item["kind"] != "Secret" or not names:
         return item
     return {**item, "stringData": {name: password() for name in names.split(",")}}
+
+
+def _with_times(item: Object) -> Object:
+    """Give a status the time before now that its ``refreshTime`` asks for."""
+    refreshed = relative_time(str(item.get("status", {}).get("refreshTime", "")), datetime.now(UTC))
+    if refreshed is None:
+        return item
+    return {**item, "status": {**item["status"], "refreshTime": f"{refreshed:%FT%TZ}"}}
 
 
 def _apply(connection: KubeConnection, item: Object) -> None:

@@ -10,6 +10,8 @@ import yaml
 
 from soc2.demo.company import FOLDER
 
+WEAKNESSES = "weaknesses*.yaml"
+
 
 @dataclass(frozen=True)
 class Expected:
@@ -35,8 +37,9 @@ class Weakness:
 
 
 def weaknesses(half: str) -> list[Weakness]:
-    """Return those of ``kubernetes``, ``aws``, ``logs``, ``tls`` or ``images``."""
-    entries = yaml.safe_load((FOLDER / half / "weaknesses.yaml").read_text(encoding="utf-8"))
+    """Return those of one half (``kubernetes``, ``aws`` and so on), from all of its files of that name."""
+    files = sorted((FOLDER / half).glob(WEAKNESSES))
+    entries = [entry for path in files for entry in yaml.safe_load(path.read_text(encoding="utf-8"))]
     return [
         Weakness(
             entry["id"],
@@ -49,7 +52,8 @@ def weaknesses(half: str) -> list[Weakness]:
 
 
 def all_weaknesses() -> list[Weakness]:
-    return [weakness for half in ("kubernetes", "aws", "logs", "tls", "images") for weakness in weaknesses(half)]
+    halves = ("kubernetes", "aws", "logs", "tls", "images", "etcd")
+    return [weakness for half in halves for weakness in weaknesses(half)]
 
 
 def merge_patch(target: Any, patch: Any) -> Any:
@@ -63,3 +67,12 @@ def merge_patch(target: Any, patch: Any) -> Any:
         else:
             result[key] = merge_patch(result.get(key), value)
     return result
+
+
+def declared_etcd(variant: str) -> dict[str, Any]:
+    """Return how etcd listens in a variant, with the weaknesses of the default one merged in."""
+    declared: dict[str, Any] = yaml.safe_load((FOLDER / "etcd" / "etcd.yaml").read_text(encoding="utf-8"))
+    for weakness in weaknesses("etcd") if variant == "default" else ():
+        for patch in weakness.patch:
+            declared = merge_patch(declared, patch)
+    return declared

@@ -12,11 +12,13 @@ _SERVICES = {
     "apigatewayv2": "apigateway",
     "elb": "elasticloadbalancing",
     "elbv2": "elasticloadbalancing",
+    "opensearch": "es",
 }
 _PERMISSIONS = {
     "s3:ListBuckets": "s3:ListAllMyBuckets",
     "s3:ListObjectsV2": "s3:ListBucket",
     "s3:GetBucketEncryption": "s3:GetEncryptionConfiguration",
+    "s3:GetBucketReplication": "s3:GetReplicationConfiguration",
     "s3:GetObjectLockConfiguration": "s3:GetBucketObjectLockConfiguration",
     "s3:GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
     "s3:GetBucketLifecycle": "s3:GetLifecycleConfiguration",

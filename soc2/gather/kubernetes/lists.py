@@ -83,7 +83,7 @@ class KubeList(Generic[T]):
 
     def _listed(self, gatherer: Gatherer, path: str) -> Listing[T]:
         accept = "application/json"
-        return _gather(gatherer, self.name, path, accept, self.decode, self._list_kind, optional=self.optional)
+        return gather_list(gatherer, self.name, path, accept, self.decode, self._list_kind, optional=self.optional)
 
     def _list_kind(self, kind: str) -> bool:
         return kind.endswith("List")
@@ -102,7 +102,7 @@ class SecretTable:
     path: str = "/api/v1/secrets"
 
     def gather(self, gatherer: Gatherer) -> Listing[SecretMeta]:
-        return _gather(gatherer, self.name, self.path, _TABLE, self.decode, lambda kind: kind == "Table")
+        return gather_list(gatherer, self.name, self.path, _TABLE, self.decode, lambda kind: kind == "Table")
 
     def decode(self, codec: Codec, body: bytes) -> tuple[SecretMeta, ...]:
         """Decode the rows of a Table. Raises msgspec.DecodeError."""
@@ -116,9 +116,11 @@ class _Progress:
     resource_version: str = ""
 
 
-def _gather(
+def gather_list(
     gatherer: Gatherer, name: str, path: str, accept: str, decode: Any, is_list: Any, *, optional: bool = False
 ) -> Listing[Any]:
+    """Ask for all pages of a list: ``decode(codec, body)`` makes the records of a page, of which evidence is kept;
+    ``is_list(kind)`` tells a list from any other answer."""
     exempt = gatherer.system.kubernetes.absent
     if exempt:
         return Listing((), (), exempt)

@@ -17,6 +17,7 @@ from soc2.gather.kubernetes.custom_resources import CUSTOM_RESOURCES, CustomReso
 from soc2.gather.kubernetes.facts import PresumedRoles, Version
 from soc2.gather.kubernetes.level_trials import LevelTrials
 from soc2.gather.kubernetes.lists import KubeList, SecretTable
+from soc2.gather.kubernetes.secret_stores import SECRET_STORE_SOURCES
 from soc2.gather.kubernetes.unevaluated import LISTS, UnevaluatedPolicies
 from soc2.gather.manifests.documents import Broken, Document
 from soc2.gather.source import Listing, Source
@@ -35,7 +36,11 @@ NEEDS_LIVE_TARGET = "not applicable to this target; it needs a live one"
 _SHOWN = 10
 
 AnyList = KubeList[Any] | SecretTable
-_LISTS: list[AnyList] = [*(item for item in vars(sources).values() if isinstance(item, KubeList | SecretTable)), *LISTS]
+_LISTS: list[AnyList] = [
+    *(item for item in vars(sources).values() if isinstance(item, KubeList | SecretTable)),
+    *LISTS,
+    *SECRET_STORE_SOURCES,
+]
 
 
 def _type(source: AnyList) -> tuple[str, str]:

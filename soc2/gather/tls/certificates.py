@@ -127,13 +127,13 @@ def _shake(reach: Reach, endpoint: Endpoint, context: ssl.SSLContext) -> _Shaken
                 return _Shaken(code=error.verify_code, words=error.verify_message)
             except ssl.SSLError as error:
                 wire.send(outgoing.read())
-                chain = _presented(client)
+                chain = presented(client)
                 return _Shaken(chain) if chain else _nothing(endpoint.place, bytes(wire.received), error)
             wire.send(outgoing.read())
-            return _Shaken(_presented(client))
+            return _Shaken(presented(client))
 
 
-def _presented(client: ssl.SSLObject) -> tuple[bytes, ...]:
+def presented(client: ssl.SSLObject) -> tuple[bytes, ...]:
     """Return the chain as it was presented. Python offers it from 3.13 on, and to itself before."""
     if hasattr(client, "get_unverified_chain"):
         return tuple(client.get_unverified_chain() or ())

@@ -15,6 +15,7 @@ from soc2.gather.problems import together
 from soc2.gather.source import Gatherer, Listing
 from soc2.model.population import Problem
 
+E = TypeVar("E")
 T = TypeVar("T")
 
 SECONDS = 10.0
@@ -31,10 +32,16 @@ class Asked(Generic[T]):
 
 
 def ask_each(gatherer: Gatherer, name: str, query: str, ask: Callable[[Endpoint, str], Asked[T]]) -> Listing[T]:
-    """Ask every declared endpoint, by its name, and keep what they showed as evidence."""
-    started = now()
+    """Ask every endpoint under ``[[network.endpoints]]``, by its name, and keep what they showed as evidence."""
     endpoints = gatherer.system.network.endpoints
-    names = _names(endpoints)
+    return ask_all(gatherer, name, query, ask, endpoints, _names(endpoints))
+
+
+def ask_all(
+    gatherer: Gatherer, name: str, query: str, ask: Callable[[E, str], Asked[T]], endpoints: Sequence[E], names: Sequence[str]
+) -> Listing[T]:
+    """Ask all of these endpoints, each by its name, and keep what they showed as evidence."""
+    started = now()
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix=name) as pool:
         asked = list(pool.map(ask, endpoints, names))
     found = tuple(each.record for each in asked if each.record is not None)
@@ -47,7 +54,7 @@ def ask_each(gatherer: Gatherer, name: str, query: str, ask: Callable[[Endpoint,
         items=len(found),
         sha256=gatherer.evidence.keep(canonical(found)),
         problem=together([_of(known, one) for known, one in zip(names, asked, strict=True) if one.problems]),
-        parameters={"endpoints": names},
+        parameters={"endpoints": list(names)},
     )
     return Listing(found, (status,))
 

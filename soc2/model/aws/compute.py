@@ -308,10 +308,17 @@ class EksCluster(CamelRecord, frozen=True):
     resources_vpc_config: VpcConfig = VpcConfig()
     encryption_config: tuple[ClusterEncryption, ...] = ()
     created_at: datetime | None = None
+    tags: dict[str, str] | None = None
 
     @property
     def resource(self) -> Resource:
         return aws_resource("AWS::EKS::Cluster", self.name)
+
+    @property
+    def encrypts_by_itself(self) -> bool:
+        """Tell whether EKS encrypts what is in etcd with a key of its own, as it does from Kubernetes 1.28 on."""
+        major, _, minor = self.version.partition(".")
+        return major.isdigit() and minor.isdigit() and (int(major), int(minor)) >= (1, 28)
 
     @property
     def log_types(self) -> frozenset[str]:

@@ -144,6 +144,10 @@ class Analyzer(CamelRecord, frozen=True):
     def finds_unused_access(self) -> bool:
         return self.type.endswith("UNUSED_ACCESS") and self.status == "ACTIVE"
 
+    @property
+    def finds_external_access(self) -> bool:
+        return self.type in ("ACCOUNT", "ORGANIZATION") and self.status == "ACTIVE"
+
 
 class AccessFinding(CamelRecord, frozen=True):
     """What an analyzer found; ``resource_name`` is the ARN of the user or role that has the unused access."""

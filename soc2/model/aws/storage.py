@@ -134,8 +134,20 @@ class PublicAccessBlock(PascalRecord, frozen=True):
         return all(flags)
 
 
+class ParameterGroup(msgspec.Struct, frozen=True):
+    """``status`` is pending-reboot while what it says does not count yet."""
+
+    name: str = field(default="", name="DBParameterGroupName")
+    status: str = field(default="", name="ParameterApplyStatus")
+
+
 class DbInstance(PascalRecord, frozen=True):
+    """``cluster`` is the name of the cluster that it is of, empty without one."""
+
     identifier: str = field(default="", name="DBInstanceIdentifier")
+    engine: str = ""
+    cluster: str = field(default="", name="DBClusterIdentifier")
+    parameter_groups: tuple[ParameterGroup, ...] = field(default=(), name="DBParameterGroups")
     storage_encrypted: bool = False
     multi_az: bool = field(default=False, name="MultiAZ")
     backup_retention_period: int = 0
@@ -213,11 +225,14 @@ class KeyRotation(PascalRecord, frozen=True):
 
 
 class Secret(PascalRecord, frozen=True):
+    """``owning_service`` is the service of AWS that made it and rotates it, empty for those of the account's own."""
+
     name: str = ""
+    owning_service: str = ""
     rotation_enabled: bool = False
     last_rotated_date: datetime | None = None
-    last_changed_date: datetime | None = None
     created_date: datetime | None = None
+    deleted_date: datetime | None = None
     tags: tuple[Tag, ...] = ()
 
     @property

@@ -1,0 +1,1 @@
+"""Asks etcd itself, where it is declared."""

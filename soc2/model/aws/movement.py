@@ -1,0 +1,153 @@
+"""Where data of an account goes: replicas of buckets, backups, what others are let in to, and the doors of its networks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import msgspec
+from msgspec import field
+
+from soc2.model.aws.base import CamelRecord, PascalRecord, account_in, aws_resource
+from soc2.model.aws.storage import Bucket, Key
+from soc2.model.deviation import Resource
+
+
+class BucketLocation(PascalRecord, frozen=True):
+    """``constraint`` is empty for us-east-1, and EU for eu-west-1 of long ago."""
+
+    constraint: str | None = field(default=None, name="LocationConstraint")
+
+    @property
+    def region(self) -> str:
+        return {"EU": "eu-west-1"}.get(self.constraint or "", self.constraint or "us-east-1")
+
+
+class Destination(msgspec.Struct, frozen=True, rename="pascal"):
+    bucket: str = ""
+    account: str = ""
+
+
+class ReplicationRule(msgspec.Struct, frozen=True, rename="pascal"):
+    id: str = field(default="", name="ID")
+    status: str = ""
+    destination: Destination = Destination()
+
+
+class BucketReplication(PascalRecord, frozen=True):
+    rules: tuple[ReplicationRule, ...] = ()
+
+
+@dataclass(frozen=True)
+class Replica:
+    """Where a rule has a bucket replicated to. Of a bucket of the account itself (``own``) the region is known; of another,
+    the account where the rule names it, and else it is empty."""
+
+    resource: Resource
+    rule: str
+    target: str
+    own: bool = False
+    account: str = ""
+    region: str = ""
+
+
+def replicas(
+    buckets: Iterable[Bucket], locations: Iterable[BucketLocation], replication: Iterable[BucketReplication]
+) -> Iterator[Replica]:
+    """Yield every rule in force."""
+    regions = {each.parent_key: each.region for each in locations}
+    own = {bucket.name for bucket in buckets}
+    for each in replication:
+        resource = aws_resource("AWS::S3::Bucket", each.parent_key)
+        for rule in each.rules:
+            name = rule.destination.bucket.rpartition(":")[2]
+            if rule.status == "Enabled" and name in own:
+                yield Replica(resource, rule.id, name, own=True, region=regions.get(name, ""))
+            elif rule.status == "Enabled":
+                yield Replica(resource, rule.id, name, account=rule.destination.account)
+
+
+class BackupVault(PascalRecord, frozen=True):
+    name: str = field(default="", name="BackupVaultName")
+    arn: str = field(default="", name="BackupVaultArn")
+    encryption_key_arn: str = ""
+
+    @property
+    def resource(self) -> Resource:
+        return aws_resource("AWS::Backup::BackupVault", self.name)
+
+
+class RecoveryPoint(PascalRecord, frozen=True):
+    arn: str = field(default="", name="RecoveryPointArn")
+    resource_arn: str = ""
+    status: str = ""
+    is_encrypted: bool = False
+
+    @property
+    def resource(self) -> Resource:
+        return aws_resource("AWS::Backup::RecoveryPoint", self.arn)
+
+
+@dataclass(frozen=True)
+class VaultKey:
+    """A vault with the manager of its key: CUSTOMER, AWS, or empty where the key is none of the account's."""
+
+    vault: BackupVault
+    manager: str
+
+    @property
+    def resource(self) -> Resource:
+        return self.vault.resource
+
+
+def vault_keys(vaults: Iterable[BackupVault], keys: Iterable[Key]) -> Iterator[VaultKey]:
+    managers = {key.arn: key.manager for key in keys}
+    for vault in vaults:
+        yield VaultKey(vault, managers.get(vault.encryption_key_arn, ""))
+
+
+class ExternalFinding(CamelRecord, frozen=True):
+    """What an analyzer of external access found: ``resource_name`` is the ARN of what others are let in to."""
+
+    id: str = ""
+    status: str = ""
+    finding_type: str = ""
+    resource_type: str = ""
+    resource_name: str = field(default="", name="resource")
+
+    @property
+    def resource(self) -> Resource:
+        return Resource(self.resource_type or "AWS::AccessAnalyzer::Finding", self.resource_name or self.id)
+
+
+class SharePrincipal(CamelRecord, frozen=True):
+    """Whom a resource share (of Resource Access Manager) is with; ``external`` is outside of the organization."""
+
+    share: str = field(default="", name="resourceShareName")
+    share_arn: str = field(default="", name="resourceShareArn")
+    principal: str = field(default="", name="associatedEntity")
+    status: str = ""
+    external: bool = False
+
+    @property
+    def resource(self) -> Resource:
+        return aws_resource("AWS::RAM::ResourceShare", self.share or self.share_arn)
+
+    @property
+    def account(self) -> str:
+        """Return the account of the principal: an id by itself, or in the ARN of a user, a role or a unit."""
+        return self.principal if self.principal.isdigit() else account_in(self.principal)
+
+
+class VpcEndpoint(PascalRecord, frozen=True):
+    """``policy`` is the JSON text of its policy, which AWS writes for endpoints that were given none."""
+
+    id: str = field(default="", name="VpcEndpointId")
+    kind: str = field(default="", name="VpcEndpointType")
+    service: str = field(default="", name="ServiceName")
+    state: str = ""
+    policy: str | None = field(default=None, name="PolicyDocument")
+
+    @property
+    def resource(self) -> Resource:
+        return aws_resource("AWS::EC2::VPCEndpoint", self.id)
