@@ -36,7 +36,7 @@ _PIECE = 256 * 1024
 # A key is a few kilobytes; anything else that is looked for stands on a line.
 _BEFORE, _AFTER = 1024, 8192
 _LINE_ENDS = (b"\n", b"\0")
-_KEY, _KEY_END = b"PRIVATE KEY", b"PRIVATE KEY-----"
+_KEY, _KEY_END, _PUTTY = b"PRIVATE KEY", b"PRIVATE KEY-----", b"PuTTY-User-Key-File"
 
 
 def is_settings(path: str, content: bytes) -> bool:
@@ -80,6 +80,8 @@ def pieces(content: bytes) -> Iterator[tuple[bytes, int]]:
 def _end(content: bytes, offset: int) -> int:
     """Return where the line ends, or, of a key, the key."""
     limit = min(len(content), offset + _AFTER)
+    if content.startswith(_PUTTY, offset):
+        return limit
     if content.startswith(_KEY, offset):
         found = content.find(_KEY_END, offset + len(_KEY_END), limit)
         return found + len(_KEY_END) if found >= 0 else limit
