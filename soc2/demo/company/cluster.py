@@ -6,6 +6,7 @@ import secrets
 import string
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import yaml
 
 from soc2.demo.company import FOLDER
 from soc2.demo.company.images import company_images, with_digests
+from soc2.demo.company.scans import scan_reports
 from soc2.demo.company.weaknesses import merge_patch, weaknesses
 from soc2.demo.process import StartError, wait_until
 from soc2.gather.kubernetes.connection import GatherError, KubeConnection
@@ -68,6 +70,9 @@ _PATHS = {
     "ValidatingWebhookConfiguration": "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations",
     "PeerAuthentication": "/apis/security.istio.io/v1/namespaces/{}/peerauthentications",
     "AuthorizationPolicy": "/apis/security.istio.io/v1/namespaces/{}/authorizationpolicies",
+    "Application": "/apis/argoproj.io/v1alpha1/namespaces/{}/applications",
+    "VulnerabilityReport": "/apis/aquasecurity.github.io/v1alpha1/namespaces/{}/vulnerabilityreports",
+    "ExposedSecretReport": "/apis/aquasecurity.github.io/v1alpha1/namespaces/{}/exposedsecretreports",
     "Sidecar": "/apis/networking.istio.io/v1/namespaces/{}/sidecars",
     "AdminNetworkPolicy": "/apis/policy.networking.k8s.io/v1alpha1/adminnetworkpolicies",
     "BaselineAdminNetworkPolicy": "/apis/policy.networking.k8s.io/v1alpha1/baselineadminnetworkpolicies",
@@ -93,6 +98,7 @@ def objects(variant: str) -> list[Object]:
             for patch in weakness.patch:
                 _apply_patch(found, patch, weakness.id)
     images = company_images(variant)
+    found += scan_reports(variant, images, datetime.now(UTC))
     return sorted((_with_secrets(with_digests(item, images)) for item in found), key=_rank)
 
 

@@ -171,7 +171,7 @@ class _Reader:
         """Return what is there, or None where there is nothing."""
         try:
             with self.client.get(self.reference.repository, path, accept, self.deadline) as answer:
-                body = answer.body(_MANIFEST_BYTES)
+                body = answer.body(_MANIFEST_BYTES, self.deadline)
         except PullError as error:
             if error.problem.cause is Cause.ABSENT:
                 return None
