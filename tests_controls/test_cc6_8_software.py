@@ -13,6 +13,7 @@ from soc2.model.detections import Detection
 from soc2.model.image_content import RunningImage
 from soc2.model.image_scans import ScannedImage
 from soc2.model.image_signatures import SignedImage
+from soc2.model.kubernetes.debugging import NamespaceWays
 from soc2.model.kubernetes.delivery import Application, FluxObject
 from soc2.model.kubernetes.drift import DeployedPods
 from soc2.model.kubernetes.image_guards import GuardedImages
@@ -34,6 +35,7 @@ from soc2.rules import (
     images,
     node_images,
     probes,
+    rbac,
 )
 from soc2.system import System
 
@@ -320,3 +322,18 @@ def test_images_of_nodes_are_fresh(
     """The image of no node is older than the limit, and no kubelet too far behind the API server."""
     limits = system.thresholds
     judge(nodes_by_image, node_images.fresh(limits.node_image_days, limits.kubelet_versions_behind, as_of))
+
+
+@pytest.mark.check(
+    "running-containers-closed",
+    severity="medium",
+    official=["CC6.8", "CC6.3"],
+    hipaa=["164.308(a)(5)(ii)(B)"],
+    gdpr=["32(1)(b)"],
+    kind="configuration",
+    remedy="Refuse it by an admission policy (CONNECT on pods/exec and pods/attach, UPDATE on pods/ephemeralcontainers), "
+    "take the right away, or declare who has it under [access] exec_holders",
+)
+def test_running_containers_are_closed(ways_into_containers: Population[NamespaceWays], judge: Judge, system: System) -> None:
+    """What is not in its image gets into a running container by declared subjects only: by RBAC, or by a policy."""
+    judge(ways_into_containers, rbac.ways_guarded(system.access.exec_holders))
