@@ -72,6 +72,8 @@ _PATHS = {
     "AuthorizationPolicy": "/apis/security.istio.io/v1/namespaces/{}/authorizationpolicies",
     "Application": "/apis/argoproj.io/v1alpha1/namespaces/{}/applications",
     "VulnerabilityReport": "/apis/aquasecurity.github.io/v1alpha1/namespaces/{}/vulnerabilityreports",
+    "ConfigAuditReport": "/apis/aquasecurity.github.io/v1alpha1/namespaces/{}/configauditreports",
+    "SbomReport": "/apis/aquasecurity.github.io/v1alpha1/namespaces/{}/sbomreports",
     "ExposedSecretReport": "/apis/aquasecurity.github.io/v1alpha1/namespaces/{}/exposedsecretreports",
     "Sidecar": "/apis/networking.istio.io/v1/namespaces/{}/sidecars",
     "AdminNetworkPolicy": "/apis/policy.networking.k8s.io/v1alpha1/adminnetworkpolicies",

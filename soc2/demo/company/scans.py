@@ -29,6 +29,8 @@ def scan_reports(variant: str, images: Mapping[str, Image], now: datetime) -> It
         found = [_published(each, now) for each in scan["vulnerabilities"]]
         yield _report("VulnerabilityReport", short, {**report, "vulnerabilities": found})
         yield _report("ExposedSecretReport", short, {**report, "secrets": scan["secrets"]})
+        yield _report("ConfigAuditReport", short, {**report, "checks": scan["checks"]})
+        yield _report("SbomReport", short, {**report, "components": {"components": scan["components"]}})
 
 
 def _published(declared: Mapping[str, Any], now: datetime) -> dict[str, Any]:
