@@ -72,6 +72,6 @@ def is_digest(text: str) -> bool:
 
 def _split(name: str) -> tuple[str, str]:
     first, slash, rest = name.partition("/")
-    if slash and ("." in first or ":" in first or first == "localhost" or first != first.lower()):
+    if slash and ("." in first or ":" in first or first == "localhost"):
         return first, rest
     return _HUB, name

@@ -44,10 +44,12 @@ def test_the_compliant_company_has_no_failure_and_no_error(compliant_run: Examin
     assert compliant_run.outcomes == {"pass", "not_applicable", "not_occurred", "probe_disabled", "manual"}
 
 
-def test_without_rights_nothing_passes(denied_run: Examined) -> None:
+def test_without_rights_nothing_passes_that_needs_any(denied_run: Examined) -> None:
     assert denied_run.exit_code == 10
     # What a person has to show is asked of nobody.
-    assert denied_run.outcomes == {"evidence_missing", "probe_disabled", "manual"}
+    assert denied_run.outcomes == {"evidence_missing", "probe_disabled", "manual", "pass"}
+    # Every caller may ask the API server where it answers.
+    assert {item["id"] for item in denied_run.results["checks"] if item["outcome"] == "pass"} == {"api-server-not-public"}
     deviating = {item["id"] for item in denied_run.results["checks"] if item["deviations"]}
     # To connect to an endpoint takes no rights.
     assert deviating == {"old-tls-refused", "plain-http-refused", "endpoint-certificates-valid"}

@@ -105,6 +105,8 @@ def test_secrets_in_the_configuration_and_the_history_are_told(options: dict[str
         ("app/server", b"\x7fELF" + bytes(9000) + b"\0" + TOKEN.encode() + b"\0"),
         ("root/.aws/credentials", b"[default]\naws_secret_access_key = wJa1rXUtnF3MI/K7MD9NG/bPxRfiCYz8k2QvLmTs\n"),
         ("run/secrets/db_password", b"Hq7vR2mXw9Lk4tZb\n"),
+        ("srv/many", b"xoxb-\n" * 300_000 + TOKEN.encode() + b"\n"),
+        ("entrypoint", b"#!/bin/sh\nexport DB_PASSWORD=Hq7vR2mXw9Lk4tZb\n"),
         ("etc/app/settings.yaml", b"database:\n  password: Hq7vR2mXw9Lk4tZb\n"),
         ("srv/big.log", b"nothing\n" * 3_000_000 + b"token is " + TOKEN.encode() + b"\n" + b"nothing\n" * 300_000),
     ],

@@ -109,7 +109,8 @@ def _problems(pulled: Iterable[Pulled]) -> Iterator[Problem]:
         for problem in each.problems:
             images.setdefault(problem, []).append(each.reference)
     for problem, references in images.items():
-        more = f" and {len(references) - 1} more images" if len(references) > 1 else ""
+        others = len(references) - 1
+        more = f" and {others} more image{'s' * (others > 1)}" if others else ""
         yield Problem(problem.cause, f"{references[0]}{more}: {problem.detail}")
 
 

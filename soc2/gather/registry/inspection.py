@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import yara_x
 
-from soc2.gather.registry.anchors import ANCHORS, NAMESPACE, is_settings, passages
+from soc2.gather.registry.anchors import ANCHORS, NAMESPACE, is_settings, passages, pieces
 from soc2.gather.registry.failure import PullError
 from soc2.gather.registry.packaged import is_packaged, is_program, is_usual, is_weak
 from soc2.gather.registry.yara_rules import YaraRules, load_rules
@@ -16,8 +17,9 @@ from soc2.model.image_content import FoundSecret, SecretFinder
 from soc2.model.population import Cause
 
 _SCAN_SECONDS = 60
-_MATCHES = 200
-"""How many places of a pattern in a window are looked at."""
+_MATCHES = 10_000
+"""How many places of a pattern in a window are told by the scanner: where there are more, all of it is looked at."""
+_MOST_SECRETS = 10_001
 
 
 @dataclass(frozen=True)
@@ -65,19 +67,16 @@ class Inspector:
         if not matching and not settings:
             return _NOTHING
         rules = tuple((rule.identifier, _description(rule)) for rule in matching if rule.namespace != NAMESPACE)
-        offsets = [
-            match.offset
-            for rule in matching
-            if rule.namespace == NAMESPACE
-            for pattern in rule.patterns
-            for match in pattern.matches
-        ]
         passed_over = is_usual if packaged else is_weak if is_program(content) else None
-        secrets = self._secrets.in_file(content, path) if settings else self._around(content, offsets)
-        return Inspected(rules, tuple(each for each in secrets if not (passed_over and passed_over(each.detector))))
+        secrets = self._secrets.in_file(content, path) if settings else self._around(content, matching)
+        told = (each for each in secrets if not (passed_over and passed_over(each.detector)))
+        return Inspected(rules, tuple(islice(told, _MOST_SECRETS)))
 
-    def _around(self, content: bytes, offsets: Iterable[int]) -> Iterator[FoundSecret]:
-        for passage, lines in passages(content, offsets):
+    def _around(self, content: bytes, matching: Iterable[yara_x.Rule]) -> Iterator[FoundSecret]:
+        anchors = [pattern.matches for rule in matching if rule.namespace == NAMESPACE for pattern in rule.patterns]
+        crowded = any(len(matches) >= _MATCHES for matches in anchors)
+        offsets = (match.offset for matches in anchors for match in matches)
+        for passage, lines in pieces(content) if crowded else passages(content, offsets):
             for found in self._secrets.in_file(passage, ""):
                 yield FoundSecret(found.detector, found.fingerprint, found.line + lines)
 
