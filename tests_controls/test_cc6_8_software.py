@@ -11,13 +11,14 @@ from soc2.model.aws.compute import Repository
 from soc2.model.aws.node_images import NodeImage
 from soc2.model.detections import Detection
 from soc2.model.image_content import RunningImage
-from soc2.model.image_scans import ScannedImage
+from soc2.model.image_scans import InventoriedImage, ScannedImage
 from soc2.model.image_signatures import SignedImage
+from soc2.model.kubernetes.debugging import NamespaceWays
 from soc2.model.kubernetes.delivery import Application, FluxObject
 from soc2.model.kubernetes.drift import DeployedPods
 from soc2.model.kubernetes.image_guards import GuardedImages
 from soc2.model.kubernetes.joins import NodeAgents
-from soc2.model.kubernetes.scan_reports import ExposedSecretReport
+from soc2.model.kubernetes.scan_reports import ConfigAuditReport, ExposedSecretReport
 from soc2.model.kubernetes.subjects import PodSubject
 from soc2.model.population import Population
 from soc2.model.probes import AdmissionProbe
@@ -34,6 +35,7 @@ from soc2.rules import (
     images,
     node_images,
     probes,
+    rbac,
 )
 from soc2.system import System
 
@@ -320,3 +322,50 @@ def test_images_of_nodes_are_fresh(
     """The image of no node is older than the limit, and no kubelet too far behind the API server."""
     limits = system.thresholds
     judge(nodes_by_image, node_images.fresh(limits.node_image_days, limits.kubelet_versions_behind, as_of))
+
+
+@pytest.mark.check(
+    "running-containers-closed",
+    severity="medium",
+    official=["CC6.8", "CC6.3"],
+    hipaa=["164.308(a)(5)(ii)(B)"],
+    gdpr=["32(1)(b)"],
+    kind="configuration",
+    remedy="Refuse it by an admission policy (CONNECT on pods/exec and pods/attach, UPDATE on pods/ephemeralcontainers), "
+    "take the right away, or declare who has it under [access] exec_holders",
+)
+def test_running_containers_are_closed(ways_into_containers: Population[NamespaceWays], judge: Judge, system: System) -> None:
+    """What is not in its image gets into a running container by declared subjects only: by RBAC, or by a policy."""
+    judge(ways_into_containers, rbac.ways_guarded(system.access.exec_holders))
+
+
+@pytest.mark.check(
+    "config-audits-resolved",
+    severity="medium",
+    official=["CC6.8", "CC7.1"],
+    hipaa=["164.308(a)(5)(ii)(B)"],
+    gdpr=["32(1)(d)"],
+    kind="log",
+    remedy="Correct the workload, or find out why its report is not renewed",
+)
+def test_audits_of_configurations_are_resolved(
+    config_audit_reports: Population[ConfigAuditReport], judge: Judge, system: System, as_of: datetime
+) -> None:
+    """No scanner reports that the configuration of a workload fails a critical or high check."""
+    judge(config_audit_reports, image_scans.configured_well(system.thresholds.image_scan_days, as_of))
+
+
+@pytest.mark.check(
+    "running-digests-inventoried",
+    severity="low",
+    official=["CC6.8", "CC7.1"],
+    hipaa=["164.308(a)(5)(ii)(B)"],
+    gdpr=["32(1)(d)"],
+    kind="log",
+    remedy="Find out why the scanner makes no inventory (SBOM) of the image",
+)
+def test_running_digests_have_an_inventory(
+    images_by_inventory: Population[InventoriedImage], judge: Judge, system: System, as_of: datetime
+) -> None:
+    """Where inventories of images are made, every digest that runs has one."""
+    judge(images_by_inventory, image_scans.inventoried(system.thresholds.image_scan_days, as_of))

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from soc2.demo.controlplane import remove_folder
 from soc2.demo.process import StartError, wait_until
-from soc2.demo.state import ALERTS, PROGRESS, State, is_supervisor
+from soc2.demo.state import ALERTS, PROGRESS, SIGNING_KEY, State, is_supervisor
 
 # A cold build of the control plane takes minutes.
 _START_SECONDS = 1800.0
@@ -68,6 +68,11 @@ class Environment:
     def alerts(self) -> Path:
         """Return the company's record of alerts, a feed."""
         return self.folder / ALERTS
+
+    @property
+    def signing_key(self) -> Path:
+        """Return the public key of those who sign the company's images."""
+        return self.folder / SIGNING_KEY
 
     @property
     def aws_access_log(self) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-STATE, PROGRESS, ALERTS = "state.json", "progress.log", "alerts.csv"
+STATE, PROGRESS, ALERTS, SIGNING_KEY = "state.json", "progress.log", "alerts.csv", "cosign.pub"
 
 
 class TlsEndpoint(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,11 +22,12 @@ from soc2.demo.aws.seed import declared_answers, declared_company, seed
 from soc2.demo.aws.server import AwsServers
 from soc2.demo.build import find_binaries
 from soc2.demo.company.cluster import link_nodes, load
-from soc2.demo.company.images import company_images, image_ids, push
+from soc2.demo.company.images import company_images, image_ids, push, signatures
 from soc2.demo.company.logs.shipping import Shipper
 from soc2.demo.company.weaknesses import declared_etcd
 from soc2.demo.controlplane import ControlPlane, Protections, remove_folder
-from soc2.demo.state import ALERTS, PROGRESS, EtcdPlaces, State
+from soc2.demo.signing import signing_key
+from soc2.demo.state import ALERTS, PROGRESS, SIGNING_KEY, EtcdPlaces, State
 from soc2.demo.tls import Endpoints
 
 _WATCH_SECONDS = 0.5
@@ -85,7 +86,9 @@ def _hold(folder: Path, variant: str, stopping: threading.Event, say: object) ->
 
         def start_cluster() -> Path:
             cluster.start()
-            push(images, cluster.registry)
+            sign, public = signing_key()
+            (folder / SIGNING_KEY).write_bytes(public)
+            push(images, signatures(variant, images, sign), cluster.registry)
             admin = cluster.kubeconfig("platform-admin", ("system:masters",))
             load(admin, variant, say)
             return admin

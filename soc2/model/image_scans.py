@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
@@ -12,10 +12,11 @@ from soc2.model.aws.scanning import Coverage, EcrScan, InspectorFinding
 from soc2.model.deviation import Resource
 from soc2.model.image_reference import parse_reference
 from soc2.model.kubernetes.image_uses import RunningDigest
-from soc2.model.kubernetes.scan_reports import TrivyReport, VulnerabilityReport
+from soc2.model.kubernetes.scan_reports import SbomReport, TrivyReport, VulnerabilityReport
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
+R = TypeVar("R", bound=TrivyReport)
 Container = tuple[str, tuple[str, str], str]
 """A namespace, kind and name of the owner, and the name of a container."""
 
@@ -79,20 +80,33 @@ class ScanEvidence:
     findings: tuple[InspectorFinding, ...] = ()
 
 
+@dataclass(frozen=True)
+class InventoriedImage:
+    """An image that runs, with when its newest inventory was made that names any component; None when there is none."""
+
+    image: str
+    place: str
+    at: datetime | None
+
+    @property
+    def resource(self) -> Resource:
+        return Resource("Image", self.image)
+
+
+def inventoried_images(digests: Iterable[RunningDigest], reports: Iterable[SbomReport]) -> Iterator[InventoriedImage]:
+    """Join every image that runs with the inventories of its digest, or of the very containers that run it."""
+    for image, uses, own in _reported(digests, [each for each in reports if each.report.components.components]):
+        made = (report.scanned_at for report in own)
+        yield InventoriedImage(image, uses[0].place, max((at for at in made if at), default=None))
+
+
 def scanned_images(digests: Iterable[RunningDigest], evidence: ScanEvidence) -> Iterator[ScannedImage]:
     """Join every image that runs with what is said of its digest, or of the very containers that run it."""
-    running: dict[str, list[RunningDigest]] = {}
-    for digest in digests:
-        if digest.reference:
-            running.setdefault(str(digest.reference), []).append(digest)
     ecr = _by(evidence.ecr, lambda scan: (scan.image_id.image_digest or scan.parent_key,))
     coverage = _by(evidence.coverage, lambda item: (item.digest,))
     findings = _by(evidence.findings, lambda finding: finding.digests)
-    reports = _by(evidence.reports, lambda report: (report.report.artifact.digest,))
-    by_container = _by(evidence.reports, lambda report: (_container_of(report),))
-    for image, uses in sorted(running.items()):
+    for image, uses, own in _reported(digests, evidence.reports):
         wanted = image.partition("@")[2]
-        own = [*reports.get(wanted, ()), *chain(*(_same_image(by_container, use) for use in uses))]
         scans = (
             *(Scan("Trivy", report.scanned_at, "it does not say when") for report in own),
             *map(_ecr_scan, ecr.get(wanted, ())),
@@ -107,6 +121,19 @@ def scanned_images(digests: Iterable[RunningDigest], evidence: ScanEvidence) -> 
         yield ScannedImage(image, uses[0].place, tuple(dict.fromkeys(scans)), severe)
 
 
+def _reported(digests: Iterable[RunningDigest], reports: Sequence[R]) -> Iterator[tuple[str, list[RunningDigest], list[R]]]:
+    """Yield every image that runs with who runs it and the reports on it."""
+    running: dict[str, list[RunningDigest]] = {}
+    for digest in digests:
+        if digest.reference:
+            running.setdefault(str(digest.reference), []).append(digest)
+    by_digest = _by(reports, lambda report: (report.report.artifact.digest,))
+    by_container = _by(reports, lambda report: (_container_of(report),))
+    for image, uses in sorted(running.items()):
+        own = [*by_digest.get(image.partition("@")[2], ()), *chain(*(_same_image(by_container, use) for use in uses))]
+        yield image, uses, own
+
+
 def _by(items: Iterable[T], keys: Callable[[T], Iterable[K]]) -> dict[K, list[T]]:
     found: dict[K, list[T]] = {}
     for item in items:
@@ -119,7 +146,7 @@ def _container_of(report: TrivyReport) -> Container:
     return report.namespace, report.owner, report.container
 
 
-def _same_image(reports: Mapping[Container, list[VulnerabilityReport]], use: RunningDigest) -> Iterator[VulnerabilityReport]:
+def _same_image(reports: Mapping[Container, list[R]], use: RunningDigest) -> Iterator[R]:
     """Yield the reports on the container itself, where they are about the image that the pod names: a report on a tag has no
     digest that a runtime tells."""
     owner = next(((each.kind, each.name) for each in use.pod.metadata.owner_references if each.controller), None)

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from typing import ClassVar
 
 from soc2.model.deviation import Deviation
-from soc2.model.image_scans import ScannedImage, Vulnerability
-from soc2.model.kubernetes.scan_reports import ExposedSecretReport
+from soc2.model.image_scans import SEVERE, InventoriedImage, ScannedImage, Vulnerability
+from soc2.model.kubernetes.scan_reports import ConfigAuditReport, ExposedSecretReport, TrivyReport
 from soc2.model.scanners import ScannerState
 
 
@@ -51,6 +51,21 @@ class ReportOld(Deviation):
     template: ClassVar[str] = "the report {age}, the limit is {limit} days"
     age: str
     limit: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Misconfigured(Deviation):
+    template: ClassVar[str] = "the scanner reports {check} ({severity}): {title}"
+    check: str
+    severity: str
+    title: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoInventory(Deviation):
+    template: ClassVar[str] = "{problem}; it runs in {place}"
+    problem: str
+    place: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,10 +129,7 @@ def no_secrets_exposed(max_days: int, as_of: datetime) -> Callable[[ExposedSecre
     """Return the rule that a report of exposed secrets is not older than the limit, and empty."""
 
     def rule(report: ExposedSecretReport) -> Iterator[Deviation]:
-        at = report.scanned_at
-        if at is None or as_of - at > timedelta(days=max_days):
-            age = f"is {(as_of - at).days} days old" if at else "does not say of when it is"
-            yield ReportOld(resource=report.resource, age=age, limit=max_days)
+        yield from _fresh(report, max_days, as_of)
         artifact = report.report.artifact
         for secret in report.report.secrets:
             yield SecretExposed(
@@ -129,6 +141,39 @@ def no_secrets_exposed(max_days: int, as_of: datetime) -> Callable[[ExposedSecre
             )
 
     return rule
+
+
+def configured_well(max_days: int, as_of: datetime) -> Callable[[ConfigAuditReport], Iterator[Deviation]]:
+    """Return the rule that a report on a configuration is not older than the limit, and has no severe check that failed."""
+
+    def rule(report: ConfigAuditReport) -> Iterator[Deviation]:
+        yield from _fresh(report, max_days, as_of)
+        for each in report.report.checks:
+            severity = each.severity.lower()
+            if not each.success and severity in SEVERE:
+                yield Misconfigured(resource=report.resource, check=each.check_id, severity=severity, title=each.title)
+
+    return rule
+
+
+def inventoried(max_days: int, as_of: datetime) -> Callable[[InventoriedImage], Iterator[Deviation]]:
+    """Return the rule that an image has an inventory which is not older than the limit."""
+
+    def rule(image: InventoriedImage) -> Iterator[Deviation]:
+        if image.at is None:
+            yield NoInventory(resource=image.resource, problem="nothing lists what is in it", place=image.place)
+        elif (days := (as_of - image.at).days) > max_days:
+            problem = f"its inventory is {days} days old, the limit is {max_days}"
+            yield NoInventory(resource=image.resource, problem=problem, place=image.place)
+
+    return rule
+
+
+def _fresh(report: TrivyReport, max_days: int, as_of: datetime) -> Iterator[Deviation]:
+    at = report.scanned_at
+    if at is None or as_of - at > timedelta(days=max_days):
+        age = f"is {(as_of - at).days} days old" if at else "does not say of when it is"
+        yield ReportOld(resource=report.resource, age=age, limit=max_days)
 
 
 def switched_on(state: ScannerState) -> Iterator[Deviation]:

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from soc2.model.access.primitives import Matter, SubjectRights, is_everything
 from soc2.model.deviation import Deviation
+from soc2.model.kubernetes.debugging import NamespaceWays
 from soc2.model.kubernetes.joins import BoundAccounts, Grant
 from soc2.model.kubernetes.rbac import ClusterRole, Role, SecretMeta, Subject
 
@@ -23,6 +24,7 @@ _GRANTED_TO_EVERYONE = frozenset(
         "system:service-account-issuer-discovery",
     }
 )
+_SHOWN = 5
 # Default roles of Kubernetes 1.36 that have a wildcard.
 _DEFAULT_WILDCARD_ROLES = frozenset(
     {
@@ -112,6 +114,38 @@ def admins_known(declared: Iterable[str]) -> Callable[[Grant], Iterator[Deviatio
                     )
 
     return rule
+
+
+@dataclass(frozen=True, kw_only=True)
+class WayOpen(Deviation):
+    template: ClassVar[str] = "nothing refuses {what} ({subresource}) here, and {holders} may do it without being declared"
+    what: str
+    subresource: str
+    holders: str
+
+
+def ways_guarded(declared: Iterable[str]) -> Callable[[NamespaceWays], Iterator[Deviation]]:
+    """Return the rule that an admission policy refuses each way into running containers, or that none but declared subjects
+    have the right; Kubernetes' own components are left out where they have it by its own roles."""
+    patterns = tuple(declared)
+
+    def rule(record: NamespaceWays) -> Iterator[Deviation]:
+        for here in record.ways:
+            if here.policies:
+                continue
+            holders = [str(each.subject) for each in here.holders if not _may(each, here.way.primitive, patterns)]
+            if holders:
+                shown = ", ".join(sorted(holders)[:_SHOWN]) + f" and {len(holders) - _SHOWN} more" * (len(holders) > _SHOWN)
+                yield WayOpen(resource=record.resource, what=here.way.what, subresource=here.way.subresource, holders=shown)
+
+    return rule
+
+
+def _may(rights: SubjectRights, primitive: str, patterns: tuple[str, ...]) -> bool:
+    if _declared(rights.subject, patterns):
+        return True
+    via = [option for holding in rights.holdings if holding.primitive.id == primitive for option in holding.via]
+    return _of_the_control_plane(rights.subject) and all(option.grant.role.startswith("system:") for option in via)
 
 
 def primitives_limited(matter: Matter, declared: Iterable[str]) -> Callable[[SubjectRights], Iterator[Deviation]]:

@@ -49,7 +49,8 @@ def test_every_image_that_pods_name_is_in_the_registry(variant: str) -> None:
 
 @pytest.mark.parametrize("variant", ["default", "compliant"])
 def test_what_is_planted_is_found(variant: str) -> None:
-    planted = [expected for weakness in weaknesses("images") for expected in weakness.expected] * (variant == "default")
+    every = [expected for weakness in weaknesses("images") for expected in weakness.expected]
+    planted = [expected for expected in every if expected.check in RULES] * (variant == "default")
     found = [
         (check, str(deviation.resource))
         for content in contents(variant)

@@ -14,7 +14,7 @@ from soc2.demo.process import wait_until
 from soc2.gather.kubernetes.connection import GatherError, KubeConnection
 from soc2.gather.kubernetes.level_trials import _try_level
 from soc2.gather.kubernetes.pod_search import altered
-from soc2.gather.kubernetes.probes import probe_pod, refused_by_policy
+from soc2.gather.kubernetes.probes import UNKNOWN_IMAGE, pod_of, refused_by_policy
 from soc2.model.population import Cause
 from soc2.model.probes import LevelProbe
 
@@ -79,11 +79,11 @@ def api(control_plane: ControlPlane) -> Iterator[KubeConnection]:
         connection.request("POST", f"{_REGISTRATION}/validatingadmissionpolicybindings", body=_binding(name))
 
     def refused(name: str) -> bool:
-        on_host_network = altered(probe_pod(()), [0])
+        on_host_network = altered(pod_of(UNKNOWN_IMAGE), [0])
         return refused_by_policy(connection.try_create(f"/api/v1/namespaces/{name}/pods", on_host_network))
 
     def admitted(name: str) -> bool:
-        return connection.try_create(f"/api/v1/namespaces/{name}/pods", probe_pod(())).status == 201
+        return connection.try_create(f"/api/v1/namespaces/{name}/pods", pod_of(UNKNOWN_IMAGE)).status == 201
 
     for name in ("unbound", "bare"):
         assert wait_until(partial(admitted, name), 20.0)
@@ -96,7 +96,7 @@ def api(control_plane: ControlPlane) -> Iterator[KubeConnection]:
 
 
 def tried(api: KubeConnection, namespace: str) -> LevelProbe:
-    return _try_level(api, _broken_controls, (), "latest", namespace)
+    return _try_level(api, _broken_controls, UNKNOWN_IMAGE, "latest", namespace)
 
 
 def test_policies_that_refuse_all_of_baseline_are_seen_to(api: KubeConnection) -> None:

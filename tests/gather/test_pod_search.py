@@ -13,7 +13,7 @@ from soc2.demo.controlplane import ControlPlane
 from soc2.demo.process import wait_until
 from soc2.gather.kubernetes.connection import GatherError, KubeConnection
 from soc2.gather.kubernetes.pod_search import ALTERATIONS, _search, altered
-from soc2.gather.kubernetes.probes import probe_pod
+from soc2.gather.kubernetes.probes import UNKNOWN_IMAGE, pod_of
 from soc2.model.kubernetes.subjects import standards_enforced
 from soc2.model.population import Cause
 from soc2.model.probes import SearchProbe
@@ -27,7 +27,7 @@ def test_the_alterations_break_every_control() -> None:
     broken = {
         control
         for choice in range(len(ALTERATIONS))
-        for control in _broken_controls(altered(probe_pod(()), [choice]), "restricted", "latest")
+        for control in _broken_controls(altered(pod_of(UNKNOWN_IMAGE), [choice]), "restricted", "latest")
     }
     assert broken == set(CONTROLS)
 
@@ -43,14 +43,16 @@ def api(control_plane: ControlPlane) -> Iterator[KubeConnection]:
     ):
         connection.request("POST", "/api/v1/namespaces", body={"metadata": {"name": name, "labels": labels}})
         pods = f"/api/v1/namespaces/{name}/pods"
-        assert wait_until(lambda p=pods: connection.try_create(p, probe_pod(())).status == 201, 20.0)  # type: ignore[misc]
+        assert wait_until(lambda p=pods: connection.try_create(p, pod_of(UNKNOWN_IMAGE)).status == 201, 20.0)  # type: ignore[misc]
     yield connection
     connection.close()
 
 
 def search(api: KubeConnection, namespace: str, level: str, version: str = "latest", **limits: Any) -> SearchProbe:
     given = {"seed": 1, "examples": 200, "seconds": 60.0, **limits}
-    return _search(api, _broken_controls, (), given["seed"], given["examples"], given["seconds"], namespace, level, version)
+    return _search(
+        api, _broken_controls, UNKNOWN_IMAGE, given["seed"], given["examples"], given["seconds"], namespace, level, version
+    )
 
 
 @pytest.mark.controlplane

@@ -272,9 +272,9 @@ def test_a_bundle_with_a_certificate_is_not_read_by_keys(material: dict[str, Any
     assert found.unread is unread
 
 
-@given(st.binary(max_size=200), st.dictionaries(st.text(max_size=8), st.text(max_size=8), max_size=2))
-def test_no_bytes_at_all_are_a_signature(content: bytes, annotations: dict[str, str]) -> None:
-    given = {"dev.cosignproject.cosign/signature": base64.b64encode(content).decode(), **annotations}
+@given(st.binary(max_size=80))
+def test_no_bytes_at_all_are_a_signature(content: bytes) -> None:
+    given = {"dev.cosignproject.cosign/signature": base64.b64encode(content).decode()}
     assert not read_payload(content, given, REFERENCE, [KEY], "p").key
     assert not any(found.key for found in read_bundle(content, REFERENCE, [KEY], "p"))
 

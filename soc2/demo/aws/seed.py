@@ -25,7 +25,6 @@ Company = dict[str, Any]
 
 _ACCOUNT = "123456789012"
 _ISSUER = "oidc.eks.eu-west-1.amazonaws.com/id/NNSTAGING"
-_IMAGE = "ami-12345678"
 _DATABASE_PROXY = "database-proxy"
 _REPORT_COLUMNS = [
     "user",
@@ -255,9 +254,10 @@ def _network(client: Callable[..., Any], company: Company) -> dict[str, str]:
     balancers = create_balancers(client("elbv2"), client("acm"), company["load_balancers"], vpc_id, subnet, groups)
     create_web_acls(client, company, balancers)
     ids = {}
+    image = ec2.register_image(Name="northwind-node-1.36", Architecture="x86_64", RootDeviceName="/dev/sda1")["ImageId"]
     for name, instance in company["instances"].items():
         answer = ec2.run_instances(
-            ImageId=_IMAGE,
+            ImageId=image,
             InstanceType="m6i.large",
             MinCount=1,
             MaxCount=1,

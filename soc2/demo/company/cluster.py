@@ -13,6 +13,7 @@ import yaml
 
 from soc2.demo.company import FOLDER
 from soc2.demo.company.images import company_images, with_digests
+from soc2.demo.company.scans import scan_reports
 from soc2.demo.company.times import relative_time
 from soc2.demo.company.weaknesses import WEAKNESSES, merge_patch, weaknesses
 from soc2.demo.generated import filled, password
@@ -69,6 +70,11 @@ _PATHS = {
     "ValidatingWebhookConfiguration": "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations",
     "PeerAuthentication": "/apis/security.istio.io/v1/namespaces/{}/peerauthentications",
     "AuthorizationPolicy": "/apis/security.istio.io/v1/namespaces/{}/authorizationpolicies",
+    "Application": "/apis/argoproj.io/v1alpha1/namespaces/{}/applications",
+    "VulnerabilityReport": "/apis/aquasecurity.github.io/v1alpha1/namespaces/{}/vulnerabilityreports",
+    "ConfigAuditReport": "/apis/aquasecurity.github.io/v1alpha1/namespaces/{}/configauditreports",
+    "SbomReport": "/apis/aquasecurity.github.io/v1alpha1/namespaces/{}/sbomreports",
+    "ExposedSecretReport": "/apis/aquasecurity.github.io/v1alpha1/namespaces/{}/exposedsecretreports",
     "Sidecar": "/apis/networking.istio.io/v1/namespaces/{}/sidecars",
     "ExternalSecret": "/apis/external-secrets.io/v1/namespaces/{}/externalsecrets",
     "ClusterSecretStore": "/apis/external-secrets.io/v1/clustersecretstores",
@@ -97,6 +103,7 @@ def objects(variant: str) -> list[Object]:
             for patch in weakness.patch:
                 _apply_patch(found, patch, weakness.id)
     images = company_images(variant)
+    found += scan_reports(variant, images, datetime.now(UTC))
     return sorted((_with_times(filled(_with_secrets(with_digests(item, images)))) for item in found), key=_rank)
 
 

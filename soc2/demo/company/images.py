@@ -6,7 +6,7 @@ import base64
 import hashlib
 import re
 import tarfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -15,8 +15,9 @@ import yaml
 
 from soc2.demo.company import FOLDER
 from soc2.demo.company.weaknesses import merge_patch, weaknesses
-from soc2.demo.images import File, Image, deleted, image
+from soc2.demo.images import File, Image, deleted, digest_of, image
 from soc2.demo.process import StartError
+from soc2.demo.signing import Sign, payload, signature_image, signature_tag
 
 _NAMED = re.compile(r"image: *\"?([\w.-]+(?:/[\w.-]+)+)(@sha256:[0-9a-f]{64}|:[\w.-]+)")
 _SECONDS = 10.0
@@ -38,15 +39,29 @@ _GENERATED: dict[str, Callable[[], bytes]] = {"npmrc": _token, "test-file": _tes
 
 
 @lru_cache(maxsize=2)
-def company_images(variant: str) -> Mapping[str, Image]:
-    """Return every image that the manifests name, by its name without tag and digest."""
+def declared_images(variant: str) -> Mapping[str, Mapping[str, Any]]:
+    """Return what images.yaml says of every image that the manifests name, by its name without tag and digest."""
     declared = yaml.safe_load((FOLDER / "images" / "images.yaml").read_text(encoding="utf-8"))
     if variant == "default":
         for weakness in weaknesses("images"):
             for patch in weakness.patch:
                 declared = merge_patch(declared, patch)
-    own = {name: declared.get(name.rpartition("/")[2], {}) for name, _ in _references()}
-    return {name: _image(name, merge_patch(declared["every"], patch)) for name, patch in own.items()}
+    return {name: merge_patch(declared["every"], declared.get(name.rpartition("/")[2], {})) for name, _ in _references()}
+
+
+@lru_cache(maxsize=2)
+def company_images(variant: str) -> Mapping[str, Image]:
+    """Return every image that the manifests name, by its name without tag and digest."""
+    return {name: _image(name, declared) for name, declared in declared_images(variant).items()}
+
+
+def signatures(variant: str, images: Mapping[str, Image], sign: Sign) -> Iterator[tuple[str, str, Image]]:
+    """Yield the signatures of the images, each with the name of its image and its tag: their own, or one that was ``copied``
+    from another image."""
+    for name, declared in declared_images(variant).items():
+        about = {"own": images[name].digest, "copied": digest_of(b"another image")}.get(declared["signature"])
+        if about:
+            yield name, signature_tag(images[name].digest), signature_image(payload(name, about), sign)
 
 
 def with_digests(item: Any, images: Mapping[str, Image]) -> Any:
@@ -69,15 +84,16 @@ def image_ids(images: Mapping[str, Image]) -> dict[str, str]:
     return {f"{name}{tag}": f"{name}@{images[name].digest}" for name, tag in tags.items()}
 
 
-def push(images: Mapping[str, Image], registry: str) -> None:
-    """Put images into a registry (``host:port``, plain HTTP). Raises StartError."""
+def push(images: Mapping[str, Image], signed: Iterable[tuple[str, str, Image]], registry: str) -> None:
+    """Put images and their signatures into a registry (``host:port``, plain HTTP). Raises StartError."""
     host, _, port = registry.partition(":")
     pool = urllib3.HTTPConnectionPool(host, int(port), maxsize=1)
-    for name, each in images.items():
+    by_digest = ((name, each.digest, each) for name, each in images.items())
+    for name, place, each in (*by_digest, *signed):
         base = f"/v2/{name.partition('/')[2]}"
         for digest, blob in each.blobs.items():
             _send(pool, "POST", f"{base}/blobs/uploads/?digest={digest}", blob, "application/octet-stream")
-        _send(pool, "PUT", f"{base}/manifests/{each.digest}", each.manifest, each.media_type)
+        _send(pool, "PUT", f"{base}/manifests/{place}", each.manifest, each.media_type)
     pool.close()
 
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from soc2.declared_images import Images
 from soc2.gather.kubernetes.connection import Answer, GatherError, KubeConnection
-from soc2.gather.kubernetes.probes import UNKNOWN_IMAGE, inconclusive, known_image, pod_of, probe_all, refused_by_policy
+from soc2.gather.kubernetes.probes import UNKNOWN_IMAGE, fine_image, inconclusive, pod_of, probe_all, refused_by_policy
 from soc2.gather.kubernetes.sources import NAMESPACES
 from soc2.gather.source import Gatherer, Listing
 from soc2.model.population import Cause, Problem
@@ -82,7 +82,7 @@ class Trial:
 def image_trials(tried: Tried, images: Images) -> tuple[tuple[Trial, ...], ...]:
     """Return what is tried, in groups: a namespace refuses a group when it refuses all of it. Nothing where it is not declared
     what to try."""
-    fine = images.signed_fixture or known_image(images.allowed_registries)
+    fine = fine_image(images)
     repository = fine.partition("@")[0]
     match tried:
         case "unknown image":

@@ -11,7 +11,7 @@ from functools import partial
 from soc2.gather.kubernetes.connection import GatherError, KubeConnection
 from soc2.gather.kubernetes.facts import server_minor
 from soc2.gather.kubernetes.pod_search import ALTERATIONS, ENFORCE, Breaks, admitted_base, altered
-from soc2.gather.kubernetes.probes import inconclusive, probe_all, refused_by_policy
+from soc2.gather.kubernetes.probes import fine_image, inconclusive, probe_all, refused_by_policy
 from soc2.gather.kubernetes.sources import NAMESPACES
 from soc2.gather.source import Gatherer, Listing
 from soc2.model.kubernetes.subjects import standards_enforced
@@ -31,11 +31,11 @@ class LevelTrials:
         namespaces = gatherer.get(NAMESPACES)
         if namespaces.exempt:
             return Listing((), (), namespaces.exempt)
-        registries = gatherer.system.images.allowed_registries
+        image = fine_image(gatherer.system.images)
         # Whoever enforces baseline by Pod Security's own defaults can only enforce what the server knows.
         version = standards_enforced("", server_minor(gatherer))
         calls = [
-            partial(_try_level, gatherer.kubernetes, self.breaks, registries, version, item.name)
+            partial(_try_level, gatherer.kubernetes, self.breaks, image, version, item.name)
             for item in namespaces.items
             if gatherer.system.in_scope(item.name) and item.labels.get(ENFORCE) not in ("baseline", "restricted")
         ]
@@ -46,12 +46,10 @@ class LevelTrials:
         return Listing((), ())
 
 
-def _try_level(
-    connection: KubeConnection, breaks: Breaks, registries: tuple[str, ...], version: str, namespace: str
-) -> LevelProbe:
+def _try_level(connection: KubeConnection, breaks: Breaks, image: str, version: str, namespace: str) -> LevelProbe:
     path = f"/api/v1/namespaces/{namespace}/pods"
     # Each pod that is tried differs from this one in one point, so a refusal can only be about that.
-    base = admitted_base(connection, path, namespace, registries, "baseline")
+    base = admitted_base(connection, path, namespace, image, "baseline")
     refused = 0
     for choice in range(len(ALTERATIONS)):
         pod = altered(base, [choice])

@@ -22,7 +22,7 @@ from hypothesis.errors import NoSuchExample
 
 from soc2.gather.kubernetes.connection import GatherError, KubeConnection
 from soc2.gather.kubernetes.facts import server_minor
-from soc2.gather.kubernetes.probes import probe_all, probe_pod
+from soc2.gather.kubernetes.probes import fine_image, pod_of, probe_all
 from soc2.gather.kubernetes.sources import NAMESPACES
 from soc2.gather.source import Gatherer, Listing
 from soc2.model.kubernetes.subjects import standards_enforced
@@ -94,10 +94,10 @@ class PodSearch:
         if namespaces.exempt:
             return Listing((), (), namespaces.exempt)
         limits = gatherer.system.search
-        registries = gatherer.system.images.allowed_registries
+        image = fine_image(gatherer.system.images)
         server = server_minor(gatherer)
         seed = limits.seed if limits.seed is not None else random.SystemRandom().randrange(2**32)
-        search = partial(_search, gatherer.kubernetes, self.breaks, registries, seed, limits.examples, limits.seconds)
+        search = partial(_search, gatherer.kubernetes, self.breaks, image, seed, limits.examples, limits.seconds)
         calls = [
             partial(
                 search, item.name, item.labels[ENFORCE], standards_enforced(item.labels.get(f"{ENFORCE}-version", ""), server)
@@ -136,7 +136,7 @@ def altered(pod: Json, choices: list[int]) -> Json:
 def _search(
     connection: KubeConnection,
     breaks: Breaks,
-    registries: tuple[str, ...],
+    image: str,
     seed: int,
     examples: int,
     seconds: float,
@@ -145,7 +145,7 @@ def _search(
     version: str,
 ) -> SearchProbe:
     path = f"/api/v1/namespaces/{namespace}/pods"
-    base = admitted_base(connection, path, namespace, registries, level)
+    base = admitted_base(connection, path, namespace, image, level)
     ends = time.monotonic() + seconds
     tried = 0
 
@@ -186,9 +186,9 @@ def _search(
     return SearchProbe(namespace, level, version, tried, broken, broken_then, yaml.safe_dump(found, sort_keys=False))
 
 
-def admitted_base(connection: KubeConnection, path: str, namespace: str, registries: tuple[str, ...], level: str) -> Json:
+def admitted_base(connection: KubeConnection, path: str, namespace: str, image: str, level: str) -> Json:
     """Return a pod that the namespace admits: the smallest one for its level, or the most careful one."""
-    careful = probe_pod(registries)
+    careful = pod_of(image)
     smallest = copy.deepcopy(careful)
     del smallest["spec"]["containers"][0]["securityContext"]
     del smallest["spec"]["containers"][0]["resources"]

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from soc2.declared_images import Images
 from soc2.gather.codec import canonical
 from soc2.gather.kubernetes.connection import Answer, GatherError, KubeConnection, now
 from soc2.gather.kubernetes.sources import NAMESPACES
@@ -49,7 +50,7 @@ class PrivilegedPods:
         if namespaces.exempt:
             return Listing((), (), namespaces.exempt)
         wanted = [namespace.name for namespace in namespaces.items if gatherer.system.in_scope(namespace.name)]
-        image = known_image(gatherer.system.images.allowed_registries)
+        image = fine_image(gatherer.system.images)
         return probe_all(
             gatherer,
             self.name,
@@ -179,14 +180,13 @@ def pod_of(image: str, *, init: str = "", privileged: bool = False) -> dict[str,
     }
 
 
-def known_image(allowed_registries: tuple[str, ...]) -> str:
-    """Return an image, by digest, of the first allowed registry; it need not be there."""
-    return f"{allowed_registries[0].rstrip('/')}/soc2-probe@sha256:{'0' * 64}" if allowed_registries else UNKNOWN_IMAGE
-
-
-def probe_pod(allowed_registries: tuple[str, ...]) -> dict[str, Any]:
-    """Return a pod that no policy should have anything against."""
-    return pod_of(known_image(allowed_registries))
+def fine_image(images: Images) -> str:
+    """Return an image, by digest, that no policy should have anything against: the declared one or, where policies do not look
+    whether it is there, any of the first allowed registry."""
+    if images.signed_fixture:
+        return images.signed_fixture
+    allowed = images.allowed_registries
+    return f"{allowed[0].rstrip('/')}/soc2-probe@sha256:{'0' * 64}" if allowed else UNKNOWN_IMAGE
 
 
 def _try_privileged(connection: KubeConnection, namespace: str, image: str) -> AdmissionProbe:

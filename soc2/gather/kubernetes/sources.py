@@ -317,6 +317,13 @@ EXPOSED_SECRET_REPORTS = KubeList(
     scan_reports.ExposedSecretReport,
     optional=True,
 )
+CONFIG_AUDIT_REPORTS = KubeList(
+    "configauditreports.aquasecurity.github.io",
+    f"{_TRIVY}/configauditreports",
+    scan_reports.ConfigAuditReport,
+    optional=True,
+)
+SBOM_REPORTS = KubeList("sbomreports.aquasecurity.github.io", f"{_TRIVY}/sbomreports", scan_reports.SbomReport, optional=True)
 
 APPLICATIONS = KubeList(
     "applications.argoproj.io", "/apis/argoproj.io/v1alpha1/applications", delivery.Application, optional=True

@@ -39,12 +39,29 @@ class ExposedSecret(Record, frozen=True):
     severity: str = ""
 
 
+class AuditedCheck(Record, frozen=True):
+    """A check of a workload's configuration, which it passed or not."""
+
+    check_id: str = field(default="", name="checkID")
+    title: str = ""
+    severity: str = ""
+    success: bool = False
+
+
+class Components(Record, frozen=True):
+    """An inventory, of which only counts how many components it names."""
+
+    components: tuple[Record, ...] = ()
+
+
 class ScanReport(Record, frozen=True):
     artifact: Artifact = Artifact()
     registry: ReportRegistry = ReportRegistry()
     update_timestamp: datetime | None = None
     vulnerabilities: tuple[TrivyVulnerability, ...] = ()
     secrets: tuple[ExposedSecret, ...] = ()
+    checks: tuple[AuditedCheck, ...] = ()
+    components: Components = Components()
 
 
 class TrivyReport(KubeObject, frozen=True):
@@ -72,3 +89,13 @@ class VulnerabilityReport(TrivyReport, frozen=True):
 
 class ExposedSecretReport(TrivyReport, frozen=True):
     KIND: ClassVar[str] = "ExposedSecretReport"
+
+
+class ConfigAuditReport(TrivyReport, frozen=True):
+    KIND: ClassVar[str] = "ConfigAuditReport"
+
+
+class SbomReport(TrivyReport, frozen=True):
+    """The inventory (software bill of materials) of an image."""
+
+    KIND: ClassVar[str] = "SbomReport"

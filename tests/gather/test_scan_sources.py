@@ -1,0 +1,47 @@
+"""Which images ECR is asked about, and where Inspector is not asked at all."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from soc2.gather.aws.scan_sources import INSPECTOR_COVERAGE, RUNNING_ECR_IMAGES
+from soc2.model.aws.scanning import InspectorAccount, InspectorResources, InspectorState, RunningEcrImage
+from tests.gather.scripted import Answer, scripted
+
+DIGEST = f"sha256:{'a' * 64}"
+HOST = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
+
+
+def pods(*images: str) -> Answer:
+    items = [
+        {
+            "metadata": {"name": f"p{number}", "namespace": "shop"},
+            "spec": {"containers": [{"name": "c", "image": image}]},
+            "status": {"phase": "Running", "containerStatuses": [{"name": "c", "image": image, "imageID": image}]},
+        }
+        for number, image in enumerate(images)
+    ]
+    return Answer(body=json.dumps({"kind": "PodList", "metadata": {}, "items": items}).encode())
+
+
+NODES = Answer(body=b'{"kind": "NodeList", "metadata": {}, "items": []}')
+
+
+def test_only_images_of_ecr_are_asked_for_in_their_region_and_account(tmp_path: Path) -> None:
+    wanted = f"{HOST}/team/app@{DIGEST}"
+    strangers = (f"registry.example/team/app@{DIGEST}", f"{HOST}.evil.example/team/app@{DIGEST}", f"{HOST}/team/app:v1")
+    with scripted(tmp_path, pods(wanted, wanted, *strangers), NODES) as (gatherer, _):
+        listing = gatherer.get(RUNNING_ECR_IMAGES)
+    assert listing.items == (
+        RunningEcrImage(source_region="eu-west-1", registry_id="123456789012", repository_name="team/app", digest=DIGEST),
+    )
+    assert all(status.complete for status in listing.statuses)
+
+
+def test_inspector_is_asked_only_where_it_looks_at_images() -> None:
+    def asked(status: str) -> bool:
+        account = InspectorAccount(resource_state=InspectorResources(ecr=InspectorState(status)))
+        return INSPECTOR_COVERAGE.parameters(account) is not None
+
+    assert [asked(status) for status in ("ENABLED", "DISABLED", "SUSPENDED", "")] == [True, False, False, False]
