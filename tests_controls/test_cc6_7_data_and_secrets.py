@@ -13,7 +13,15 @@ from soc2.model.aws.databases import TransitStore
 from soc2.model.aws.iam import Analyzer
 from soc2.model.aws.joins import StoredBucket
 from soc2.model.aws.literals import FunctionConfiguration, Parameter, TaskDefinition
-from soc2.model.aws.movement import ExternalFinding, RecoveryPoint, Replica, SharePrincipal, VaultKey, VpcEndpoint
+from soc2.model.aws.movement import (
+    ExternalFinding,
+    MigrationEndpoint,
+    RecoveryPoint,
+    Replica,
+    SharePrincipal,
+    VaultKey,
+    VpcEndpoint,
+)
 from soc2.model.aws.storage import DbInstance, DbSnapshot, Secret
 from soc2.model.detections import Detection
 from soc2.model.etcd import EtcdEndpoint, StoredSecret
@@ -403,6 +411,20 @@ def test_databases_require_tls(transit_stores: Population[TransitStore], judge: 
 def test_replication_stays_in_regions(bucket_replicas: Population[Replica], judge: Judge, system: System) -> None:
     """Buckets are replicated to approved accounts and to declared regions only."""
     judge(bucket_replicas, data_movement.stays_in_regions(system.data_regions, system.data_accounts))
+
+
+@pytest.mark.check(
+    "migrations-use-tls",
+    severity="medium",
+    official=["CC6.7"],
+    hipaa=["164.312(e)(1)", "164.312(e)(2)(ii)"],
+    gdpr=["32(1)(a)", "5(1)(f)"],
+    kind="configuration",
+    remedy="Set the SslMode of the endpoint to verify-full, or its SecurityProtocol to one with TLS",
+)
+def test_migrations_use_tls(migration_endpoints: Population[MigrationEndpoint], judge: Judge) -> None:
+    """Database Migration Service moves data by TLS only."""
+    judge(migration_endpoints, data_movement.migrates_by_tls)
 
 
 @pytest.mark.check(

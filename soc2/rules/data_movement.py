@@ -11,7 +11,15 @@ from typing import Any, ClassVar
 from soc2.model.aws.copies import EVERYBODY, SharedCopy
 from soc2.model.aws.databases import TransitStore
 from soc2.model.aws.iam import Analyzer
-from soc2.model.aws.movement import ExternalFinding, RecoveryPoint, Replica, SharePrincipal, VaultKey, VpcEndpoint
+from soc2.model.aws.movement import (
+    ExternalFinding,
+    MigrationEndpoint,
+    RecoveryPoint,
+    Replica,
+    SharePrincipal,
+    VaultKey,
+    VpcEndpoint,
+)
 from soc2.model.deviation import Deviation
 
 
@@ -87,6 +95,24 @@ def requires_tls(store: TransitStore) -> Iterator[Deviation]:
     """A store of data takes connections by TLS only."""
     if store.gap:
         yield TakesPlainText(resource=store.resource, gap=store.gap)
+
+
+# Engines that Database Migration Service talks to by TLS only where the mode says so.
+_ENGINES_WITH_MODE = ("aurora", "db2", "docdb", "mariadb", "mongodb", "mysql", "oracle", "postgres", "sqlserver", "sybase")
+_KAFKA_TLS = ("ssl-encryption", "ssl-authentication", "sasl-ssl")
+
+
+def migrates_by_tls(endpoint: MigrationEndpoint) -> Iterator[Deviation]:
+    """Data is migrated from and to a database, a broker or a cache by TLS."""
+    engine, gap = endpoint.engine, ""
+    if engine.startswith(_ENGINES_WITH_MODE) and endpoint.ssl_mode in ("", "none"):
+        gap = f"data goes from or to {engine} without TLS (SslMode {endpoint.ssl_mode or 'not set'})"
+    elif engine == "kafka" and endpoint.kafka.security_protocol not in _KAFKA_TLS:
+        gap = f"data goes to Kafka without TLS (SecurityProtocol {endpoint.kafka.security_protocol or 'not set'})"
+    elif engine == "redis" and endpoint.redis.ssl_security_protocol == "plaintext":
+        gap = "data goes to Redis without TLS (SslSecurityProtocol plaintext)"
+    if gap:
+        yield TakesPlainText(resource=endpoint.resource, gap=gap)
 
 
 def stays_in_regions(regions: Iterable[str], accounts: Iterable[str]) -> Callable[[Replica], Iterator[Deviation]]:

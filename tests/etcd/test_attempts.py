@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
-from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -127,7 +126,7 @@ def test_one_who_only_hangs_up_shows_nothing(tmp_path: Path) -> None:
     """A load balancer without members behind it does that, too."""
     context = Authority("root").issue("127.0.0.1").context(tmp_path)
     with serving(_once(context, b"")) as server:
-        found = problem(tried(tmp_path, server.address))
+        found = problem(tried(tmp_path, server.address, seconds=1))
     assert found.cause is Cause.INCONCLUSIVE
     assert "does not say that it wants a certificate" in found.detail
 
@@ -140,9 +139,25 @@ def test_one_who_hangs_up_on_tls_and_on_http(tmp_path: Path, handler: Handler) -
     assert found or [status.problem.cause for status in listing.statuses if status.problem] == [Cause.INCONCLUSIVE]
 
 
-@pytest.mark.parametrize("talk", [silent])
-def test_one_who_says_nothing(tmp_path: Path, talk: Callable[[Server, socket.socket], None]) -> None:
+def test_what_is_let_in_counts_whatever_else_is_left_open(tmp_path: Path) -> None:
+    """Over TLS everybody is let in; plain text gets no answer at all."""
+    context = Authority("root").issue("127.0.0.1").context(tmp_path)
+    let_in = _once(context, b"HTTP/1.1 200 OK\r\n\r\n")
+
+    def talk(server: Server, connection: socket.socket) -> None:
+        if connection.recv(1, socket.MSG_PEEK) == b"\x16":
+            let_in(connection)
+        else:
+            silent(server, connection)
+
     with serving(talk=talk) as server:
+        listing = tried(tmp_path, server.address, seconds=1)
+    assert [each.attempts for each in listing.items] == [(Attempt("TLS", refused=False, answer=OPEN),)]
+    assert [status.problem.cause for status in listing.statuses if status.problem] == [Cause.TIMED_OUT]
+
+
+def test_one_who_says_nothing(tmp_path: Path) -> None:
+    with serving(talk=silent) as server:
         found = problem(tried(tmp_path, server.address, seconds=0.5))
     assert found.cause is Cause.TIMED_OUT
 

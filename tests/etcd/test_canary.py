@@ -9,14 +9,18 @@ from types import SimpleNamespace
 from typing import cast
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from soc2.declared_etcd import Etcd
 from soc2.demo.build import Binaries
+from soc2.demo.company.cluster import _PATHS
 from soc2.demo.controlplane import ControlPlane
+from soc2.demo.process import wait_until
 from soc2.evidence import EvidenceStore
 from soc2.gather.etcd.canary import SecretCanary, look, stored
+from soc2.gather.etcd.stored import EtcdKeys
 from soc2.gather.kubernetes.connection import Answer, GatherError, KubeConnection
 from soc2.gather.source import Gatherer, Listing
 from soc2.model.etcd import StoredSecret
@@ -24,6 +28,7 @@ from soc2.model.network.places import Place
 from soc2.model.population import Cause, Problem
 from soc2.rules.etcd import stored_encrypted
 from soc2.system import About, Kubernetes, Probes, System
+from tests.conftest import ROOT
 from tests.etcd.members import PlainApiServer, etcd_of, is_gone
 
 NAMESPACE = "default"
@@ -57,6 +62,30 @@ def test_encrypted_secrets_are_ciphertext_in_etcd(control_plane: ControlPlane, t
     assert [status.problem for status in listing.statuses] == [None]
     assert listing.items == (StoredSecret("t", etcd.endpoints[0], "secretbox", "v1", "demo"),)
     assert list(stored_encrypted(listing.items[0])) == []
+
+
+@pytest.mark.controlplane
+def test_the_shipped_rights_are_enough(control_plane: ControlPlane) -> None:
+    """In a namespace of this test's own; the Secret cannot be read with them."""
+    rights = (ROOT / "deploy" / "kubernetes" / "writing-probes.yaml").read_text().replace("soc2-canary", "etcd-canary")
+    admin = KubeConnection(control_plane.kubeconfig("deployer", ("system:masters",)))
+    for item in yaml.safe_load_all(rights):
+        if item["kind"] == "RoleBinding":
+            item["subjects"] = [{"kind": "User", "name": "etcd-prober", "apiGroup": "rbac.authorization.k8s.io"}]
+        admin.request("POST", _PATHS[item["kind"]].format(item["metadata"].get("namespace", "")), body=item)
+    secrets = "/api/v1/namespaces/etcd-canary/secrets"
+    connection = KubeConnection(control_plane.kubeconfig("etcd-prober"))
+
+    def may_write() -> bool:
+        return connection.try_create(secrets, {"metadata": {"name": "trial"}}).status == 201
+
+    assert wait_until(may_write, 20.0)
+    found = look(connection, EtcdKeys(etcd_of(control_plane)), etcd_of(control_plane), "etcd-canary", "t")
+    assert (found.provider, found.shows_text) == ("secretbox", False)
+    assert connection.ask(secrets, "tester").status == 403
+    assert json.loads(admin.request("GET", secrets).body)["items"] == []
+    connection.close()
+    admin.close()
 
 
 @pytest.mark.controlplane

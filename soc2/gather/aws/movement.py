@@ -27,6 +27,7 @@ BUCKET_REPLICATION = AwsDetail(
     lambda each: {"Bucket": each.name},
     frozenset({"ReplicationConfigurationNotFoundError"}),
 )
+MIGRATION_ENDPOINTS = AwsList("migration endpoints", "dms", "describe_endpoints", "Endpoints", movement.MigrationEndpoint)
 BACKUP_VAULTS = AwsList("backup vaults", "backup", "list_backup_vaults", "BackupVaultList", movement.BackupVault)
 RECOVERY_POINTS = AwsDetail(
     "recovery points",

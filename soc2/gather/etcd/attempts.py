@@ -17,10 +17,10 @@ from typing import TypeVar
 from soc2.gather.source import Gatherer, Listing
 from soc2.gather.tls.certificates import presented
 from soc2.gather.tls.endpoints import SECONDS, Asked, ask_all
-from soc2.gather.tls.wire import Failed, Reach, Wire
+from soc2.gather.tls.wire import Failed, Reach, Unreachable, Wire
 from soc2.model.etcd import Attempt, EtcdEndpoint
 from soc2.model.network.places import Place
-from soc2.model.population import Cause
+from soc2.model.population import Cause, Problem
 
 T = TypeVar("T")
 
@@ -59,15 +59,21 @@ class EtcdAttempts:
 
     def _try(self, ca: str | None, place: Place, name: str) -> Asked[EtcdEndpoint]:
         reach = Reach(place, self.seconds)
-        try:
-            plain = _in_plain_text(reach)
-            secure = _over_tls(reach, _context(ca))
-        except Failed as error:
-            return Asked(None, (error.problem,))
-        found = tuple(attempt for attempt in (secure, plain) if attempt)
-        if plain.refused and secure is None:
-            return Asked(None, (Failed(Cause.INCONCLUSIVE, f"{place} talks neither TLS nor HTTP").problem,))
-        return Asked(EtcdEndpoint(name, found))
+        found: list[Attempt | None] = []
+        problems: list[Problem] = []
+        for attempt in (partial(_over_tls, reach, _context(ca)), partial(_in_plain_text, reach)):
+            try:
+                found.append(attempt())
+            except Unreachable as error:
+                return Asked(None, (error.problem,))
+            except Failed as error:
+                problems.append(error.problem)
+        shown = tuple(each for each in found if each)
+        if not problems and all(each.refused and each.over == "plain text" for each in shown):
+            problems.append(Problem(Cause.INCONCLUSIVE, f"{place} talks neither TLS nor HTTP"))
+        # What one way showed counts, whatever the other one left open; a refusal by itself shows little.
+        let_in = any(not each.refused for each in shown)
+        return Asked(EtcdEndpoint(name, shown) if let_in or not problems else None, tuple(problems))
 
 
 def _context(ca: str | None) -> ssl.SSLContext:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import re
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -52,8 +53,12 @@ def look(connection: KubeConnection, keys: Keys, etcd: Etcd, namespace: str, clu
     try:
         connection.request("POST", path, body=body)
         endpoint, value = _find(keys, etcd, f"{etcd.prefix.rstrip('/')}/secrets/{namespace}/{name}")
-    finally:
-        _delete(connection, f"{path}/{name}")
+    except BaseException:
+        # An answer that was lost may be of a Secret that was made; what went wrong first is what is told.
+        with suppress(GatherError):
+            _delete(connection, f"{path}/{name}")
+        raise
+    _delete(connection, f"{path}/{name}")
     return stored(cluster, endpoint, value, text)
 
 

@@ -112,7 +112,7 @@ def _component(kind: ComponentKind, pod: _Pod) -> Component:
         return Component(kind=kind, pod=pod.metadata.name, unseen=(("*", why),))
     settings = tuple(_settings(words[start:], kind))
     given = dict(settings)
-    if _settings_file(given, container):
+    if kind == "etcd" and _settings_file(given, container):
         # Etcd passes over all other flags then.
         return Component(kind=kind, pod=pod.metadata.name, unseen=(("*", "its settings stand in a file (config-file)"),))
     unseen = tuple(_unseen_flags(kind, given, container))

@@ -67,6 +67,31 @@ def replicas(
                 yield Replica(resource, rule.id, name, account=rule.destination.account)
 
 
+class KafkaSettings(msgspec.Struct, frozen=True, rename="pascal"):
+    security_protocol: str = ""
+
+
+class RedisSettings(msgspec.Struct, frozen=True, rename="pascal"):
+    """Without a word, the service takes TLS."""
+
+    ssl_security_protocol: str = "ssl-encryption"
+
+
+class MigrationEndpoint(PascalRecord, frozen=True):
+    """A source or target of Database Migration Service. ``ssl_mode`` counts for databases only; what it says of AWS's own
+    services, which take HTTPS, means nothing."""
+
+    identifier: str = field(default="", name="EndpointIdentifier")
+    engine: str = field(default="", name="EngineName")
+    ssl_mode: str = ""
+    kafka: KafkaSettings = field(default=KafkaSettings(), name="KafkaSettings")
+    redis: RedisSettings = field(default=RedisSettings(), name="RedisSettings")
+
+    @property
+    def resource(self) -> Resource:
+        return aws_resource("AWS::DMS::Endpoint", self.identifier)
+
+
 class BackupVault(PascalRecord, frozen=True):
     name: str = field(default="", name="BackupVaultName")
     arn: str = field(default="", name="BackupVaultArn")
