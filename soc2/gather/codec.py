@@ -20,6 +20,9 @@ _BUILDING = threading.Lock()
 
 _STAND_INS = frozenset({Fingerprint, Annotations, Literals, EncodedLiterals, UserData})
 
+# Kinds of volumes whose options are free texts.
+_VOLUME_CONTENT = frozenset({"csi", "flexVolume"})
+
 # Where a volume's path or the object it refers to stands, by its kind.
 _VOLUME_PATH = {"hostPath": "path"}
 _VOLUME_REFERENCE = {"secret": "secretName", "configMap": "name", "persistentVolumeClaim": "claimName"}
@@ -51,7 +54,7 @@ class Codec:
 
     def _decode_special(self, kind: type, value: Any) -> Any:
         if kind is Volume:
-            return _volume(value)
+            return self._volume(value)
         if kind is Moment:
             return Moment.of(value)
         if kind is EnvVar:
@@ -74,6 +77,22 @@ class Codec:
         name, text, origin = value["name"], value.get("value"), value.get("valueFrom")
         found = None if text is None else _kept(Literals, text) if self._replay else self.redactor.variable(name, text)
         return EnvVar(name, found, None if origin is None else msgspec.convert(origin, EnvVarSource))
+
+    def _volume(self, value: Any) -> Volume:
+        """Raises TypeError, to which the decoder adds the path."""
+        if not isinstance(value, dict):
+            raise TypeError("Expected `object`")
+        name = str(value.get("name", ""))
+        if self._replay:
+            return Volume(name, value["kind"], value["path"], value["reference"], _kept(Literals, value.get("content", ())))
+        # A volume without a source is an emptyDir.
+        kind = next((key for key in value if key != "name" and value[key] is not None), "emptyDir")
+        source = value.get(kind) or {}
+        if not isinstance(source, dict):
+            raise TypeError(f"Expected `object` as {kind}")
+        content = self.redactor.literals(Literals, source) if kind in _VOLUME_CONTENT else Literals()
+        path, reference = source.get(_VOLUME_PATH.get(kind, "")), source.get(_VOLUME_REFERENCE.get(kind, ""))
+        return Volume(name, kind, path, reference, content)
 
 
 def _kept(kind: type, value: Any) -> Any:
@@ -104,18 +123,3 @@ def _encode_special(value: Any) -> Any:
     if isinstance(value, Moment):
         return str(value)
     raise NotImplementedError(type(value))
-
-
-def _volume(value: Any) -> Volume:
-    """Raises TypeError, to which the decoder adds the path."""
-    if not isinstance(value, dict):
-        raise TypeError("Expected `object`")
-    name = str(value.get("name", ""))
-    if isinstance(value.get("kind"), str):
-        return Volume(name, value["kind"], value.get("path"), value.get("reference"))
-    # A volume without a source is an emptyDir.
-    kind = next((key for key in value if key != "name" and value[key] is not None), "emptyDir")
-    source = value.get(kind) or {}
-    if not isinstance(source, dict):
-        raise TypeError(f"Expected `object` as {kind}")
-    return Volume(name, kind, source.get(_VOLUME_PATH.get(kind, "")), source.get(_VOLUME_REFERENCE.get(kind, "")))

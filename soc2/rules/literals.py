@@ -42,10 +42,13 @@ def in_content(record: Searched) -> Iterator[Deviation]:
 
 
 def in_pod(subject: PodSubject) -> Iterator[Deviation]:
-    """Environment, command, arguments, probes and annotations hold no secret."""
+    """Environment, command, arguments, probes, options of volumes and annotations hold no secret."""
     for where, container in subject.spec.all_containers:
         for place, found in _in_container(container):
             yield _literal(subject.resource, f"{where}[{container.name}].{place}", found)
+    for volume in subject.spec.volumes:
+        for found in volume.content.findings:
+            yield _literal(subject.resource, f"volumes[{volume.name}].{volume.kind}", found)
     for name, found in subject.metadata.annotations.findings:
         yield _literal(subject.resource, f"metadata.annotations[{name}]", found)
 

@@ -209,6 +209,7 @@ def test_a_function_whose_environment_is_hidden_is_evidence_missing() -> None:
 POD = {
     "metadata": {"name": "p", "namespace": "shop", "annotations": {"team.example.com/api-key": secret(0)}},
     "spec": {
+        "volumes": [{"name": "v", "csi": {"driver": "d", "volumeAttributes": {"password": secret(12)}}}, {"name": "w"}],
         "initContainers": [{"name": "i", "command": ["sh", "-c", f"mysql -u root -p{secret(1)}"]}],
         "containers": [
             {
@@ -282,12 +283,13 @@ def test_nothing_of_a_cluster_is_kept(tmp_path: Path) -> None:
         "Pod/shop/p containers[c].livenessProbe.httpGet.httpHeaders[Authorization].value",
         "Pod/shop/p initContainers[i].command[2]",
         "Pod/shop/p metadata.annotations[team.example.com/api-key]",
+        "Pod/shop/p volumes[v].csi.volumeAttributes.password",
         "Thing.example.com/shop/t data.token",
         "Thing.example.com/shop/t spec.auth.password",
     ]
     told = kept(tmp_path / "evidence") + " ".join(f"{each.message} {each.fields}" for each in found)
     assert "Thing" in told
-    assert_not_told(told, 12)
+    assert_not_told(told, 13)
 
 
 def test_a_kind_that_may_not_be_listed_is_evidence_missing(tmp_path: Path) -> None:

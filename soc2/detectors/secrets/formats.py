@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Iterator
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -184,7 +184,6 @@ def is_varied(value: str) -> bool:
     return len(set(value[4:])) >= min(8, len(value) // 3)
 
 
-@lru_cache(maxsize=1024)
 def _jwt(token: str, start: int) -> tuple[Hit, ...]:
     """Return the signed JSON Web Token in a token: three parts, of which the first two are JSON objects."""
     at = token.find("eyJ")

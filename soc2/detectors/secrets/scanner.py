@@ -18,7 +18,7 @@ from soc2.detectors.secrets.trees import texts
 from soc2.model.fingerprint import Finding
 
 _PIECE = 4 << 20
-_LONGEST_CACHED = 4096
+_LONGEST_CACHED = 512
 _LONGEST_NAMED_FILE = 400
 
 

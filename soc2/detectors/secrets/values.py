@@ -42,7 +42,7 @@ _CODE = re.compile(
 )
 
 
-@lru_cache(maxsize=16_384)
+@lru_cache(maxsize=4096)
 def is_secret(value: str, named: Naming, *, file: bool = False) -> bool:
     """Tell whether a value can be what its name says. ``file`` says that both stand in a text that may be source code."""
     value = value.strip()

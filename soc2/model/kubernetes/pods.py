@@ -165,29 +165,38 @@ class Container(Record, frozen=True):
 class Volume:
     """A volume: its name, the name of its source field (``hostPath``, ``secret`` …) and what the rules need of it.
 
-    A class of its own because the source is told by which of some thirty fields is set, and several of them
-    (``flexVolume`` options, ``csi`` attributes) may carry secrets.
+    A class of its own because the source is told by which of some thirty fields is set, and two of them
+    (``flexVolume`` options, ``csi`` attributes) may carry secrets: ``content`` is what was found in these.
     """
 
-    __slots__ = ("kind", "name", "path", "reference")
+    __slots__ = ("content", "kind", "name", "path", "reference")
 
-    def __init__(self, name: str, kind: str, path: str | None = None, reference: str | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        kind: str,
+        path: str | None = None,
+        reference: str | None = None,
+        content: Literals = Literals(),  # noqa: B008 - nothing can be added to it
+    ) -> None:
         self.name = name
         self.kind = kind
         self.path = path
         self.reference = reference
+        self.content = content
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Volume) and self.as_dict() == other.as_dict()
 
     def __hash__(self) -> int:
-        return hash((self.name, self.kind, self.path, self.reference))
+        return hash((self.name, self.kind, self.path, self.reference, self.content))
 
     def __repr__(self) -> str:
         return f"Volume({self.name!r}, {self.kind!r})"
 
     def as_dict(self) -> dict[str, Any]:
-        return {"name": self.name, "kind": self.kind, "path": self.path, "reference": self.reference}
+        known = {"name": self.name, "kind": self.kind, "path": self.path, "reference": self.reference}
+        return {**known, "content": self.content} if self.content.findings else known
 
 
 class Toleration(Record, frozen=True):
