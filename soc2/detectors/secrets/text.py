@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
@@ -26,7 +25,7 @@ _FEW = 0.8
 
 # Everything that no token of a known format holds becomes a space.
 _TOKENS = bytes(byte if byte < 128 and (chr(byte).isalnum() or chr(byte) in "+/_.~-") else 32 for byte in range(256))
-_STEMS = re.compile("|".join((*assignments.STEMS, *commands.STEMS)))
+_STEMS = (*assignments.STEMS, *commands.STEMS)
 _BINARY_HEAD = 8192
 
 
@@ -57,10 +56,11 @@ def in_text(text: str, *, bare: bool = True, file: bool = False, decode: bool = 
     # Of manifests, most lines come again and again.
     distinct = dict.fromkeys(lines)
     few = len(distinct) < len(lines) * _FEW
-    if not few or _by_shape("\n".join(distinct), bare=bare, decode=decode):
+    once = "\n".join(distinct) if few else text
+    if not few or _by_shape(once, bare=bare, decode=decode):
         found += _by_shape(text, bare=bare, decode=decode)
     if not (file and "\0" in text[:_BINARY_HEAD]):
-        found += _in_lines(lines, distinct, file=file)
+        found += _in_lines(lines, _lines_with_stems(once), file=file)
     return _without_overlaps(found)
 
 
@@ -99,13 +99,28 @@ def _placed(text: str, token: str, hits: list[Hit]) -> Iterator[Hit]:
         at, times = text.find(token, at + len(token)), times + 1
 
 
-def _in_lines(lines: list[str], distinct: Iterable[str], *, file: bool) -> Iterator[Hit]:
+def _lines_with_stems(text: str) -> Iterator[str]:
+    """Yield the lines that may name a secret or hold a command, each place once."""
+    lower = text.lower()
+    seen: set[int] = set()
+    for stem in _STEMS:
+        at = lower.find(stem)
+        while at >= 0:
+            start = lower.rfind("\n", 0, at) + 1
+            end = lower.find("\n", at)
+            end = end if end >= 0 else len(lower)
+            if start not in seen:
+                seen.add(start)
+                yield text[start:end]
+            at = lower.find(stem, end)
+
+
+def _in_lines(lines: list[str], telling: Iterable[str], *, file: bool) -> Iterator[Hit]:
     said = {}
-    for line in distinct:
-        if _STEMS.search(line.lower()):
-            hits, above = (_in_line_again if len(line) <= _LONGEST_CACHED else _in_line)(line, file)
-            if hits or above:
-                said[line] = hits, above
+    for line in telling:
+        hits, above = (_in_line_again if len(line) <= _LONGEST_CACHED else _in_line)(line, file)
+        if hits or above:
+            said[line] = hits, above
     if not said:
         return
     found: list[tuple[int, Hit]] = []
