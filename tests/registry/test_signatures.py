@@ -16,9 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soc2.declared_images import RegistryHost
-from soc2.demo.images import OCI_INDEX, OCI_MANIFEST, Image, digest_of, image
+from soc2.demo.images import OCI_INDEX, OCI_MANIFEST, Image, digest_of, image, index
 from soc2.demo.signing import Sign, payload, signature_image, signature_tag
 from soc2.errors import UsageError
+from soc2.gather.codec import Codec
 from soc2.gather.registry import signed_images
 from soc2.gather.registry.client import RegistryClient
 from soc2.gather.registry.failure import Deadline
@@ -27,6 +28,8 @@ from soc2.gather.registry.signed_images import signatures_of
 from soc2.gather.registry.signing_keys import SigningKey, read_key
 from soc2.model.image_reference import ImageReference
 from soc2.model.image_signatures import ImageSignature, ImageSignatures
+from soc2.model.kubernetes.image_uses import running_digests
+from soc2.model.kubernetes.pods import Pod
 from soc2.model.population import Problem
 from soc2.system import load_system
 from tests.registry.server import Registry
@@ -125,6 +128,45 @@ def test_an_image_without_a_key_is_not_even_asked_for() -> None:
     with Registry() as registry:
         found = asked(registry, SigningKey("k.pub", "other.example/*", P256.public_key()))
         assert (found, registry.paths()) == (ImageSignatures(image=str(REFERENCE)), [])
+
+
+@pytest.mark.parametrize(
+    ("platforms", "verified"), [({"linux/amd64": IMAGE}, True), ({"linux/arm64": image([[], []])}, False)]
+)
+def test_the_signature_of_an_index_counts_for_the_images_that_it_has(platforms: dict[str, Image], verified: bool) -> None:
+    many = index(platforms)
+    with Registry() as registry:
+        registry.add(IMAGE)
+        registry.add(many)
+        add(registry, signature_image(payload(NAME, many.digest), SIGN), signature_tag(many.digest))
+        client = RegistryClient(RegistryHost(host=HOST, address=registry.address, insecure=True), lambda: None)
+        named = ImageReference(HOST, "team/app", digest=many.digest)
+        found = signatures_of(client, REFERENCE, [KEY], Deadline(20, "it"), [named])
+        client.close()
+    assert isinstance(found, ImageSignatures)
+    assert found.verified is verified
+
+
+@pytest.mark.parametrize(
+    ("image_of_pod", "indexes"),
+    [
+        (f"{NAME}@sha256:{'1' * 64}", [f"{NAME}@sha256:{'1' * 64}"]),
+        (f"{NAME}:v1@sha256:{'1' * 64}", [f"{NAME}@sha256:{'1' * 64}"]),
+        (f"{HOST}/team/other@sha256:{'1' * 64}", []),
+        (str(REFERENCE), []),
+        (f"{NAME}:v1", []),
+        ("no reference at all", []),
+    ],
+)
+def test_an_index_is_what_a_pod_names_by_another_digest_of_the_same_image(image_of_pod: str, indexes: list[str]) -> None:
+    status = {"name": "c", "image": image_of_pod, "imageID": str(REFERENCE)}
+    body = {
+        "spec": {"containers": [{"name": "c", "image": image_of_pod}]},
+        "status": {"phase": "Running", "containerStatuses": [status]},
+    }
+    digests = list(running_digests([Codec().decode(json.dumps(body).encode(), Pod)], []))
+    named = signed_images._named(digests)
+    assert [str(each) for each in named.get(REFERENCE, ())] == indexes
 
 
 @pytest.mark.parametrize("status", [403, 500])

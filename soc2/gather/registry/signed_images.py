@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import msgspec
@@ -20,9 +20,9 @@ from soc2.gather.registry.manifests import decoded, verified
 from soc2.gather.registry.signatures import BUNDLE, NOTATION, PAYLOAD, read_bundle, read_payload
 from soc2.gather.registry.signing_keys import SigningKey, load_keys
 from soc2.gather.source import Gatherer, Listing
-from soc2.model.image_reference import ImageReference, is_digest
+from soc2.model.image_reference import ImageReference, is_digest, parse_reference
 from soc2.model.image_signatures import ImageSignature, ImageSignatures
-from soc2.model.kubernetes.image_uses import running_digests
+from soc2.model.kubernetes.image_uses import RunningDigest, running_digests
 from soc2.model.population import Cause, Problem
 
 _AT_ONCE = 8
@@ -64,13 +64,14 @@ class ImageSigners:
         digests = list(running_digests(in_scope, nodes.items))
         # Without keys nothing could be verified, so nothing is asked for.
         wanted = sorted({digest.reference for digest in digests if digest.reference}) if keys else []
+        named = _named(digests)
         registries, logins = gatherer.system.registries, registry_logins(gatherer)
         hosts = sorted({each.registry for each in wanted})
         clients = {name: RegistryClient(registries.host(name), partial(logins, name)) for name in hosts}
         deadline = Deadline(registries.limits.seconds, "reading all signatures")
 
         def look(reference: ImageReference) -> ImageSignatures | Problem:
-            return signatures_of(clients[reference.registry], reference, keys, deadline)
+            return signatures_of(clients[reference.registry], reference, keys, deadline, named.get(reference, ()))
 
         try:
             with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="signatures") as pool:
@@ -94,10 +95,31 @@ class ImageSigners:
         return Listing(found, (*pods.statuses, *nodes.statuses, status))
 
 
+def _named(digests: Iterable[RunningDigest]) -> dict[ImageReference, tuple[ImageReference, ...]]:
+    """Return what pods name by another digest than the one that runs: an index, where a runtime tells the image that the index
+    has for its platform."""
+    found: dict[ImageReference, dict[ImageReference, None]] = {}
+    for digest in digests:
+        image = next(each.image for _, each in digest.pod.spec.all_containers if each.name == digest.container)
+        try:
+            named = parse_reference(image).by_digest
+        except ValueError:
+            continue
+        running = digest.reference
+        if running and named.digest not in ("", running.digest) and replace(named, digest=running.digest) == running:
+            found.setdefault(running, {})[named] = None
+    return {running: tuple(names) for running, names in found.items()}
+
+
 def signatures_of(
-    client: RegistryClient, reference: ImageReference, keys: Iterable[SigningKey], deadline: Deadline
+    client: RegistryClient,
+    reference: ImageReference,
+    keys: Iterable[SigningKey],
+    deadline: Deadline,
+    indexes: Iterable[ImageReference] = (),
 ) -> ImageSignatures | Problem:
-    """Return the signatures of an image, up to the first that a key verifies; a Problem when that cannot be told."""
+    """Return the signatures of an image, or of one of ``indexes`` that has it, up to the first that a key verifies; a Problem
+    when that cannot be told."""
     name = f"{reference.registry}/{reference.repository}"
     own = tuple(key for key in keys if key.signs(name))
     names = tuple(key.name for key in own)
@@ -105,10 +127,12 @@ def signatures_of(
         return ImageSignatures(image=str(reference))
     found: list[ImageSignature] = []
     try:
-        for signature in _Reader(client, reference, own, deadline).signatures():
-            found.append(signature)
-            if signature.key:
-                return ImageSignatures(image=str(reference), keys=names, signatures=(signature,))
+        for each in (reference, *indexes):
+            reader = _Reader(client, each, own, deadline)
+            for signature in reader.signatures():
+                found.append(signature)
+                if signature.key and (each is reference or reader.has(reference.digest)):
+                    return ImageSignatures(image=str(reference), keys=names, signatures=(signature,))
         # A registry that does not know the image knows of no signatures either.
         verified(
             client,
@@ -123,7 +147,7 @@ def signatures_of(
         return Problem(error.problem.cause, f"{reference}: {error.problem.detail}")
     if unread := next((each for each in found if each.unread), None):
         return Problem(Cause.NOT_IMPLEMENTED, f"{reference}: {unread.place}: {unread.problem}")
-    return ImageSignatures(image=str(reference), keys=names, signatures=tuple(found))
+    return ImageSignatures(image=str(reference), keys=names, signatures=tuple(each for each in found if not each.key))
 
 
 @dataclass
@@ -150,6 +174,12 @@ class _Reader:
                 self._count()
                 body = self._verified(f"manifests/{each.digest}", _MANIFEST, each.digest, _MANIFEST_BYTES)
                 yield from self._of(decoded(body, _Manifest, each.digest), f"referrer {each.digest[:19]}…")
+
+    def has(self, digest: str) -> bool:
+        """Tell whether it is an index that leads to a digest. Raises PullError."""
+        own = self.reference.digest
+        index = decoded(self._verified(f"manifests/{own}", _ANY_IMAGE, own, _MANIFEST_BYTES), _Manifest, own)
+        return any(each.digest == digest for each in index.manifests or ())
 
     def _of(self, manifest: _Manifest, place: str) -> Iterator[ImageSignature]:
         for layer in manifest.layers or ():
