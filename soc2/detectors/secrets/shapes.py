@@ -110,6 +110,10 @@ def _is_password(value: str) -> bool:
     return not value.startswith("$") and stands_for_itself(value)
 
 
+# MD5 and unsalted SHA-1 of a user's password, as htpasswd makes them: guessed so quickly that they are as good as it.
+_WEAK_HASH = re.compile(r"^[\w.@-]{1,64}:(\$apr1\$[./\w]{1,8}\$[./\w]{22}|\{SHA\}[A-Za-z0-9+/]{27}=)\s{0,2}$", re.M)
+
+
 def in_surroundings(text: str) -> Iterator[Hit]:
     """Yield what stands where only credentials stand."""
     for anchor, detector, pattern in _AROUND:
@@ -117,6 +121,9 @@ def in_surroundings(text: str) -> Iterator[Hit]:
             for match in pattern.finditer(text):
                 if stands_for_itself(match[1]) and is_varied(match[1]):
                     yield Hit(match.start(1), match[1], detector)
+    if ":$apr1$" in text or ":{SHA}" in text:
+        for match in _WEAK_HASH.finditer(text):
+            yield Hit(match.start(1), match[1], "weak hash of a password")
     if '"kty"' in text:
         for match in _JWK.finditer(text):
             if decoded_bytes(match[1]):
