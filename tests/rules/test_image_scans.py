@@ -57,6 +57,15 @@ def test_what_an_undeclared_scanner_says_does_not_count() -> None:
     assert judged("running-digests-scanned", scanners=("trivy",))[0] is Outcome.FAIL
 
 
+def test_what_enhanced_scanning_of_ecr_finds_counts_for_ecr_too() -> None:
+    late = [{**item, "firstObservedAt": "2026-01-01T00:00:00Z"} for item in MANY["inspector findings"]]
+    verdict = run_check(
+        CHECKS["fixable-vulnerabilities-in-time"],
+        Case({**MANY, "inspector findings": late}, {"images": {"scanners": ["ecr"]}}),
+    )
+    assert "CVE-2026-3" in [item.deviation.fields.get("vulnerability") for item in verdict.deviations]
+
+
 def test_a_container_whose_digest_is_not_told_is_missing_evidence() -> None:
     pods = [*MANY["pods"], _pod("six", "registry.example/team/app:1", "")]
     verdict = run_check(CHECKS["running-digests-scanned"], Case({**MANY, "pods": pods}))
