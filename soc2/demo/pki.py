@@ -19,7 +19,8 @@ _LOOPBACK = (
     *(x509.DNSName(host) for host in ("localhost", "kubernetes", "kubernetes.default.svc")),
     *(x509.IPAddress(ipaddress.ip_address(address)) for address in ("127.0.0.1", "10.96.0.1")),
 )
-_CLOCK_TOLERANCE = datetime.timedelta(minutes=5)
+# A certificate is judged as of the beginning of the run, which may have to build the control plane before it makes any.
+_BACKDATED = datetime.timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ class CertificateAuthority:
             .issuer_name(self._name)
             .public_key(key)
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - _CLOCK_TOLERANCE)
+            .not_valid_before(now - _BACKDATED)
             .not_valid_after(now + datetime.timedelta(days=days or self._days))
         )
 

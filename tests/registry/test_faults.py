@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import random
 import resource
 import tarfile
 import time
@@ -18,7 +19,9 @@ from soc2.gather.registry.credentials import Login
 from tests.registry.pulling import PROGRAM, link, problems, pull, puller, reference
 from tests.registry.server import Misbehave, Registry, _Handler
 
-IMAGE = image([[PROGRAM, File(path="etc/motd", content=os.urandom(50_000))]])
+# Of a seed, for the names of tests have their digests in them.
+RANDOM = random.Random(7)  # noqa: S311
+IMAGE = image([[PROGRAM, File(path="etc/motd", content=RANDOM.randbytes(50_000))]])
 LAYER = list(IMAGE.blobs)[1]
 CONFIG = next(iter(IMAGE.blobs))
 
@@ -187,7 +190,7 @@ ENTRIES = archive(File(path=f"f{number}") for number in range(30))
         (BOMB, {"unpacked_mib": 1}, "truncated: layer {}: it is longer than 1,048,576 bytes when it is unpacked"),
         (ZSTD_BOMB, {"unpacked_mib": 1}, "truncated: layer {}: it is longer than 1,048,576 bytes when it is unpacked"),
         (
-            os.urandom(1_100_000),
+            RANDOM.randbytes(1_100_000),
             {"layer_mib": 1},
             "truncated: layer {}: it has 1,100,000 bytes, more than layer_mib = 1 allows",
         ),
@@ -240,7 +243,7 @@ def test_bombs_are_read_in_bounded_memory() -> None:
 
 
 def test_all_layers_of_an_image_together_are_limited() -> None:
-    layers = [archive([File(path=f"f{number}", content=os.urandom(400_000))]) for number in range(3)]
+    layers = [archive([File(path=f"f{number}", content=RANDOM.randbytes(400_000))]) for number in range(3)]
     with Registry() as registry:
         found = problems(registry, image(layers), image_mib=1)
     assert found == ["truncated: its layers have 1,228,800 bytes, more than image_mib = 1 allows"]
