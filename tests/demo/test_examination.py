@@ -9,6 +9,7 @@ import re
 from html.parser import HTMLParser
 from importlib import resources
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import jsonschema
@@ -132,15 +133,20 @@ def test_every_shipped_right_in_the_cluster_is_used(default_run: Examined, defau
         and not event["userAgent"].startswith("soc2-canary/")
     ]
     used = {(item.get("apiGroup", ""), item["resource"], verb) for item, verb in references}
-    role = next(yaml.safe_load_all((ROOT / "deploy" / "kubernetes" / "clusterrole.yaml").read_text()))
-    granted = {
+    granted = _granted(next(yaml.safe_load_all((ROOT / "deploy" / "kubernetes" / "clusterrole.yaml").read_text())))
+    auditor = yaml.safe_load_all((FOLDER / "kubernetes" / "auditor.yaml").read_text())
+    of_company = set().union(*(_granted(role) for role in auditor if role and role["kind"] == "ClusterRole"))
+    assert granted == used - of_company - {("authentication.k8s.io", "selfsubjectreviews", "create")}
+
+
+def _granted(role: Any) -> set[tuple[str, str, str]]:
+    return {
         (group, resource, verb)
         for rule in role["rules"]
         for group in rule["apiGroups"]
         for resource in rule["resources"]
         for verb in rule["verbs"]
     }
-    assert granted == used - {("authentication.k8s.io", "selfsubjectreviews", "create")}
 
 
 def test_the_examiner_only_reads_the_account(default_run: Examined, default_demo: Environment) -> None:
@@ -164,7 +170,9 @@ def test_every_shipped_right_in_the_account_is_used(default_run: Examined, defau
     allowed = {action for statement in policy["Statement"] for action in statement["Action"]}
     of_logs = json.loads((FOLDER / "aws" / "log-policy.json").read_text())["Statement"]
     reading = {action for each in of_logs for action in each["Action"]}
-    assert allowed == used - reading - {"sts:GetCallerIdentity"}
+    # The registry of the company is none of ECR's.
+    pulling = {"ecr:GetAuthorizationToken", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"}
+    assert allowed - pulling == used - reading - {"sts:GetCallerIdentity"}
 
 
 def test_no_call_is_made_twice(default_run: Examined) -> None:

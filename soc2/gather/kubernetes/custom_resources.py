@@ -85,7 +85,9 @@ def listed(get: Callable[[Source[Any]], Listing[Any]]) -> Listing[CustomResource
     statuses: list[SourceStatus] = list(definitions.statuses)
     for definition in definitions.items:
         if definition.path is not None:
-            listing = get(_CustomList(definition.name, definition.path, CustomResource, definition.spec.scope == "Namespaced"))
+            # Kinds that checks of their own judge are listed as records of theirs, too.
+            name, namespaced = f"contents of {definition.name}", definition.spec.scope == "Namespaced"
+            listing = get(_CustomList(name, definition.path, CustomResource, namespaced))
             items += listing.items
             statuses += listing.statuses
     return Listing(tuple(items), tuple(statuses))
