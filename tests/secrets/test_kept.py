@@ -299,5 +299,5 @@ def test_a_kind_that_may_not_be_listed_is_evidence_missing(tmp_path: Path) -> No
     assert listing.items == ()
     assert [(status.source, status.problem and status.problem.cause) for status in listing.statuses] == [
         ("customresourcedefinitions", None),
-        ("things.example.com", Cause.DENIED),
+        ("contents of things.example.com", Cause.DENIED),
     ]
