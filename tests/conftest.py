@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
+from moto.core import routing
 
 from soc2.demo.build import Binaries, find_binaries
 from soc2.demo.controlplane import ControlPlane
@@ -26,6 +28,19 @@ settings.register_profile("nightly", max_examples=2000, deadline=None, print_blo
 settings.load_profile("suite")
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# Python 3.11 may not parse in two threads at once ("AST constructor recursion depth mismatch"); moto, where it answers calls
+# within a test's own process, does so when it is first asked for a service, in the thread that asks.
+_ROUTES_AT_ONCE = threading.Lock()
+_create_map = routing._create_map
+
+
+def _create_map_alone(rules: Any) -> Any:
+    with _ROUTES_AT_ONCE:
+        return _create_map(rules)
+
+
+routing._create_map = _create_map_alone
 
 
 # Tests that share a server run in the same of two processes, so that it is started once and while others run.
