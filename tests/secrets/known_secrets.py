@@ -223,7 +223,7 @@ def texts(make: Maker) -> list[Callable[[], Text]]:
     def npmrc() -> Text:
         return Text(
             ".npmrc",
-            f"registry=https://registry.npmjs.org/\n//registry.npmjs.org/:_authToken={make.one(make.npm(), make.uuid())}\n",
+            f"registry=https://npm.shop.example/\n//npm.shop.example/:_authToken={make.one(make.npm(), make.uuid())}\n",
         )
 
     def netrc() -> Text:

@@ -26,7 +26,7 @@ _SECONDS = 10.0
 def _token() -> bytes:
     """Return a token that was never given to anybody, the same in every run."""
     letters = base64.b64encode(hashlib.sha256(b"northwind").digest()).decode("ascii")
-    return f"//registry.npmjs.org/:_authToken=npm_{re.sub('[^A-Za-z0-9]', '', letters)[:36]}\n".encode()
+    return f"//npm.northwind.example/:_authToken=npm_{re.sub('[^A-Za-z0-9]', '', letters)[:36]}\n".encode()
 
 
 def _test_file() -> bytes:
