@@ -2,51 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.awsrequest import AWSResponse
-from moto import mock_aws
-from urllib3 import HTTPResponse
 
-from fixtures.population import DECLARED, build_population
-from soc2.demo.aws.answers import error_answer
-from soc2.evidence import EvidenceStore
 from soc2.gather.aws.connection import AwsConnection
-from soc2.gather.source import Gatherer
 from soc2.model.population import Population
 from soc2.rules.waf import covered
-from soc2.system import About, Aws, System
-from tests.case import load_populations
-from tests.logs.reading import ACCOUNT, KEYS, REGION
+from tests.gather.account import OTHER, answered, gathered, refused
+from tests.logs.reading import REGION
 
-OTHER = "eu-west-2"
 _SEEN = {"SampledRequestsEnabled": True, "CloudWatchMetricsEnabled": True, "MetricName": "m"}
-
-
-@pytest.fixture(scope="module")
-def clients() -> Iterator[AwsConnection]:
-    """Clients take long to make: all tests share them, each in an account of its own."""
-    connection = AwsConnection((REGION, OTHER), environment=KEYS)
-    yield connection
-    connection.close()
-
-
-@pytest.fixture
-def connection(clients: AwsConnection) -> Iterator[AwsConnection]:
-    with mock_aws():
-        yield clients
-
-
-def gathered(connection: AwsConnection, folder: Path, name: str) -> Population[Any]:
-    load_populations()
-    system = System(system=About(name="t", owner="t"), aws=Aws(regions=(REGION, OTHER), accounts=(ACCOUNT,)))
-    gatherer = Gatherer(system, lambda: pytest.fail("no cluster here"), lambda: connection, EvidenceStore(folder))
-    return build_population(DECLARED[name], system, gatherer.get)
 
 
 def make_balancers(connection: AwsConnection, region: str, *names: str, scheme: str = "internet-facing") -> list[str]:
@@ -54,29 +21,6 @@ def make_balancers(connection: AwsConnection, region: str, *names: str, scheme: 
     subnets = [each["SubnetId"] for each in ec2.describe_subnets()["Subnets"][:2]]
     made = [elbv2.create_load_balancer(Name=name, Subnets=subnets, Scheme=scheme) for name in names]
     return [each["LoadBalancers"][0]["LoadBalancerArn"] for each in made]
-
-
-def refused(
-    connection: AwsConnection, service: str, region: str, operation: str, part: str, code: str
-) -> AbstractContextManager[None]:
-    """Have AWS refuse an operation where ``part`` stands in what is sent."""
-    protocol = str(connection.client(service, region).meta.service_model.resolved_protocol)
-    return answered(connection, service, region, operation, part, error_answer(protocol, code, "refused").body)
-
-
-@contextmanager
-def answered(
-    connection: AwsConnection, service: str, region: str, operation: str, part: str, body: bytes, status: int = 400
-) -> Iterator[None]:
-    def answer(request: Any, **_: Any) -> AWSResponse | None:
-        sent = request.body if isinstance(request.body, bytes) else str(request.body or "").encode()
-        raw = HTTPResponse(BytesIO(body), preload_content=False)
-        return AWSResponse(request.url, status, {}, raw) if part.encode() in sent else None
-
-    events, event = connection.client(service, region).meta.events, f"before-send.{service}.{operation}"
-    events.register_first(event, answer)
-    yield
-    events.unregister(event, answer)
 
 
 def problems(population: Population[Any]) -> list[tuple[str, str]]:

@@ -3,57 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import pytest
-from moto import mock_aws
 from moto.ec2.models import ec2_backends
 
-from fixtures.population import DECLARED, build_population
-from soc2.evidence import EvidenceStore
 from soc2.gather.aws.connection import AwsConnection
-from soc2.gather.source import Gatherer
 from soc2.judge import Rule
 from soc2.model.population import Cause, Population, Problem
 from soc2.rules import data_movement as rules
-from soc2.system import About, Aws, Data, System
-from tests.case import load_populations
-from tests.gather.test_edge import answered
-from tests.logs.reading import ACCOUNT, KEYS, REGION
+from tests.gather.account import OTHER, answered, gathered
+from tests.logs.reading import ACCOUNT, REGION
 
-OTHER = "eu-west-2"
 PARTNER = "210987654321"
-
-
-@pytest.fixture(scope="module")
-def clients() -> Iterator[AwsConnection]:
-    connection = AwsConnection((REGION, OTHER), environment=KEYS)
-    yield connection
-    connection.close()
-
-
-@pytest.fixture
-def connection(clients: AwsConnection) -> Iterator[AwsConnection]:
-    with mock_aws():
-        yield clients
 
 
 def forget_shipped_snapshots(connection: AwsConnection) -> None:
     """Those of the images that moto ships are of other accounts, whose snapshots AWS does not list."""
     for region in connection.regions:
         ec2_backends[ACCOUNT][region].snapshots.clear()
-
-
-def gathered(connection: AwsConnection, folder: Path, name: str) -> Population[Any]:
-    load_populations()
-    data = Data(perimeter=True)
-    aws = Aws(regions=(REGION, OTHER), accounts=(ACCOUNT,))
-    system = System(system=About(name="t", owner="t"), aws=aws, data=data)
-    gatherer = Gatherer(system, lambda: pytest.fail("no cluster here"), lambda: connection, EvidenceStore(folder))
-    return build_population(DECLARED[name], system, gatherer.get)
 
 
 def deviations(population: Population[Any], rule: Rule[Any]) -> list[str]:

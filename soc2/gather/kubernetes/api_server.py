@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from soc2.gather.codec import canonical
-from soc2.gather.kubernetes.connection import GatherError, KubeConnection, now
+from soc2.gather.kubernetes.answers import read_answers
+from soc2.gather.kubernetes.connection import GatherError, KubeConnection
 from soc2.gather.source import Gatherer, Listing
 from soc2.model.kubernetes.api_server import ApiServerPlace
 from soc2.model.population import Cause, Problem
@@ -35,30 +35,7 @@ class ApiServerPlaces:
     name: str = "places of the API server"
 
     def gather(self, gatherer: Gatherer) -> Listing[ApiServerPlace]:
-        exempt = gatherer.system.kubernetes.absent
-        if exempt:
-            return Listing((), (), exempt)
-        started, problem = now(), None
-        found: list[ApiServerPlace] = []
-        connection = gatherer.kubernetes
-        try:
-            found.extend(_places(connection))
-        except GatherError as error:
-            problem = error.problem
-        except msgspec.DecodeError as error:
-            problem = Problem(Cause.MALFORMED, f"/api: {error}")
-        sha256 = gatherer.evidence.keep(canonical(found)) if found else None
-        status = gatherer.evidence.answered(
-            self.name,
-            "GET /api, names of the server",
-            identity=connection.identity if found else "unknown",
-            started=started,
-            pages=1,
-            items=len(found),
-            sha256=sha256,
-            problem=problem,
-        )
-        return Listing(tuple(found), (status,))
+        return read_answers(gatherer, self.name, "GET /api, names of the server", "/api", _places)
 
 
 def _places(connection: KubeConnection) -> Iterator[ApiServerPlace]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import yaml
 
-from soc2.gather.codec import canonical
-from soc2.gather.kubernetes.connection import GatherError, now
+from soc2.gather.kubernetes.answers import read_answers
+from soc2.gather.kubernetes.connection import GatherError, KubeConnection
 from soc2.gather.source import Gatherer, Listing
 from soc2.model.kubernetes.aws_auth import AuthMapping
 from soc2.model.population import Cause, Problem
@@ -37,35 +38,16 @@ class AwsAuth:
     name: str = "aws-auth"
 
     def gather(self, gatherer: Gatherer) -> Listing[AuthMapping]:
-        exempt = gatherer.system.kubernetes.absent
-        if exempt:
-            return Listing((), (), exempt)
-        started = now()
-        connection = gatherer.kubernetes
-        found: list[AuthMapping] = []
-        problem = None
-        try:
-            for item in _LIST.decode(connection.request("GET", _PATH, _QUERY).body).items:
-                found += mappings(item.data)
-        except GatherError as error:
-            problem = error.problem
-        except msgspec.DecodeError as error:
-            problem = Problem(Cause.MALFORMED, f"ConfigMap kube-system/aws-auth: {error}")
-        except ValueError as error:
-            problem = Problem(Cause.MALFORMED, str(error))
-        sha256 = gatherer.evidence.keep(canonical(found)) if not problem else None
         query = f"GET {_PATH}?{_QUERY['fieldSelector']}"
-        status = gatherer.evidence.answered(
-            self.name,
-            query,
-            identity=connection.identity if not problem else "unknown",
-            started=started,
-            pages=1,
-            items=len(found),
-            sha256=sha256,
-            problem=problem,
-        )
-        return Listing(tuple(found), (status,))
+        return read_answers(gatherer, self.name, query, "ConfigMap kube-system/aws-auth", _mappings)
+
+
+def _mappings(connection: KubeConnection) -> Iterator[AuthMapping]:
+    for item in _LIST.decode(connection.request("GET", _PATH, _QUERY).body).items:
+        try:
+            yield from mappings(item.data)
+        except ValueError as error:
+            raise GatherError(Problem(Cause.MALFORMED, str(error))) from None
 
 
 def mappings(data: dict[str, str]) -> list[AuthMapping]:

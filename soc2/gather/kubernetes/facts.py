@@ -9,15 +9,19 @@ from typing import Any
 
 import msgspec
 
-from soc2.gather.codec import Codec, canonical
-from soc2.gather.kubernetes.connection import GatherError, now
+from soc2.gather.codec import Codec
+from soc2.gather.kubernetes.answers import read_answers
+from soc2.gather.kubernetes.connection import KubeConnection
 from soc2.gather.source import Gatherer, Listing
 from soc2.model.kubernetes.cluster import ServerVersion
 from soc2.model.kubernetes.rbac import ClusterRole
-from soc2.model.population import Cause, Problem
 
 _DEFAULT_ROLES = Path(__file__).resolve().parents[2] / "data" / "default_cluster_roles.json"
 _VERSION = msgspec.json.Decoder(ServerVersion)
+
+
+def _version(connection: KubeConnection) -> list[ServerVersion]:
+    return [_VERSION.decode(connection.request("GET", "/version").body)]
 
 
 @dataclass(frozen=True)
@@ -27,29 +31,7 @@ class Version:
     name: str = "server version"
 
     def gather(self, gatherer: Gatherer) -> Listing[ServerVersion]:
-        exempt = gatherer.system.kubernetes.absent
-        if exempt:
-            return Listing((), (), exempt)
-        started, found, problem = now(), [], None
-        connection = gatherer.kubernetes
-        try:
-            found = [_VERSION.decode(connection.request("GET", "/version").body)]
-        except GatherError as error:
-            problem = error.problem
-        except msgspec.DecodeError as error:
-            problem = Problem(Cause.MALFORMED, f"/version: {error}")
-        sha256 = gatherer.evidence.keep(canonical(found)) if found else None
-        status = gatherer.evidence.answered(
-            self.name,
-            "GET /version",
-            identity=connection.identity if found else "unknown",
-            started=started,
-            pages=1,
-            items=len(found),
-            sha256=sha256,
-            problem=problem,
-        )
-        return Listing(tuple(found), (status,))
+        return read_answers(gatherer, self.name, "GET /version", "/version", _version)
 
     def from_manifests(self) -> Listing[ServerVersion]:
         return Listing((), ())

@@ -7,7 +7,6 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-_OFFSET = re.compile(r"(?:Z|[+-]\d\d:?\d\d|[+-]\d\d)$")
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE]\+?\d+)?")
 _MONTHS = {
     name: number
