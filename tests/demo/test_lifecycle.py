@@ -51,7 +51,7 @@ def alive(pid: int) -> bool:
     """Tell whether a process runs; one that ended and was not yet reaped does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return False
 
 

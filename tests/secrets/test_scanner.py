@@ -187,15 +187,26 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_contents_take_bounded_time(name: str) -> None:
-    """Twice the bytes take no more than some three times as long, and a quarter of a megabyte a second or two."""
+    """Twice the bytes take no more than some three times as long, and a quarter of a megabyte a second or two.
+
+    The best of several measurements is judged: what else the machine does makes one longer, never shorter.
+    """
     text = HOSTILE[name]
-    times = []
-    for data in (text[: len(text) // 2].encode(), text.encode()):
-        began = time.process_time()
+    half, whole = (best_time(data.encode()) for data in (text[: len(text) // 2], text))
+    assert whole < 2
+    assert whole < max(3.5 * half, 0.7)
+
+
+def best_time(data: bytes) -> float:
+    """Return the least of three times in seconds that this thread computed for a scan; one short enough is not repeated."""
+    best = float("inf")
+    for _ in range(3):
+        began = time.thread_time()
         Scanner().scan(data, "x")
-        times.append(time.process_time() - began)
-    assert times[1] < 2, times
-    assert times[1] < max(3.5 * times[0], 0.7), times
+        best = min(best, time.thread_time() - began)
+        if best < 0.2:
+            break
+    return best
 
 
 def test_findings_stand_in_order() -> None:
