@@ -50,8 +50,8 @@ def test_the_policy_allows_what_is_declared_and_no_more(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1])
     policy = json.loads(done.stdout)
     assert {resource: statement["Action"] for statement in policy["Statement"] for resource in statement["Resource"]} == {
-        GROUP: ["logs:DescribeLogStreams", "logs:FilterLogEvents"],
-        f"{GROUP}:*": ["logs:DescribeLogStreams", "logs:FilterLogEvents"],
+        GROUP: ["logs:FilterLogEvents"],
+        f"{GROUP}:*": ["logs:FilterLogEvents"],
         "arn:aws:s3:::trail": ["s3:ListBucket"],
         "arn:aws:s3:::trail/AWSLogs/123456789012/CloudTrail/eu-west-1/*": ["s3:GetObject"],
         "arn:aws:s3:::trail/AWSLogs/123456789012/CloudTrail-Digest/*": ["s3:GetObject"],

@@ -15,7 +15,7 @@ from moto import mock_aws
 
 from soc2.errors import UsageError
 from soc2.gather.aws.connection import AwsConnection
-from soc2.gather.logs.cloudwatch import CloudWatchLogs, LogStream, fetch_cloudwatch, list_streams
+from soc2.gather.logs.cloudwatch import CloudWatchLogs, fetch_cloudwatch
 from soc2.gather.logs.readers import Fetched, Window
 from soc2.model.population import Cause, Problem
 from tests.logs.reading import ACCOUNT, KEYS, REGION, at, connected, records, refused
@@ -211,32 +211,3 @@ def test_many_pages_of_moto(moto_logs: Any, tmp_path: Path) -> None:
     assert len(fetched.ingest_delays) == 5_003
     again = fetch_cloudwatch(connection, declared, window, fetched.cursor, tmp_path)
     assert (again.files, again.items) == ((), 0)
-
-
-def test_streams_of_moto(moto_logs: Any) -> None:
-    connection, client = moto_logs
-    now = datetime.now(NOW.tzinfo).replace(microsecond=0)
-    put(client, "audit-2", [now - timedelta(minutes=2), now - timedelta(minutes=1)])
-    client.create_log_stream(logGroupName=GROUP, logStreamName="audit-1")
-    client.create_log_stream(logGroupName=GROUP, logStreamName="other")
-    streams, problem = list_streams(connection, GROUP, REGION, "audit")
-    assert problem is None
-    assert streams[0] == LogStream("audit-1", None, None, None)
-    assert streams[1].first_event == now - timedelta(minutes=2)
-    assert streams[1].last_event == now - timedelta(minutes=1)
-    assert streams[1].last_ingestion is not None
-    assert len(streams) == 2
-    assert list_streams(connection, "absent", REGION) == (
-        (),
-        Problem(Cause.ABSENT, "DescribeLogStreams: ResourceNotFoundException"),
-    )
-
-
-def test_streams_listed_before_a_problem_are_kept() -> None:
-    page = {"logStreams": [{"logStreamName": "a"}], "nextToken": "t"}
-    client = Scripted(page, refused("ThrottlingException", "DescribeLogStreams"))
-    streams, problem = list_streams(connected(client), GROUP, REGION)
-    assert streams == (LogStream("a", None, None, None),)
-    assert problem == Problem(Cause.THROTTLED, "DescribeLogStreams: ThrottlingException")
-    again = Scripted(page)
-    assert list_streams(connected(again), GROUP, REGION)[1] == Problem(Cause.TRUNCATED, "the pages of the answer do not end")

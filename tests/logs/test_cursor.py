@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from soc2.gather.logs.content import Content
-from soc2.gather.logs.cursor import SETTLED, NewPart, confirmed, frame_new, read_new
+from soc2.gather.logs.cursor import SETTLED, NewPart, confirmed, read_new
+from soc2.gather.logs.framing import frame
 from soc2.gather.logs.rotation import Cursor
 from soc2.gather.logs.segments import Framed
 
@@ -27,6 +28,10 @@ NOW = 1_800_000_000.0
 def stored(cursors: Mapping[str, Cursor]) -> dict[str, Cursor]:
     """The cursors as a caller reads them back."""
     return msgspec.json.decode(msgspec.json.encode(cursors), type=dict[str, Cursor])
+
+
+def frame_new(parts: Sequence[NewPart], spool: Path) -> Framed:
+    return Framed.of(frame(part.path, part.origin, spool, part=part.part) for part in parts)
 
 
 def records(framed: Framed) -> list[dict[str, Any]]:

@@ -1,8 +1,7 @@
-"""CloudWatch Logs: the events of a log group, and the streams that it has."""
+"""CloudWatch Logs: the events of a log group."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from soc2.gather.aws.connection import AwsConnection
 from soc2.gather.logs.progress import Progress
-from soc2.gather.logs.readers import READING_ERRORS, Fetched, Pager, Window, moment, reading_problem, worst
+from soc2.gather.logs.readers import READING_ERRORS, Fetched, Pager, Window, reading_problem, worst
 from soc2.gather.logs.spool import Delays, JsonLines, spool_name
 from soc2.model.population import Cause, Problem
 
@@ -32,16 +31,6 @@ class CloudWatchLogs:
     streams: str = ""
     regions: tuple[str, ...] = ()
     overlap: timedelta = timedelta(hours=2)
-
-
-@dataclass(frozen=True)
-class LogStream:
-    """A stream of a group. Times are UTC; None when the service does not tell, as for a stream without events."""
-
-    name: str
-    first_event: datetime | None
-    last_event: datetime | None
-    last_ingestion: datetime | None
 
 
 @dataclass
@@ -87,35 +76,6 @@ def fetch_cloudwatch(
     if not declared.regions and len(problems) - len(elsewhere) < len(regions):
         problems = elsewhere
     return Fetched(tuple(files), kept, reading.pages, items, worst(problems, len(regions)), reading.delays.kept)
-
-
-def list_streams(
-    connection: AwsConnection, group: str, region: str, prefix: str = ""
-) -> tuple[tuple[LogStream, ...], Problem | None]:
-    """Return the streams of a group in the order of their names. Needs ``logs:DescribeLogStreams``.
-
-    With a problem, the streams are those that were listed before it.
-    """
-    streams: dict[str, LogStream] = {}
-    parameters = {"logGroupName": group, **({"logStreamNamePrefix": prefix} if prefix else {})}
-    try:
-        pager = Pager(connection.client("logs", region).describe_log_streams, parameters, "nextToken")
-        for page in pager:
-            before = len(streams)
-            streams.update({each["logStreamName"]: _stream(each) for each in page["logStreams"]})
-            pager.fruitful = len(streams) > before
-    except READING_ERRORS as error:
-        return _sorted(streams), reading_problem(error)
-    return _sorted(streams), None
-
-
-def _sorted(streams: dict[str, LogStream]) -> tuple[LogStream, ...]:
-    return tuple(stream for _, stream in sorted(streams.items()))
-
-
-def _stream(found: Mapping[str, Any]) -> LogStream:
-    times = (found.get(key) for key in ("firstEventTimestamp", "lastEventTimestamp", "lastIngestionTime"))
-    return LogStream(found["logStreamName"], *(moment(time, _MILLISECONDS) if time else None for time in times))
 
 
 def _read(

@@ -14,11 +14,9 @@ from typing import Final
 import msgspec
 
 from soc2.gather.logs.content import CHUNK, Content
-from soc2.gather.logs.framing import Part, files_of, frame, is_document
+from soc2.gather.logs.framing import Part, files_of, is_document
 from soc2.gather.logs.rotation import MARK, Cursor, LogFile, digest, look, matched
-from soc2.gather.logs.segments import Framed
 from soc2.gather.logs.unfinished import whole_lines
-from soc2.model.logs import LogKind
 
 SETTLED: Final = 3600.0
 """Seconds. A log that was not written to for so long will not finish its last line."""
@@ -72,11 +70,6 @@ def _keep(cursors: dict[str, Cursor], cursor: Cursor) -> str:
         key += "+"
     cursors[key] = cursor
     return key
-
-
-def frame_new(parts: Sequence[NewPart], spool: Path, kind: LogKind | None = None) -> Framed:
-    """Frame what is new. Raises UsageError."""
-    return Framed.of(frame(part.path, part.origin, spool, kind, part=part.part) for part in parts)
 
 
 def confirmed(parts: Sequence[NewPart], cursors: Mapping[str, Cursor]) -> dict[str, Cursor]:
