@@ -1,6 +1,8 @@
 # make demo: the embedded environment, the whole suite, the report.  make test: the tests of the suite itself.
 PYTHON ?= python3
 BIN := .venv/bin
+# Where this is set, every process that a test starts compiles the suite anew.
+export PYTHONDONTWRITEBYTECODE :=
 READY := .venv/installed
 
 .PHONY: demo test lint clean lock
