@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from soc2.model.deviation import Deviation
 from soc2.model.etcd import EtcdEndpoint, StoredSecret
-from soc2.model.kubernetes.control_plane import ETCD_URLS, HTTP_URLS, Component
+from soc2.model.kubernetes.control_plane import ENCRYPTION, ETCD_FLAGS, ETCD_URLS, HTTP_URLS, Component
 
 _SECURE = ("https://", "unixs://")
 _LISTENING = ("listen-client-urls", "listen-peer-urls")
@@ -83,8 +83,9 @@ def _etcd(pod: Component) -> Iterator[Deviation]:
 
 
 def _api_server(pod: Component) -> Iterator[Deviation]:
-    for flag in ("etcd-servers", "etcd-cafile", "etcd-certfile", "etcd-keyfile"):
-        yield from _missing(pod, flag)
+    for flag in ETCD_FLAGS:
+        if flag != "etcd-servers-overrides":
+            yield from _missing(pod, flag)
     yield from _plain(pod, "etcd-servers", pod.values("etcd-servers"))
     overrides = [url for each in pod.values("etcd-servers-overrides") for url in each.partition("#")[2].split(";")]
     yield from _plain(pod, "etcd-servers-overrides", overrides)
@@ -104,7 +105,7 @@ def _plain(pod: Component, flag: str, urls: Iterable[str]) -> Iterator[Deviation
 
 def encryption_configured(pod: Component) -> Iterator[Deviation]:
     """The API server is given a configuration of encryption. What that says is not shown."""
-    yield from _missing(pod, "encryption-provider-config", ", so that Secrets are stored as they are")
+    yield from _missing(pod, ENCRYPTION, ", so that Secrets are stored as they are")
 
 
 def stored_encrypted(secret: StoredSecret) -> Iterator[Deviation]:
