@@ -87,4 +87,7 @@ def _problem(place: Place, error: Exception) -> Problem:
     if isinstance(error, urllib3.exceptions.SSLError | ssl.SSLError):
         reason = getattr(error.args[0] if error.args else None, "reason", None) or getattr(error, "reason", None)
         return Problem(Cause.UNAUTHENTICATED, f"{place}: no agreement on certificates ({reason or 'SSL error'})")
+    if isinstance(error, urllib3.exceptions.ProtocolError):
+        why = "breaks the connection; with --listen-client-http-urls, the JSON gateway is on the port of that"
+        return Problem(Cause.UNREACHABLE, f"{place} {why}")
     return Problem(Cause.UNREACHABLE, f"{place}: {type(error).__name__}")
