@@ -7,9 +7,9 @@ from datetime import datetime
 import pytest
 
 from fixtures.judge import Judge
-from soc2.model.aws.compute import EksCluster
 from soc2.model.aws.copies import SharedCopy
 from soc2.model.aws.databases import TransitStore
+from soc2.model.aws.eks_encryption import EksEncryption
 from soc2.model.aws.iam import Analyzer
 from soc2.model.aws.joins import StoredBucket
 from soc2.model.aws.literals import FunctionConfiguration, Parameter, TaskDefinition
@@ -275,11 +275,11 @@ def test_secrets_in_the_store_rotate(cloud_secrets: Population[Secret], judge: J
     hipaa=["164.312(a)(2)(iv)"],
     gdpr=["32(1)(a)"],
     kind="configuration",
-    remedy="Associate a KMS key of the account with the cluster for the resource secrets, and rewrite the Secrets",
+    remedy="Associate a KMS key of the account, which is enabled, with the cluster for secrets, and rewrite the Secrets",
 )
-def test_secrets_of_clusters_are_encrypted(eks_clusters: Population[EksCluster], judge: Judge, system: System) -> None:
+def test_secrets_of_clusters_are_encrypted(eks_encryptions: Population[EksEncryption], judge: Judge, system: System) -> None:
     """Every EKS cluster encrypts the Secrets in etcd with a key of the kind that its data class needs."""
-    judge(eks_clusters, cloud_compute.eks_secrets_encrypted(system.data.class_tag, system.data.unrestricted))
+    judge(eks_encryptions, cloud_compute.eks_secrets_encrypted(system.data.class_tag, system.data.unrestricted))
 
 
 @pytest.mark.check(

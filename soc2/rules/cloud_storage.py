@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any, ClassVar
 
@@ -14,6 +14,9 @@ from soc2.model.aws.joins import CustomerKey, DataStore, StoredBucket
 from soc2.model.aws.storage import BackupJob, ContinuousBackups, DbInstance, DbSnapshot, Secret
 from soc2.model.deviation import Deviation, Resource
 from soc2.rules.cloud_compute import Unencrypted
+
+# A rotation takes place in a window of up to a day, and is tried again when it failed.
+_LATE_ROTATION = timedelta(days=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,8 +231,8 @@ def key_stays(record: CustomerKey) -> Iterator[Deviation]:
 
 
 def secret_rotates(limit_days: int, as_of: datetime) -> Callable[[Secret], Iterator[Deviation]]:
-    """Return the rule that secrets rotate, and did within the limit, which one that never did yet counts from its creation.
-    When it was changed last does not count: a new tag is a change, too."""
+    """Return the rule that secrets rotate, and did within the limit, which one that never did yet counts from its creation,
+    and that the next rotation is not overdue. When it was changed last does not count: a new tag is a change, too."""
 
     def rule(secret: Secret) -> Iterator[Deviation]:
         since = secret.last_rotated_date or secret.created_date
@@ -240,6 +243,11 @@ def secret_rotates(limit_days: int, as_of: datetime) -> Callable[[Secret], Itera
             yield NoRotation(resource=secret.resource, why=f"it never rotated, the limit is {limit_days} days")
         elif age > limit_days:
             yield NoRotation(resource=secret.resource, why=f"last rotated {age} days ago, the limit is {limit_days}")
+        elif secret.next_rotation_date and as_of - secret.next_rotation_date > _LATE_ROTATION:
+            due = f"{secret.next_rotation_date:%F}"
+            yield NoRotation(
+                resource=secret.resource, why=f"the rotation that was due by {due} did not take place; it may fail"
+            )
 
     return rule
 
