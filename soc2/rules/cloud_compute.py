@@ -59,9 +59,7 @@ class NoCustomerKey(Deviation):
 
 @dataclass(frozen=True, kw_only=True)
 class KeyNotInUse(Deviation):
-    template: ClassVar[str] = (
-        "the state of {key}, which encrypts its Secrets, is {state}: without it they cannot be read"
-    )
+    template: ClassVar[str] = "the state of {key}, which encrypts its Secrets, is {state}: without it they cannot be read"
     key: str
     state: str
 
