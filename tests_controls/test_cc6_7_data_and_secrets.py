@@ -30,8 +30,7 @@ from soc2.model.kubernetes.cluster import ConfigMap
 from soc2.model.kubernetes.control_plane import Component
 from soc2.model.kubernetes.custom import CustomResource
 from soc2.model.kubernetes.network import Ingress
-from soc2.model.kubernetes.rbac import SecretMeta
-from soc2.model.kubernetes.secret_stores import SyncedObject
+from soc2.model.kubernetes.secret_stores import SecretOrigin, SyncedObject
 from soc2.model.kubernetes.subjects import PodSubject
 from soc2.model.population import Population
 from soc2.rules import (
@@ -365,7 +364,7 @@ def test_external_secrets_are_synced(external_secrets: Population[SyncedObject],
     remedy="Have the Secret made from the store, or declare under [secrets] made_here why it is not",
 )
 def test_secrets_come_from_the_declared_store(
-    restricted_secrets: Population[SecretMeta], judge: Judge, system: System
+    restricted_secrets: Population[SecretOrigin], judge: Judge, system: System
 ) -> None:
     """Secrets in namespaces that hold restricted data come from the external store that is declared."""
     judge(restricted_secrets, secret_stores.from_store(system.secrets.store or "", system.secrets.made_here))
