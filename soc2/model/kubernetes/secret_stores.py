@@ -95,6 +95,12 @@ class ClusterExternalSecret(SyncedObject, frozen=True):
     KIND: ClassVar[str] = "ClusterExternalSecret"
 
 
+class PushSecret(SyncedObject, frozen=True):
+    """Brings a Secret of the cluster into a store."""
+
+    KIND: ClassVar[str] = "PushSecret"
+
+
 class SecretStore(SyncedObject, frozen=True):
     KIND: ClassVar[str] = "SecretStore"
 
