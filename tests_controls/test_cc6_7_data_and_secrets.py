@@ -24,6 +24,7 @@ from soc2.model.aws.movement import (
 )
 from soc2.model.aws.storage import DbInstance, DbSnapshot, Secret
 from soc2.model.detections import Detection
+from soc2.model.encryption import EncryptionConfiguration
 from soc2.model.etcd import EtcdEndpoint, StoredSecret
 from soc2.model.image_content import RunningImage
 from soc2.model.kubernetes.cluster import ConfigMap
@@ -321,9 +322,11 @@ def test_etcd_requires_certificates(etcd_doors: Population[Component | EtcdEndpo
     kind="configuration",
     remedy="Give the API server --encryption-provider-config with a provider that encrypts first, and rewrite all Secrets",
 )
-def test_encryption_of_secrets_is_configured(api_servers: Population[Component], judge: Judge) -> None:
+def test_encryption_of_secrets_is_configured(
+    encryption_settings: Population[Component | EncryptionConfiguration], judge: Judge
+) -> None:
     """Every API server has a configuration of encryption; secrets-encrypted-at-rest shows what comes of it."""
-    judge(api_servers, etcd.encryption_configured)
+    judge(encryption_settings, etcd.encryption_configured)
 
 
 @pytest.mark.check(

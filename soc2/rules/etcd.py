@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from soc2.model.deviation import Deviation
+from soc2.model.encryption import EncryptionConfiguration
 from soc2.model.etcd import EtcdEndpoint, StoredSecret
 from soc2.model.kubernetes.control_plane import ENCRYPTION, ETCD_FLAGS, ETCD_URLS, HTTP_URLS, Component
 
@@ -46,6 +47,12 @@ class Answered(Deviation):
     template: ClassVar[str] = "without a client certificate it answers over {over}: {answer}"
     over: str
     answer: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotEncrypted(Deviation):
+    template: ClassVar[str] = "Secrets are stored as they are: {why}"
+    why: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,9 +110,22 @@ def _plain(pod: Component, flag: str, urls: Iterable[str]) -> Iterator[Deviation
             yield PlainUrl(resource=pod.resource, flag=flag, url=url)
 
 
-def encryption_configured(pod: Component) -> Iterator[Deviation]:
-    """The API server is given a configuration of encryption. What that says is not shown."""
-    yield from _missing(pod, ENCRYPTION, ", so that Secrets are stored as they are")
+def encryption_configured(item: Component | EncryptionConfiguration) -> Iterator[Deviation]:
+    """The API server is given a configuration of encryption, and the one that is declared encrypts Secrets first of all."""
+    if isinstance(item, Component):
+        yield from _missing(item, ENCRYPTION, ", so that Secrets are stored as they are")
+        return
+    providers = item.of_secrets
+    if providers is None:
+        yield NotEncrypted(resource=item.resource, why="no entry names secrets")
+    elif not providers:
+        yield NotEncrypted(resource=item.resource, why="the entry for secrets has no provider")
+    elif providers[0].name == "identity":
+        others = ", ".join(provider.name for provider in providers[1:])
+        behind = f" ({others} behind it only reads what was encrypted before)" if others else ""
+        yield NotEncrypted(resource=item.resource, why=f"identity stands first for secrets{behind}")
+    elif not providers[0].keys:
+        yield NotEncrypted(resource=item.resource, why=f"{providers[0].name} stands first for secrets, and has no key")
 
 
 def stored_encrypted(secret: StoredSecret) -> Iterator[Deviation]:
