@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import ssl
 from typing import Protocol
 
@@ -67,7 +66,7 @@ class EtcdKeys:
         try:
             pairs = _RANGE.decode(data).kvs
             return base64.b64decode(pairs[0].value, validate=True) if pairs else None
-        except (msgspec.DecodeError, binascii.Error):
+        except (msgspec.DecodeError, ValueError):
             # Their own words might quote the answer, which holds the Secret.
             raise GatherError(Problem(Cause.MALFORMED, f"{place}: the answer of etcd cannot be read")) from None
 
