@@ -104,9 +104,9 @@ def _missing(pod: Component, flag: str, so: str = "") -> Iterator[Deviation]:
 
 
 def _plain(pod: Component, flag: str, urls: Iterable[str]) -> Iterator[Deviation]:
-    for url in urls:
+    for url in map(str.strip, urls):
         # What comes from the environment is told as missing evidence.
-        if url and "$(" not in url.partition("://")[0] and not url.strip().lower().startswith(_SECURE):
+        if url and "$(" not in url.partition("://")[0] and not url.lower().startswith(_SECURE):
             yield PlainUrl(resource=pod.resource, flag=flag, url=url)
 
 

@@ -61,6 +61,7 @@ def test_what_is_good_has_no_deviation() -> None:
         (("--client-cert-auth=yes",), ["--client-cert-auth is yes; set it to true"], ["client-cert-auth"]),
         (("--client-cert-auth=$(AUTH)",), [], ["client-cert-auth"]),
         (("--trusted-ca-file=",), ["--trusted-ca-file is not set, so that it is left open whose certificates count"], []),
+        (("--listen-client-urls=https://a:1, http://b:1",), ["--listen-client-urls has http://b:1, which is without TLS"], []),
         (("--auto-tls=false", "--peer-auto-tls=0"), [], []),
         (("--auto-tls",), ["--auto-tls is on, so that certificates are made up and nobody can verify them"], []),
         (("--listen-client-urls=https://$(IP):2379",), [], []),
@@ -113,6 +114,7 @@ def test_all_of_etcd_may_be_set_by_variables() -> None:
     named = [word.removeprefix("--").partition("=") for word in GOOD]
     variables = [{"name": f"ETCD_{flag.replace('-', '_').upper()}", "value": value or "true"} for flag, _, value in named]
     assert found(env=variables) == ([], [])
+    assert found(env=variables, command=[]) == ([], ["*"])
     plain = {"name": "ETCD_LISTEN_CLIENT_URLS", "value": "https://10.0.0.1:2379,http://127.0.0.1:2379"}
     assert found(env=[*variables, plain])[0] == ["--listen-client-urls has http://127.0.0.1:2379, which is without TLS"]
 

@@ -197,6 +197,8 @@ def _component(kind: ComponentKind, pod: _Pod) -> Component:
     if container is None:
         return component(unseen=(("*", "none of its containers has its name"),))
     words = [*(container.command or ()), *(container.args or ())]
+    if not words:
+        return component(unseen=(("*", "its image gives it its command line"),))
     start = _start(words, kind, named=bool(container.command))
     if start is None:
         why = "it is started by something else, such as a shell, which gives it its flags"
