@@ -275,7 +275,7 @@ def test_secrets_in_the_store_rotate(cloud_secrets: Population[Secret], judge: J
     hipaa=["164.312(a)(2)(iv)"],
     gdpr=["32(1)(a)"],
     kind="configuration",
-    remedy="Associate a KMS key of the account, which is enabled, with the cluster for secrets, and rewrite the Secrets",
+    remedy="Associate a KMS key of the account with the cluster for the resource secrets, and rewrite the Secrets",
 )
 def test_secrets_of_clusters_are_encrypted(eks_encryptions: Population[EksEncryption], judge: Judge, system: System) -> None:
     """Every EKS cluster encrypts the Secrets in etcd with a key of the kind that its data class needs."""
