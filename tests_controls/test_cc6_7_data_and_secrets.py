@@ -12,7 +12,7 @@ from soc2.model.aws.databases import TransitStore
 from soc2.model.aws.eks_encryption import EksEncryption
 from soc2.model.aws.iam import Analyzer
 from soc2.model.aws.joins import StoredBucket
-from soc2.model.aws.literals import FunctionConfiguration, Parameter, TaskDefinition
+from soc2.model.aws.literals import FunctionConfiguration, Parameter, ParameterName, TaskDefinition
 from soc2.model.aws.movement import (
     ExternalFinding,
     MigrationEndpoint,
@@ -260,10 +260,12 @@ def test_database_snapshots_are_encrypted(db_snapshots: Population[DbSnapshot], 
     hipaa=["164.308(a)(5)(ii)(D)"],
     gdpr=["32(1)(a)", "5(1)(f)"],
     kind="configuration",
-    remedy="Configure rotation",
+    remedy="Configure rotation; what has none, such as a SecureString, is given a new value in time",
 )
-def test_secrets_in_the_store_rotate(cloud_secrets: Population[Secret], judge: Judge, system: System, as_of: datetime) -> None:
-    """Secrets in Secrets Manager rotate within the limit."""
+def test_secrets_in_the_store_rotate(
+    cloud_secrets: Population[Secret | ParameterName], judge: Judge, system: System, as_of: datetime
+) -> None:
+    """Secrets in Secrets Manager, and SecureStrings of Systems Manager, rotate within the limit."""
     judge(cloud_secrets, cloud_storage.secret_rotates(system.thresholds.secret_rotation_days, as_of))
 
 
