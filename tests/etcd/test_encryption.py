@@ -104,7 +104,7 @@ def test_names_are_kept_and_keys_are_not(tmp_path: Path) -> None:
         "kind: EncryptionConfiguration\nresources: [{resources: [secrets], providers: [{identity: {}, aescbc: {}}]}]",
         f"a: [{KEY}",
         "\x00",
-        "[" * 500,
+        "[" * 700,
     ],
 )
 def test_what_cannot_be_read_is_no_evidence(tmp_path: Path, text: str) -> None:
