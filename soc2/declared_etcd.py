@@ -22,13 +22,14 @@ class Etcd(Section, frozen=True):
 
     ``ca`` is a PEM file with the issuers of etcd's own certificates. ``client_cert`` and ``client_key`` are read by one
     writing probe only, which reads what became of its own Secret; ``prefix`` is where the API server keeps its objects
-    (its flag ``--etcd-prefix``).
+    (its flag ``--etcd-prefix``). ``encryption_config`` is a copy of what its flag ``--encryption-provider-config`` names.
     """
 
     endpoints: tuple[Name, ...] = ()
     ca: Name | None = None
     client_cert: Name | None = None
     client_key: Name | None = None
+    encryption_config: Name | None = None
     prefix: Annotated[str, Meta(pattern=r"^/[\x21-\x7e]*$")] = "/registry"
 
     @property
@@ -50,9 +51,14 @@ def checked_etcd(etcd: Etcd, file: TomlFile) -> Etcd:
     if (etcd.client_cert is None) != (etcd.client_key is None):
         given, other = ("client_cert", "client_key") if etcd.client_key is None else ("client_key", "client_cert")
         raise file.error(("etcd", given), f'"{given}" is of no use without "{other}"')
-    paths = {key: str(Path(file.path).parent / name) for key in _FILES if (name := getattr(etcd, key))}
+    folder = Path(file.path).parent
+    paths = {key: str(folder / name) for key in _FILES if (name := getattr(etcd, key))}
     for key, path in paths.items():
         _require_pem(file, key, path)
+    if etcd.encryption_config:
+        paths["encryption_config"] = str(folder / etcd.encryption_config)
+        if not Path(paths["encryption_config"]).is_file():
+            raise file.error(("etcd", "encryption_config"), f"{paths['encryption_config']} is no file", "write its path")
     if "client_key" in paths and not _belong_together(paths["client_cert"], paths["client_key"]):
         raise file.error(("etcd", "client_key"), f"{paths['client_key']} is not the key of the certificate in client_cert")
     return msgspec.structs.replace(etcd, **paths)

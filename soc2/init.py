@@ -93,7 +93,7 @@ runtime = []
 # port = 443
 
 # [etcd]                     # where etcd is yours; where a provider runs it, see [[inherited]]
-# endpoints = ["10.0.0.1:2379"]
+# endpoints = ["10.0.0.1:2379", "10.0.0.1:2380"]  # of its clients and of its peers
 # ca = "etcd/ca.crt"
 
 # [thresholds]

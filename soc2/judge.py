@@ -73,7 +73,12 @@ def exempted(check: Check, declared: Declarations) -> Verdict | None:
     for entry in declared.system.inherited:
         if check.id == entry.check or check.criterion == entry.criterion:
             reason = f"inherited from {entry.provider}: {entry.report}, reviewed {entry.reviewed}"
-            return Verdict(Outcome.INHERITED, reason)
+            if 0 <= (declared.as_of - entry.reviewed).days <= entry.max_age_days:
+                return Verdict(Outcome.INHERITED, reason)
+            why = (
+                f"a review holds for {entry.max_age_days} days; review the report of now, and put its day under [[inherited]]"
+            )
+            return Verdict(Outcome.EVIDENCE_MISSING, f"{reason}: {why}", complete=False)
     for unused in declared.system.not_used:
         if check.id == unused.check:
             return Verdict(Outcome.NOT_APPLICABLE, f"declared not used: {unused.reason}")

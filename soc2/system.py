@@ -287,11 +287,13 @@ class Feed(Section, frozen=True):
 
 
 class Inherited(Section, frozen=True):
-    """A check (or a whole criterion) that a subservice organisation answers for in its own report."""
+    """A check (or a whole criterion) that a subservice organisation answers for in its own report, for as long as the owner's
+    review of it is not too old: reports are of a year, as a rule."""
 
     provider: Reason
     report: Reason
     reviewed: date
+    max_age_days: Days = 400
     check: str | None = None
     criterion: str | None = None
 

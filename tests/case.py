@@ -30,6 +30,7 @@ from soc2.gather.aws.simulation import ControlSimulation
 from soc2.gather.codec import Codec
 from soc2.gather.etcd.attempts import EtcdAttempts
 from soc2.gather.etcd.canary import SecretCanary
+from soc2.gather.etcd.encryption import DeclaredEncryption, configuration
 from soc2.gather.feeds import FeedSource
 from soc2.gather.kubernetes.access_matrix import AccessMatrix
 from soc2.gather.kubernetes.api_server import ApiServerPlaces
@@ -313,6 +314,8 @@ def _records(source: Source[Any], raw: list[Any]) -> list[Any]:
             return list(raw)
         case EtcdAttempts():
             return msgspec.convert(raw, list[EtcdEndpoint])
+        case DeclaredEncryption():
+            return [configuration(item, "encryption.yaml") for item in raw]
         case SecretCanary():
             return msgspec.convert(raw, list[StoredSecret])
         case UnauthorizedRequests():

@@ -186,6 +186,17 @@ def test_declared_controls_are_not_judged() -> None:
     assert exempted(CHECK, declared()) is None
 
 
+@pytest.mark.parametrize(("days", "holds"), [(0, True), (400, True), (401, False), (-1, False)])
+def test_a_review_of_a_report_gets_old(days: int, holds: bool) -> None:
+    reviewed = declared().as_of - timedelta(days=days)
+    inherited = Inherited(criterion="CC6.1", provider="Amazon", report="SOC 2 Type II", reviewed=reviewed)
+    system = System(system=About(name="s", owner="o"), inherited=(inherited,))
+    verdict = exempted(CHECK, declared(system=system))
+    assert verdict is not None
+    assert verdict.outcome is (Outcome.INHERITED if holds else Outcome.EVIDENCE_MISSING)
+    assert ("review the report of now" in verdict.reason) is not holds
+
+
 def test_what_is_out_of_scope_is_said_to_be() -> None:
     verdict = judge(CHECK, Population((), (), exempt="no cluster yet"), rule, declared())
     assert (verdict.outcome, verdict.reason) == (Outcome.NOT_APPLICABLE, "out of scope: no cluster yet")

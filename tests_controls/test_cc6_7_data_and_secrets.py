@@ -7,12 +7,12 @@ from datetime import datetime
 import pytest
 
 from fixtures.judge import Judge
-from soc2.model.aws.compute import EksCluster
 from soc2.model.aws.copies import SharedCopy
 from soc2.model.aws.databases import TransitStore
+from soc2.model.aws.eks_encryption import EksEncryption
 from soc2.model.aws.iam import Analyzer
 from soc2.model.aws.joins import StoredBucket
-from soc2.model.aws.literals import FunctionConfiguration, Parameter, TaskDefinition
+from soc2.model.aws.literals import FunctionConfiguration, Parameter, ParameterName, TaskDefinition
 from soc2.model.aws.movement import (
     ExternalFinding,
     MigrationEndpoint,
@@ -24,14 +24,14 @@ from soc2.model.aws.movement import (
 )
 from soc2.model.aws.storage import DbInstance, DbSnapshot, Secret
 from soc2.model.detections import Detection
+from soc2.model.encryption import EncryptionConfiguration
 from soc2.model.etcd import EtcdEndpoint, StoredSecret
 from soc2.model.image_content import RunningImage
 from soc2.model.kubernetes.cluster import ConfigMap
 from soc2.model.kubernetes.control_plane import Component
 from soc2.model.kubernetes.custom import CustomResource
 from soc2.model.kubernetes.network import Ingress
-from soc2.model.kubernetes.rbac import SecretMeta
-from soc2.model.kubernetes.secret_stores import SyncedObject
+from soc2.model.kubernetes.secret_stores import SecretOrigin, SyncedObject
 from soc2.model.kubernetes.subjects import PodSubject
 from soc2.model.population import Population
 from soc2.rules import (
@@ -260,10 +260,12 @@ def test_database_snapshots_are_encrypted(db_snapshots: Population[DbSnapshot], 
     hipaa=["164.308(a)(5)(ii)(D)"],
     gdpr=["32(1)(a)", "5(1)(f)"],
     kind="configuration",
-    remedy="Configure rotation",
+    remedy="Configure rotation; what has none, such as a SecureString, is given a new value in time",
 )
-def test_secrets_in_the_store_rotate(cloud_secrets: Population[Secret], judge: Judge, system: System, as_of: datetime) -> None:
-    """Secrets in Secrets Manager rotate within the limit."""
+def test_secrets_in_the_store_rotate(
+    cloud_secrets: Population[Secret | ParameterName], judge: Judge, system: System, as_of: datetime
+) -> None:
+    """Secrets in Secrets Manager, and SecureStrings of Systems Manager, rotate within the limit."""
     judge(cloud_secrets, cloud_storage.secret_rotates(system.thresholds.secret_rotation_days, as_of))
 
 
@@ -277,9 +279,9 @@ def test_secrets_in_the_store_rotate(cloud_secrets: Population[Secret], judge: J
     kind="configuration",
     remedy="Associate a KMS key of the account with the cluster for the resource secrets, and rewrite the Secrets",
 )
-def test_secrets_of_clusters_are_encrypted(eks_clusters: Population[EksCluster], judge: Judge, system: System) -> None:
+def test_secrets_of_clusters_are_encrypted(eks_encryptions: Population[EksEncryption], judge: Judge, system: System) -> None:
     """Every EKS cluster encrypts the Secrets in etcd with a key of the kind that its data class needs."""
-    judge(eks_clusters, cloud_compute.eks_secrets_encrypted(system.data.class_tag, system.data.unrestricted))
+    judge(eks_encryptions, cloud_compute.eks_secrets_encrypted(system.data.class_tag, system.data.unrestricted))
 
 
 @pytest.mark.check(
@@ -322,9 +324,11 @@ def test_etcd_requires_certificates(etcd_doors: Population[Component | EtcdEndpo
     kind="configuration",
     remedy="Give the API server --encryption-provider-config with a provider that encrypts first, and rewrite all Secrets",
 )
-def test_encryption_of_secrets_is_configured(api_servers: Population[Component], judge: Judge) -> None:
+def test_encryption_of_secrets_is_configured(
+    encryption_settings: Population[Component | EncryptionConfiguration], judge: Judge
+) -> None:
     """Every API server has a configuration of encryption; secrets-encrypted-at-rest shows what comes of it."""
-    judge(api_servers, etcd.encryption_configured)
+    judge(encryption_settings, etcd.encryption_configured)
 
 
 @pytest.mark.check(
@@ -365,7 +369,7 @@ def test_external_secrets_are_synced(external_secrets: Population[SyncedObject],
     remedy="Have the Secret made from the store, or declare under [secrets] made_here why it is not",
 )
 def test_secrets_come_from_the_declared_store(
-    restricted_secrets: Population[SecretMeta], judge: Judge, system: System
+    restricted_secrets: Population[SecretOrigin], judge: Judge, system: System
 ) -> None:
     """Secrets in namespaces that hold restricted data come from the external store that is declared."""
     judge(restricted_secrets, secret_stores.from_store(system.secrets.store or "", system.secrets.made_here))

@@ -65,6 +65,7 @@ class ControlPlane(Servers):
         self._port = 0
         self._etcd_port = 0
         self._plain_etcd_port = 0
+        self._etcd_peer_port = 0
         self._registry_port = 0
 
     @property
@@ -78,8 +79,10 @@ class ControlPlane(Servers):
 
     @property
     def etcd_endpoints(self) -> tuple[str, ...]:
-        """Return where etcd listens for clients, as ``host:port``."""
-        ports = (self._etcd_port,) if self.protections.etcd_tls_only else (self._etcd_port, self._plain_etcd_port)
+        """Return where etcd listens for clients and for peers, as ``host:port``."""
+        ports = [self._etcd_port, self._etcd_peer_port]
+        if not self.protections.etcd_tls_only:
+            ports.append(self._plain_etcd_port)
         return tuple(f"127.0.0.1:{port}" for port in ports)
 
     @property
@@ -89,7 +92,7 @@ class ControlPlane(Servers):
 
     def start(self) -> None:
         self._port, self._etcd_port, self._registry_port = free_port(), free_port(), free_port()
-        self._plain_etcd_port = free_port()
+        self._plain_etcd_port, self._etcd_peer_port = free_port(), free_port()
         etcd = self._start("etcd", self._etcd_flags())
         registry = self._start("registry", [f"--address={self.registry}", f"--directory={self._subfolder('registry')}"])
         registry.wait_ready(lambda: _listening(self._registry_port), _READY_SECONDS)
@@ -140,7 +143,7 @@ class ControlPlane(Servers):
             "--unsafe-no-fsync",  # the data does not outlive the environment
             "--log-level=warn",
         ]
-        peer = f"https://127.0.0.1:{free_port()}"
+        peer = f"https://127.0.0.1:{self._etcd_peer_port}"
         flags += [f"--listen-peer-urls={peer}", f"--initial-advertise-peer-urls={peer}"]
         flags += [f"--initial-cluster=default={peer}", "--peer-client-cert-auth", f"--peer-trusted-ca-file={self._ca}"]
         flags += [f"--peer-cert-file={self._server.certificate}", f"--peer-key-file={self._server.key}"]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from soc2.model.aws.compute import EksCluster, Instance, Repository, Volume
+from soc2.model.aws.eks_encryption import EksEncryption
 from soc2.model.aws.eks_endpoints import EksEndpoint
 from soc2.model.aws.joins import LoggedVpc, UsedGroup
 from soc2.model.deviation import Deviation
@@ -54,6 +55,13 @@ class EndpointOpen(Deviation):
 @dataclass(frozen=True, kw_only=True)
 class NoCustomerKey(Deviation):
     template: ClassVar[str] = "Secrets in etcd are not encrypted with a customer managed key"
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyNotInUse(Deviation):
+    template: ClassVar[str] = "the state of {key}, which encrypts its Secrets, is {state}: without it they cannot be read"
+    key: str
+    state: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,18 +129,22 @@ def eks_endpoint(endpoint: EksEndpoint) -> Iterator[Deviation]:
         yield EndpointOpen(resource=endpoint.resource, source=shown(list(endpoint.world), _SHOWN))
 
 
-def eks_secrets_encrypted(class_tag: str, unrestricted: Iterable[str]) -> Callable[[EksCluster], Iterator[Deviation]]:
-    """Return the rule that Secrets in etcd are encrypted with a key of the customer's: only that proves a decision.
+def eks_secrets_encrypted(class_tag: str, unrestricted: Iterable[str]) -> Callable[[EksEncryption], Iterator[Deviation]]:
+    """Return the rule that Secrets in etcd are encrypted with a key of the customer's, which is enabled: only that proves a
+    decision.
 
     EKS encrypts by itself with a key of its own. That is enough where the cluster's tag names an unrestricted class.
     """
     classes = tuple(unrestricted)
 
-    def rule(cluster: EksCluster) -> Iterator[Deviation]:
-        own_key = any("secrets" in entry.resources and entry.provider.key_arn for entry in cluster.encryption_config)
+    def rule(item: EksEncryption) -> Iterator[Deviation]:
+        cluster, key = item.cluster, item.key
+        own_key = item.arn and (key is None or key.manager == "CUSTOMER")
         enough = cluster.encrypts_by_itself and (cluster.tags or {}).get(class_tag) in classes
         if not own_key and not enough:
-            yield NoCustomerKey(resource=cluster.resource)
+            yield NoCustomerKey(resource=item.resource)
+        if key and key.state != "Enabled":
+            yield KeyNotInUse(resource=item.resource, key=item.arn, state=key.state or "not told")
 
     return rule
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any, ClassVar
 
 from soc2.model.aws.base import tag
 from soc2.model.aws.joins import CustomerKey, DataStore, StoredBucket
+from soc2.model.aws.literals import ParameterName
 from soc2.model.aws.storage import BackupJob, ContinuousBackups, DbInstance, DbSnapshot, Secret
 from soc2.model.deviation import Deviation, Resource
 from soc2.rules.cloud_compute import Unencrypted
+
+# A rotation takes place in a window of up to a day, and is tried again when it failed.
+_LATE_ROTATION = timedelta(days=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,11 +231,15 @@ def key_stays(record: CustomerKey) -> Iterator[Deviation]:
         yield KeyGoing(resource=record.resource, state=record.key.state)
 
 
-def secret_rotates(limit_days: int, as_of: datetime) -> Callable[[Secret], Iterator[Deviation]]:
-    """Return the rule that secrets rotate, and did within the limit, which one that never did yet counts from its creation.
-    When it was changed last does not count: a new tag is a change, too."""
+def secret_rotates(limit_days: int, as_of: datetime) -> Callable[[Secret | ParameterName], Iterator[Deviation]]:
+    """Return the rule that secrets rotate, and did within the limit, which one that never did yet counts from its creation,
+    and that the next rotation is not overdue. When it was changed last does not count: a new tag is a change, too. What has
+    no rotation of its own, such as a SecureString, was given a new value within the limit."""
 
-    def rule(secret: Secret) -> Iterator[Deviation]:
+    def rule(secret: Secret | ParameterName) -> Iterator[Deviation]:
+        if isinstance(secret, ParameterName):
+            yield from _value_is_new(secret, limit_days, as_of)
+            return
         since = secret.last_rotated_date or secret.created_date
         age = (as_of - since).days if since else None
         if not secret.rotation_enabled:
@@ -240,8 +248,21 @@ def secret_rotates(limit_days: int, as_of: datetime) -> Callable[[Secret], Itera
             yield NoRotation(resource=secret.resource, why=f"it never rotated, the limit is {limit_days} days")
         elif age > limit_days:
             yield NoRotation(resource=secret.resource, why=f"last rotated {age} days ago, the limit is {limit_days}")
+        elif secret.next_rotation_date and as_of - secret.next_rotation_date > _LATE_ROTATION:
+            due = f"{secret.next_rotation_date:%F}"
+            yield NoRotation(
+                resource=secret.resource, why=f"the rotation that was due by {due} did not take place; it may fail"
+            )
 
     return rule
+
+
+def _value_is_new(parameter: ParameterName, limit_days: int, as_of: datetime) -> Iterator[Deviation]:
+    given = parameter.last_modified_date
+    age = (as_of - given).days if given else None
+    if age is None or age > limit_days:
+        when = "at no known time" if age is None else f"{age} days ago"
+        yield NoRotation(resource=parameter.resource, why=f"it was given its value {when}, the limit is {limit_days} days")
 
 
 def backup_completed(job: BackupJob) -> Iterator[Deviation]:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from soc2.model.deviation import Deviation
+from soc2.model.encryption import EncryptionConfiguration
 from soc2.model.etcd import EtcdEndpoint, StoredSecret
-from soc2.model.kubernetes.control_plane import ETCD_URLS, HTTP_URLS, Component
+from soc2.model.kubernetes.control_plane import ENCRYPTION, ETCD_FLAGS, ETCD_URLS, HTTP_URLS, Component
 
 _SECURE = ("https://", "unixs://")
 _LISTENING = ("listen-client-urls", "listen-peer-urls")
@@ -49,6 +50,12 @@ class Answered(Deviation):
 
 
 @dataclass(frozen=True, kw_only=True)
+class NotEncrypted(Deviation):
+    template: ClassVar[str] = "Secrets are stored as they are: {why}"
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class StoredInPlainText(Deviation):
     template: ClassVar[str] = "a Secret that was made just now is stored {how} in etcd ({endpoint})"
     how: str
@@ -83,8 +90,9 @@ def _etcd(pod: Component) -> Iterator[Deviation]:
 
 
 def _api_server(pod: Component) -> Iterator[Deviation]:
-    for flag in ("etcd-servers", "etcd-cafile", "etcd-certfile", "etcd-keyfile"):
-        yield from _missing(pod, flag)
+    for flag in ETCD_FLAGS:
+        if flag != "etcd-servers-overrides":
+            yield from _missing(pod, flag)
     yield from _plain(pod, "etcd-servers", pod.values("etcd-servers"))
     overrides = [url for each in pod.values("etcd-servers-overrides") for url in each.partition("#")[2].split(";")]
     yield from _plain(pod, "etcd-servers-overrides", overrides)
@@ -96,15 +104,28 @@ def _missing(pod: Component, flag: str, so: str = "") -> Iterator[Deviation]:
 
 
 def _plain(pod: Component, flag: str, urls: Iterable[str]) -> Iterator[Deviation]:
-    for url in urls:
+    for url in map(str.strip, urls):
         # What comes from the environment is told as missing evidence.
-        if url and "$(" not in url.partition("://")[0] and not url.strip().lower().startswith(_SECURE):
+        if url and "$(" not in url.partition("://")[0] and not url.lower().startswith(_SECURE):
             yield PlainUrl(resource=pod.resource, flag=flag, url=url)
 
 
-def encryption_configured(pod: Component) -> Iterator[Deviation]:
-    """The API server is given a configuration of encryption. What that says is not shown."""
-    yield from _missing(pod, "encryption-provider-config", ", so that Secrets are stored as they are")
+def encryption_configured(item: Component | EncryptionConfiguration) -> Iterator[Deviation]:
+    """The API server is given a configuration of encryption, and the one that is declared encrypts Secrets first of all."""
+    if isinstance(item, Component):
+        yield from _missing(item, ENCRYPTION, ", so that Secrets are stored as they are")
+        return
+    providers = item.of_secrets
+    if providers is None:
+        yield NotEncrypted(resource=item.resource, why="no entry names secrets")
+    elif not providers:
+        yield NotEncrypted(resource=item.resource, why="the entry for secrets has no provider")
+    elif providers[0].name == "identity":
+        others = ", ".join(provider.name for provider in providers[1:])
+        behind = f" ({others} behind it only reads what was encrypted before)" if others else ""
+        yield NotEncrypted(resource=item.resource, why=f"identity stands first for secrets{behind}")
+    elif not providers[0].keys:
+        yield NotEncrypted(resource=item.resource, why=f"{providers[0].name} stands first for secrets, and has no key")
 
 
 def stored_encrypted(secret: StoredSecret) -> Iterator[Deviation]:

@@ -9,13 +9,11 @@ from fnmatch import fnmatchcase
 from typing import ClassVar
 
 from soc2.model.deviation import Deviation
-from soc2.model.kubernetes.rbac import SecretMeta
-from soc2.model.kubernetes.secret_stores import OWNERS, SyncedObject
+from soc2.model.kubernetes.secret_stores import SecretOrigin, SyncedObject
 
 # One refresh may be late, and operators wait longer after each failure.
 _LATE_AFTER_INTERVALS = 2
 _LEAST = timedelta(hours=1)
-_CSI_LABEL = "secrets-store.csi.k8s.io/managed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +37,9 @@ class NeverRefreshed(Deviation):
 
 @dataclass(frozen=True, kw_only=True)
 class FromNoStore(Deviation):
-    template: ClassVar[str] = "it does not come from {store}: nothing that fetches secrets from there owns it"
+    template: ClassVar[str] = "it does not come from {store}: {why}"
     store: str
+    why: str
 
 
 def synced(as_of: datetime) -> Callable[[SyncedObject], Iterator[Deviation]]:
@@ -64,16 +63,14 @@ def synced(as_of: datetime) -> Callable[[SyncedObject], Iterator[Deviation]]:
     return rule
 
 
-def from_store(store: str, exempt: Iterable[str]) -> Callable[[SecretMeta], Iterator[Deviation]]:
+def from_store(store: str, exempt: Iterable[str]) -> Callable[[SecretOrigin], Iterator[Deviation]]:
     """Return the rule that a Secret was made by what fetches secrets from the declared store; ``exempt`` are patterns of
     ``namespace/name``."""
     patterns = tuple(exempt)
 
-    def rule(secret: SecretMeta) -> Iterator[Deviation]:
-        owned = any(owner.kind in OWNERS for owner in secret.metadata.owner_references)
-        named = f"{secret.namespace}/{secret.name}"
-        if owned or secret.labels.get(_CSI_LABEL) == "true" or any(fnmatchcase(named, each) for each in patterns):
-            return
-        yield FromNoStore(resource=secret.resource, store=store)
+    def rule(item: SecretOrigin) -> Iterator[Deviation]:
+        named = f"{item.secret.namespace}/{item.secret.name}"
+        if item.why and not any(fnmatchcase(named, each) for each in patterns):
+            yield FromNoStore(resource=item.resource, store=store, why=item.why)
 
     return rule

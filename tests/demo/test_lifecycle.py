@@ -26,7 +26,7 @@ from soc2.demo.environment import Environment, running, start
 from soc2.demo.process import wait_until
 from soc2.gather.kubernetes.connection import GatherError, KubeConnection
 from soc2.gather.kubernetes.probes import UnauthorizedRequests
-from tests.conftest import ROOT
+from tests.conftest import ROOT, examine
 
 pytestmark = pytest.mark.controlplane
 
@@ -246,3 +246,13 @@ def test_the_commands_print_what_a_shell_needs(default_demo: Environment, capsys
     assert printed.splitlines()[-1] == str(default_demo.auditor_kubeconfig)
     with socket.create_connection(("127.0.0.1", int(default_demo.state.server.rpartition(":")[2])), 5):
         pass
+
+
+def test_writing_probes_find_what_they_need(default_demo: Environment, tmp_path: Path) -> None:
+    """The rights that the suite ships are enough, and nothing that they made is left."""
+    run = examine(tmp_path, "--target", "demo", "--writing-probes", "-k", "encrypted_in_etcd")
+    assert {item["id"]: item["outcome"] for item in run.results["checks"]} == {"secrets-encrypted-at-rest": "pass"}
+    connection = KubeConnection(default_demo.admin_kubeconfig)
+    left = json.loads(connection.request("GET", "/api/v1/namespaces/soc2-canary/secrets").body)["items"]
+    connection.close()
+    assert left == []

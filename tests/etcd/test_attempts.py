@@ -100,10 +100,10 @@ def test_both_versions_of_tls_refuse_in_their_own_way(tmp_path: Path, version: s
     ("answer", "refused", "words"),
     [
         (b"HTTP/1.1 400 No required SSL certificate was sent\r\n\r\n", True, "HTTP 400"),
-        (b"HTTP/1.1 403 Forbidden\r\n\r\n", True, "HTTP 403"),
+        (b"HTTP/1.1 403 Forbidden\r\n\r\n<h1>Client certificate required</h1>", True, "HTTP 403"),
         (b"HTTP/1.1 404 Not Found\r\n\r\n", False, "HTTP 404 to GET /version"),
         (b"HTTP/1.1 500 Oops\r\n\r\n", False, "HTTP 500 to GET /version"),
-        (b"\x00\x00\x12\x04\x00settings of HTTP/2", False, "something that is no HTTP to GET /version"),
+        (b"\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x64", False, "HTTP/2 to GET /version"),
     ],
 )
 def test_what_counts_as_an_answer(tmp_path: Path, answer: bytes, refused: bool, words: str) -> None:
@@ -111,6 +111,36 @@ def test_what_counts_as_an_answer(tmp_path: Path, answer: bytes, refused: bool, 
     with serving(_once(context, answer)) as server:
         secure, _ = attempts(tried(tmp_path, server.address))
     assert secure == Attempt("TLS", refused=refused, answer=words)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (b"HTTP/1.1 401 Unauthorized\r\n\r\n", "HTTP 401"),  # for want of a password, perhaps
+        (b"HTTP/1.1 403 Forbidden\r\n\r\nsystem:anonymous", "HTTP 403"),  # an API server
+        (b"-ERR unknown command 'GET'\r\n", "something that is no HTTP"),
+    ],
+)
+def test_what_is_no_answer_about_a_certificate(tmp_path: Path, answer: bytes, words: str) -> None:
+    context = Authority("root").issue("127.0.0.1").context(tmp_path)
+    with serving(_once(context, answer)) as server:
+        secure = problem(tried(tmp_path, server.address, seconds=2))
+    with serving(answering(answer)) as server:
+        plain = problem(tried(tmp_path, server.address))
+    assert (secure.cause, plain.cause) == (Cause.INCONCLUSIVE, Cause.INCONCLUSIVE)
+    assert f" answers {words} over TLS and does not say that it wants a certificate; is it etcd?" in secure.detail
+    assert f" talks no TLS and says {words} in plain text; is it etcd?" in plain.detail
+
+
+@pytest.mark.controlplane
+@pytest.mark.parametrize("closed", [False, True])
+def test_an_etcd_that_talks_grpc_only(binaries: Binaries, tmp_path: Path, closed: bool) -> None:
+    """Since its JSON has a port of its own, the other one takes no HTTP/1.1."""
+    flags = ["--client-cert-auth", "--trusted-ca-file={ca}"] * closed
+    with member(binaries, tmp_path, *flags, f"--listen-client-http-urls=https://127.0.0.1:{free_port()}") as (place, ca):
+        secure, _ = attempts(tried(tmp_path, str(place), ca=ca))
+    answer = "the alert certificate required" if closed else "HTTP/2, as gRPC begins"
+    assert secure == Attempt("TLS", refused=closed, answer=answer)
 
 
 def _once(context: ssl.SSLContext, answer: bytes) -> Handler:
@@ -131,12 +161,12 @@ def test_one_who_only_hangs_up_shows_nothing(tmp_path: Path) -> None:
     assert "does not say that it wants a certificate" in found.detail
 
 
-@pytest.mark.parametrize("handler", [answering(b""), answering(b"\x00")])
-def test_one_who_hangs_up_on_tls_and_on_http(tmp_path: Path, handler: Handler) -> None:
-    with serving(handler) as server:
-        listing = tried(tmp_path, server.address)
-    found = [each for item in listing.items for each in requires_certificates(item)]
-    assert found or [status.problem.cause for status in listing.statuses if status.problem] == [Cause.INCONCLUSIVE]
+@pytest.mark.parametrize("said", [b"", b"\x00", b"SSH-2.0-OpenSSH_9.6\r\n", b"220 mail ESMTP\r\n"])
+def test_one_who_talks_neither_tls_nor_http(tmp_path: Path, said: bytes) -> None:
+    with serving(answering(said)) as server:
+        found = problem(tried(tmp_path, server.address))
+    assert found.cause is Cause.INCONCLUSIVE
+    assert found.detail.endswith("in plain text; is it etcd?")
 
 
 def test_what_is_let_in_counts_whatever_else_is_left_open(tmp_path: Path) -> None:

@@ -187,6 +187,43 @@ def test_a_secret_that_cannot_be_deleted_is_told() -> None:
     assert looked(Scripted(deleted=404), Recorded(b"k8s\x00")).provider == ""
 
 
+def test_what_is_left_and_what_to_prepare_is_told() -> None:
+    late = GatherError(Problem(Cause.TIMED_OUT, "late"))
+    with pytest.raises(GatherError, match=r"timed out: late; .*/soc2-canary-[0-9a-f]{8} could not be deleted .*no DELETE"):
+        looked(Scripted(deleted=503), Recorded(late))
+    for status in (403, 404):
+        with pytest.raises(
+            GatherError, match=f"no POST; deploy/kubernetes/writing-probes.yaml .* namespace {NAMESPACE}"
+        ) as error:
+            looked(Scripted(created=status, deleted=403), Recorded(None))
+        assert "could not be deleted" not in str(error.value)
+    with pytest.raises(GatherError, match=r"no POST; .* could not be deleted"):
+        looked(Scripted(created=504, deleted=504), Recorded(None))
+
+
+def test_one_that_stops_the_run_leaves_nothing() -> None:
+    class Stopped(Recorded):
+        def read(self, place: Place, key: str) -> bytes | None:
+            super().read(place, key)
+            raise KeyboardInterrupt
+
+    api = Scripted()
+    with pytest.raises(KeyboardInterrupt):
+        looked(api, Stopped(None))
+    assert [method for method, _ in api.calls] == ["POST", "DELETE"]
+
+
+def test_an_etcd_without_the_key_hides_no_trouble_with_another() -> None:
+    class Second(Recorded):
+        def read(self, place: Place, key: str) -> bytes | None:
+            if place.host == "a":
+                raise GatherError(Problem(Cause.DENIED, f"{place}: HTTP 403"))
+            return super().read(place, key)
+
+    with pytest.raises(GatherError, match=r"^inconclusive: .* is not in b:2; .*--etcd-prefix.*; a:1: HTTP 403"):
+        looked(Scripted(), Second(None))
+
+
 def test_one_etcd_of_several_has_it() -> None:
     class Second(Recorded):
         def read(self, place: Place, key: str) -> bytes | None:
@@ -201,6 +238,9 @@ def test_one_etcd_of_several_has_it() -> None:
     [
         (b"k8s:enc:kms:v2:aws-encryption-provider:\x08\x01", True),
         (b"k8s:enc:secretbox:v1:key-1:" + bytes(40), True),
+        (b"k8s:enc:aesgcm:v1:key1:" + bytes(12), True),
+        (b"k8s:enc:kms:v1:vault:" + bytes(12), True),
+        ("k8s:enc:aescbc:v1:schlüssel:".encode() + bytes(16), True),
         (b"k8s:enc:", False),
         (b"k8s:enc:identity", False),
         (b"k8s:enc:aescbc:v1::x", False),

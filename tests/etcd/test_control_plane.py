@@ -15,11 +15,12 @@ from soc2.declared_etcd import Etcd
 from soc2.gather.codec import Codec, canonical
 from soc2.gather.kubernetes.control_plane import ControlPlane
 from soc2.gather.source import Listing
-from soc2.model.kubernetes.control_plane import Component
+from soc2.model.kubernetes.control_plane import ENCRYPTION, Component
 from soc2.model.population import Cause
 from soc2.rules.etcd import FlagOff, requires_certificates
 from tests.gather.scripted import Answer, scripted
 
+CONTROL_PLANE = ControlPlane()
 GOOD = (
     "--client-cert-auth",
     "--peer-client-cert-auth=1",
@@ -60,6 +61,7 @@ def test_what_is_good_has_no_deviation() -> None:
         (("--client-cert-auth=yes",), ["--client-cert-auth is yes; set it to true"], ["client-cert-auth"]),
         (("--client-cert-auth=$(AUTH)",), [], ["client-cert-auth"]),
         (("--trusted-ca-file=",), ["--trusted-ca-file is not set, so that it is left open whose certificates count"], []),
+        (("--listen-client-urls=https://a:1, http://b:1",), ["--listen-client-urls has http://b:1, which is without TLS"], []),
         (("--auto-tls=false", "--peer-auto-tls=0"), [], []),
         (("--auto-tls",), ["--auto-tls is on, so that certificates are made up and nobody can verify them"], []),
         (("--listen-client-urls=https://$(IP):2379",), [], []),
@@ -81,11 +83,40 @@ def test_flags_as_etcd_reads_them(words: tuple[str, ...], deviations: list[str],
 def test_what_is_set_out_of_sight_is_no_deviation() -> None:
     bare = GOOD[1:]
     assert found(*bare)[0] == ["--client-cert-auth is not set; set it to true"]
-    assert found(*bare, env=[{"name": "ETCD_CLIENT_CERT_AUTH", "value": "true"}]) == ([], ["client-cert-auth"])
+    elsewhere = {"name": "ETCD_CLIENT_CERT_AUTH", "valueFrom": {"configMapKeyRef": {"name": "etcd", "key": "auth"}}}
+    assert found(*bare, env=[elsewhere]) == ([], ["client-cert-auth"])
+    assert found(*bare, env=[{"name": "ETCD_CLIENT_CERT_AUTH", "value": "$(AUTH)"}]) == ([], ["client-cert-auth"])
     assert found(*bare, envFrom=[{"configMapRef": {"name": "etcd"}}]) == ([], ["*"])
     assert found(*GOOD, env=[{"name": "ETCD_CLIENT_CERT_AUTH", "value": "true"}]) == ([], [])
     assert found(*GOOD, env=[{"name": "ETCD_NAME", "value": "a"}, {"name": "POD_IP"}]) == ([], [])
     assert found(env=[{"name": "ETCD_CONFIG_FILE", "value": "/etc/etcd.yaml"}]) == ([], ["*"])
+    assert found(*GOOD, env=[{"name": "ETCD_CONFIG_FILE", "value": ""}]) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("value", "deviations"),
+    [
+        ("true", []),
+        ("1", []),
+        ("false", ["--client-cert-auth is false; set it to true"]),
+        ("", ["--client-cert-auth is not set; set it to true"]),  # etcd passes over an empty variable
+    ],
+)
+def test_what_the_environment_of_the_pod_says_counts_as_flags_do(value: str, deviations: list[str]) -> None:
+    variable = {"name": "ETCD_CLIENT_CERT_AUTH", "value": value}
+    assert found(*GOOD[1:], env=[variable]) == (deviations, [])
+    assert found(*GOOD[1:], env=[{"name": "ETCD_CLIENT_CERT_AUTH", "value": "false"}, variable]) == (deviations, [])
+    # The command line wins.
+    assert found(*GOOD, env=[variable]) == ([], [])
+
+
+def test_all_of_etcd_may_be_set_by_variables() -> None:
+    named = [word.removeprefix("--").partition("=") for word in GOOD]
+    variables = [{"name": f"ETCD_{flag.replace('-', '_').upper()}", "value": value or "true"} for flag, _, value in named]
+    assert found(env=variables) == ([], [])
+    assert found(env=variables, command=[]) == ([], ["*"])
+    plain = {"name": "ETCD_LISTEN_CLIENT_URLS", "value": "https://10.0.0.1:2379,http://127.0.0.1:2379"}
+    assert found(env=[*variables, plain])[0] == ["--listen-client-urls has http://127.0.0.1:2379, which is without TLS"]
 
 
 @pytest.mark.parametrize(
@@ -95,6 +126,8 @@ def test_what_is_set_out_of_sight_is_no_deviation() -> None:
         (["/usr/local/bin/etcd"], True),
         ([], True),  # what the image starts
         (["/go-runner", "--log-file=/var/log/etcd.log", "--", "etcd"], True),
+        (["/go-runner", "--log-file", "/var/log/x.log", "--also-stdout", "/usr/local/bin/etcd"], True),
+        (["/go-runner", "--log-file=/var/log/x.log"], False),
         (["/bin/sh", "-c", "etcd --client-cert-auth"], False),
         (["etcd-manager", "--data-dir", "/var/lib/etcd"], False),
         (["etcd-manager", "--data-dir=/var/lib/etcd"], False),
@@ -141,11 +174,13 @@ def test_the_last_one_counts(values: list[str]) -> None:
     assert bool(off) is (values[-1] not in ("true", "1", "t"))
 
 
-def gathered(folder: Path, *pods: dict[str, Any], endpoints: tuple[str, ...] = ()) -> Listing[Component]:
+def gathered(
+    folder: Path, *pods: dict[str, Any], endpoints: tuple[str, ...] = (), source: ControlPlane = CONTROL_PLANE
+) -> Listing[Component]:
     body = json.dumps({"kind": "PodList", "metadata": {}, "items": pods}).encode()
     with scripted(folder, Answer(body=body)) as (gatherer, script):
         gatherer.system = msgspec.structs.replace(gatherer.system, etcd=Etcd(endpoints=endpoints))
-        listing = gatherer.get(ControlPlane())
+        listing = gatherer.get(source)
     assert [path.partition("?")[0] for path in script.paths] == ["/api/v1/namespaces/kube-system/pods"]
     return listing
 
@@ -164,7 +199,66 @@ def test_a_file_of_settings_is_no_evidence_and_hides_no_other_pod(tmp_path: Path
     ]
 
 
-@pytest.mark.parametrize("endpoints", [(), ("10.0.0.9:2379",)])
-def test_an_etcd_elsewhere_has_to_be_declared(tmp_path: Path, endpoints: tuple[str, ...]) -> None:
-    listing = gathered(tmp_path, pod("--etcd-servers=https://a", kind="kube-apiserver"), endpoints=endpoints)
-    assert all(status.complete for status in listing.statuses) is bool(endpoints)
+def hidden(folder: Path, *pods: dict[str, Any], endpoints: tuple[str, ...] = ()) -> list[str]:
+    statuses = gathered(folder, *pods, endpoints=endpoints).statuses
+    return [status.problem.detail for status in statuses if status.problem]
+
+
+PORT = "only endpoints with the port 2379 are declared; declare those of its clients and of its peers"
+
+
+@pytest.mark.parametrize(
+    ("servers", "endpoints", "problems"),
+    [
+        ("https://a", (), ["the API server has an etcd that is no pod here; declare it under [etcd] endpoints"]),
+        ("https://a:2379", ("A.:2379", "a:2380"), []),
+        ("https://a", ("a:2379", "a:2380"), []),
+        ("https://[fd00::1]:2379", ("[FD00::1]:2379", "[fd00::1]:2380"), []),
+        # As kops has it, which reaches its own on the same machine.
+        ("https://127.0.0.1:4001", ("10.0.0.1:4001", "10.0.0.1:2380"), []),
+        (
+            "https://a:2379,https://b:2379",
+            ("a:2379", "a:2380"),
+            ["the API server uses https://b:2379, which is not declared under [etcd] endpoints"],
+        ),
+        ("https://a:2379", ("a:2380",), ["the API server uses https://a:2379, which", "only endpoints with the port 2380"]),
+        ("https://a:2379", ("a:2379",), [PORT]),
+    ],
+)
+def test_an_etcd_elsewhere_has_to_be_declared(
+    tmp_path: Path, servers: str, endpoints: tuple[str, ...], problems: list[str]
+) -> None:
+    """All that the API server uses, and what peers use."""
+    server = pod(f"--etcd-servers={servers}", kind="kube-apiserver")
+    told = "".join(hidden(tmp_path, server, endpoints=endpoints))
+    assert [text for text in problems if text not in told] == []
+    assert bool(told) is bool(problems)
+
+
+def test_an_etcd_without_any_pod_is_tried_at_both_ports(tmp_path: Path) -> None:
+    assert hidden(tmp_path) == []
+    assert hidden(tmp_path, endpoints=("a:2379", "b:2379")) == [f"{PORT} (2379 and 2380, as a rule), as host:port"]
+    assert hidden(tmp_path, endpoints=("a:2379", "b:2380")) == []
+
+
+def test_what_is_hidden_may_be_tried_instead(tmp_path: Path) -> None:
+    """RKE2 starts etcd with a file of settings."""
+    member = {**pod("--config-file=/config"), "status": {"hostIP": "10.0.0.1", "podIPs": [{"ip": "10.0.0.1"}, {"ip": "x"}]}}
+    assert hidden(tmp_path, member) == [
+        "etcd-1: its settings stand in a file (config-file); declare 10.0.0.1:2379 and 10.0.0.1:2380 to have it tried"
+    ]
+    assert hidden(tmp_path, member, endpoints=("10.0.0.1:2379", "10.0.0.2:2380")) != []
+    assert hidden(tmp_path, member, endpoints=("10.0.0.1:2379", "10.0.0.1:2380")) == []
+
+
+def test_what_etcd_hides_does_not_matter_to_the_api_server(tmp_path: Path) -> None:
+    source = ControlPlane("API servers", (("kube-apiserver", (ENCRYPTION,)),))
+    shell = pod(kind="kube-apiserver", command=["sh", "-c", "kube-apiserver"])
+    odd = pod("--etcd-servers=$(ETCD)", kind="kube-apiserver")
+    assert [text for _, text in _problems(tmp_path, source, pod("--config-file=/config"), odd)] == []
+    assert [cause for cause, _ in _problems(tmp_path, source, shell)] == [Cause.INCONCLUSIVE]
+
+
+def _problems(folder: Path, source: ControlPlane, *pods: dict[str, Any]) -> list[tuple[Cause, str]]:
+    statuses = gathered(folder, *pods, source=source).statuses
+    return [(status.problem.cause, status.problem.detail) for status in statuses if status.problem]

@@ -27,7 +27,8 @@ def loaded(folder: Path, section: str) -> System:
 
 def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     section = 'endpoints = ["etcd-1:2379", "[2001:db8::1]:2380"]\nca = "pki/ca.crt"\nclient_cert = "pki/client.crt"'
-    etcd = loaded(tmp_path, f'{section}\nclient_key = "pki/client.key"').etcd
+    etcd = loaded(tmp_path, f'{section}\nclient_key = "pki/client.key"\nencryption_config = "pki/ca.key"').etcd
+    assert etcd.encryption_config == str(tmp_path / "pki/ca.key")
     assert etcd.places == (Place("etcd-1", 2379), Place("2001:db8::1", 2380))
     assert (etcd.ca, etcd.client_cert) == (str(tmp_path / "pki/ca.crt"), str(tmp_path / "pki/client.crt"))
     assert etcd.prefix == "/registry"
@@ -48,6 +49,7 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
         ('client_cert = "pki/client.crt"\nclient_key = "locked.key"', "needs a passphrase"),
         ('client_cert = "pki/client.crt"\nclient_key = "pki/ca.key"', "is not the key of the certificate"),
         ('prefix = "registry"', "prefix"),
+        ('encryption_config = "missing.yaml"', "missing.yaml is no file"),
         ('endpoint = "etcd-1:2379"', 'did you mean "endpoints"?'),
     ],
 )

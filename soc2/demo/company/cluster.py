@@ -20,7 +20,9 @@ from soc2.demo.generated import filled, password
 from soc2.demo.process import StartError, wait_until
 from soc2.gather.kubernetes.connection import GatherError, KubeConnection
 
-_RIGHTS = Path(__file__).resolve().parents[3] / "deploy" / "kubernetes" / "clusterrole.yaml"
+_DEPLOY = Path(__file__).resolve().parents[3] / "deploy" / "kubernetes"
+_RIGHTS = tuple(_DEPLOY / name for name in ("clusterrole.yaml", "writing-probes.yaml"))
+_EXAMINER = {"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "soc2-auditor"}
 _READY_SECONDS = 60.0
 _ESTABLISHED_SECONDS = 20.0
 _GENERATE = "northwind.example/generate"
@@ -94,10 +96,11 @@ def objects(variant: str) -> list[Object]:
     """Return every object of a variant, ready to be applied. Raises CompanyError when a patch hits nothing."""
     found = [
         document
-        for path in [*sorted((FOLDER / "kubernetes").glob("*.yaml")), _RIGHTS]
+        for path in sorted((FOLDER / "kubernetes").glob("*.yaml"))
         if not path.match(WEAKNESSES)
         for document in yaml.safe_load_all(path.read_text(encoding="utf-8"))
     ]
+    found += _rights()
     if variant == "default":
         for weakness in weaknesses("kubernetes"):
             for patch in weakness.patch:
@@ -105,6 +108,12 @@ def objects(variant: str) -> list[Object]:
     images = company_images(variant)
     found += scan_reports(variant, images, datetime.now(UTC))
     return sorted((_with_times(filled(_with_secrets(with_digests(item, images)))) for item in found), key=_rank)
+
+
+def _rights() -> list[Object]:
+    """Return what the suite ships for its examiner, who is a user here and no ServiceAccount."""
+    shipped = [item for path in _RIGHTS for item in yaml.safe_load_all(path.read_text(encoding="utf-8"))]
+    return [{**item, "subjects": [_EXAMINER]} if "subjects" in item else item for item in shipped]
 
 
 def load(kubeconfig: Path, variant: str, progress: Callable[[str], None]) -> None:

@@ -27,8 +27,12 @@ T = TypeVar("T")
 # Any member tells its version; its status takes the right to speak with the database.
 _REQUESTS = (("GET", "/version", ""), ("POST", "/v3/maintenance/status", "{}"))
 _STATUS = re.compile(rb"HTTP/\d(?:\.\d)? (\d{3})(?:[ \r\n]|\Z)")
-# What proxies that ask for a certificate answer without one, and what servers of TLS answer to plain text.
+# What proxies that ask for a certificate answer without one (with words that say so: others refuse for want of a password),
+# and what servers of TLS answer to plain text.
 _REFUSALS = (400, 401, 403)
+# What a client of HTTP/2 says first, with empty settings (RFC 9113, 3.4). A server says its own settings, or that it goes.
+_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
+_FIRST_FRAME = re.compile(rb".{3}[\x04\x07].\0{4}", re.S)
 # The alerts by which a server says that the certificate is what it misses (RFC 8446, 6.2; RFC 5246, 7.2.2).
 _WANTS_CERTIFICATE = (
     "CERTIFICATE_REQUIRED",
@@ -38,7 +42,8 @@ _WANTS_CERTIFICATE = (
     "UNKNOWN_CA",
     "ACCESS_DENIED",
 )
-_TLS_ALERT = 0x15
+_TLS_ALERT = b"\x15"
+_TLS_RECORDS = (_TLS_ALERT, b"\x16")
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,7 @@ class EtcdAttempts:
         reach = Reach(place, self.seconds)
         found: list[Attempt | None] = []
         problems: list[Problem] = []
-        for attempt in (partial(_over_tls, reach, _context(ca)), partial(_in_plain_text, reach)):
+        for attempt in (partial(_over_tls, reach, ca), partial(_in_plain_text, reach)):
             try:
                 found.append(attempt())
             except Unreachable as error:
@@ -70,13 +75,14 @@ class EtcdAttempts:
                 problems.append(error.problem)
         shown = tuple(each for each in found if each)
         if not problems and all(each.refused and each.over == "plain text" for each in shown):
-            problems.append(Problem(Cause.INCONCLUSIVE, f"{place} talks neither TLS nor HTTP"))
+            said = shown[0].answer if shown else "nothing"
+            problems.append(Problem(Cause.INCONCLUSIVE, f"{place} talks no TLS and says {said} in plain text; is it etcd?"))
         # What one way showed counts, whatever the other one left open; a refusal by itself shows little.
         let_in = any(not each.refused for each in shown)
         return Asked(EtcdEndpoint(name, shown) if let_in or not problems else None, tuple(problems))
 
 
-def _context(ca: str | None) -> ssl.SSLContext:
+def _context(ca: str | None, *, http2: bool = False) -> ssl.SSLContext:
     """Return a context without a client certificate. Who issued the server's counts where the owner says so."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
@@ -85,26 +91,37 @@ def _context(ca: str | None) -> ssl.SSLContext:
     if ca:
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         context.load_verify_locations(ca)
+    if http2:
+        context.set_alpn_protocols(["h2"])
     return context
 
 
 @dataclass(frozen=True)
 class _Ending:
-    """How a connection ended: with an answer, with an alert, or (without both) silently."""
+    """How a connection ended: with an answer, with an alert, or (without both) silently. ``why`` says that the answer names
+    a certificate as what it misses."""
 
     status: int = 0
     answered: bool = False
+    http2: bool = False
+    why: bool = False
     alert: str = ""
     no_tls: bool = False
 
     @property
+    def takes_requests(self) -> bool:
+        return self.http2 or (self.status > 0 and self.status not in _REFUSALS)
+
+    @property
     def refused(self) -> bool:
-        return bool(self.alert) or (self.answered and self.status in _REFUSALS)
+        return bool(self.alert) or (self.status in _REFUSALS and self.why)
 
     @property
     def words(self) -> str:
         if self.alert:
             return f"the alert {self.alert.lower().replace('_', ' ')}"
+        if self.http2:
+            return "HTTP/2"
         return f"HTTP {self.status}" if self.status else "something that is no HTTP" if self.answered else "nothing"
 
 
@@ -119,38 +136,52 @@ def _in_plain_text(reach: Reach) -> Attempt:
         with reach.connect() as wire:
             wire.send(_request(reach.place, method, path, body))
             ending = _read(wire.receive())
-        if ending.answered and not ending.refused:
+        if ending.takes_requests:
             return Attempt("plain text", refused=False, answer=f"{ending.words} to {method} {path}")
         endings.append(ending)
     return Attempt("plain text", refused=True, answer=endings[0].words)
 
 
 def _read(data: bytes) -> _Ending:
-    if data[:1] == bytes([_TLS_ALERT]):
+    if data[:1] == _TLS_ALERT:
         return _Ending(alert="to speak TLS")
     status = _STATUS.match(data)
-    return _Ending(status=int(status[1]) if status else 0, answered=bool(data))
+    return _Ending(
+        status=int(status[1]) if status else 0,
+        answered=bool(data),
+        http2=bool(_FIRST_FRAME.match(data)),
+        why=b"certificate" in data.lower(),
+    )
 
 
-def _over_tls(reach: Reach, context: ssl.SSLContext) -> Attempt | None:
+def _over_tls(reach: Reach, ca: str | None) -> Attempt | None:
     """Return what came of it, or None where TLS is not spoken. Raises Failed."""
     endings = []
+    context = _context(ca)
     for method, path, body in _REQUESTS:
         ending = _ask(reach, context, _request(reach.place, method, path, body))
         if ending.no_tls:
             return None
-        if ending.answered and not ending.refused:
+        if ending.takes_requests:
             return Attempt("TLS", refused=False, answer=f"{ending.words} to {method} {path}")
         endings.append(ending)
         if ending.alert:
             break
     if not any(ending.refused for ending in endings):
+        # With listen-client-http-urls, the other port takes gRPC only.
+        with contextlib.suppress(Failed):
+            ending = _ask(reach, _context(ca, http2=True), _PREFACE)
+            if ending.takes_requests:
+                return Attempt("TLS", refused=False, answer=f"{ending.words}, as gRPC begins")
+            endings.append(ending)
         # What a server says last may be lost with a request that it did not take any more.
         with contextlib.suppress(Failed):
             endings.append(_ask(reach, context, b""))
     refusal = next((ending for ending in endings if ending.refused), None)
     if refusal is None:
-        raise Failed(Cause.INCONCLUSIVE, f"{reach.place} ends the connection and does not say that it wants a certificate")
+        said = next((f"answers {ending.words}" for ending in endings if ending.answered), "ends the connection")
+        why = f"{reach.place} {said} over TLS and does not say that it wants a certificate; is it etcd?"
+        raise Failed(Cause.INCONCLUSIVE, why)
     return Attempt("TLS", refused=True, answer=refusal.words)
 
 
@@ -167,7 +198,7 @@ def _ask(reach: Reach, context: ssl.SSLContext, request: bytes) -> _Ending:
             why = f"{reach.place} presents a certificate that is not of the declared ca: {error.verify_message}"
             raise Failed(Cause.INCONCLUSIVE, why) from None
         except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
-            return _Ending(no_tls=not wire.received)
+            return _Ending(no_tls=wire.received[:1] not in _TLS_RECORDS)
         except ssl.SSLError as error:
             return _ended(reach.place, error, asked=bool(presented(client)), received=bytes(wire.received))
 
@@ -194,6 +225,6 @@ def _ended(place: Place, error: ssl.SSLError, *, asked: bool, received: bytes) -
     # Older servers have no other word for a certificate that they miss, which they say after they presented their own.
     if reason.endswith(_WANTS_CERTIFICATE) or (asked and reason.endswith("ALERT_HANDSHAKE_FAILURE")):
         return _Ending(alert=reason.rpartition("ALERT_")[2])
-    if not received or received[0] not in (_TLS_ALERT, 0x16):
+    if received[:1] not in _TLS_RECORDS:
         return _Ending(no_tls=True)
     raise Failed(Cause.INCONCLUSIVE, f"no handshake with {place}: {reason or 'it ends too early'}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import ssl
 from typing import Protocol
 
@@ -67,7 +66,7 @@ class EtcdKeys:
         try:
             pairs = _RANGE.decode(data).kvs
             return base64.b64decode(pairs[0].value, validate=True) if pairs else None
-        except (msgspec.DecodeError, binascii.Error):
+        except (msgspec.DecodeError, ValueError):
             # Their own words might quote the answer, which holds the Secret.
             raise GatherError(Problem(Cause.MALFORMED, f"{place}: the answer of etcd cannot be read")) from None
 
@@ -87,4 +86,7 @@ def _problem(place: Place, error: Exception) -> Problem:
     if isinstance(error, urllib3.exceptions.SSLError | ssl.SSLError):
         reason = getattr(error.args[0] if error.args else None, "reason", None) or getattr(error, "reason", None)
         return Problem(Cause.UNAUTHENTICATED, f"{place}: no agreement on certificates ({reason or 'SSL error'})")
+    if isinstance(error, urllib3.exceptions.ProtocolError):
+        why = "breaks the connection; with --listen-client-http-urls, the JSON gateway is on the port of that"
+        return Problem(Cause.UNREACHABLE, f"{place} {why}")
     return Problem(Cause.UNREACHABLE, f"{place}: {type(error).__name__}")

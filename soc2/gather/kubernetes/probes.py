@@ -159,6 +159,17 @@ def probe_all(
     return Listing(tuple(found), (*before, status))
 
 
+def create_for_probe(connection: KubeConnection, path: str, body: object, namespace: str) -> None:
+    """Create an object of a writing probe. Raises GatherError, which says how to prepare the namespace where it is not."""
+    try:
+        connection.request("POST", path, body=body)
+    except GatherError as error:
+        if error.status not in (403, 404):
+            raise
+        mend = f"deploy/kubernetes/writing-probes.yaml makes the namespace {namespace} and the rights that writing probes need"
+        raise GatherError(Problem(error.problem.cause, f"{error.problem.detail}; {mend}"), error.status) from None
+
+
 def pod_of(image: str, *, init: str = "", privileged: bool = False) -> dict[str, Any]:
     """Return a pod that nothing is wrong with but what is asked for; ``init`` is the image of an init container."""
     context: dict[str, Any] = dict(RESTRICTED_CONTEXT)

@@ -36,6 +36,7 @@ CSI_VOLUMES = KubeList(
 SECRET_STORE_SOURCES: tuple[KubeList[Any], ...] = (
     EXTERNAL_SECRETS,
     _external("clusterexternalsecrets", kinds.ClusterExternalSecret, namespaced=False),
+    KubeList(f"pushsecrets.{_EXTERNAL}", f"/apis/{_EXTERNAL}/v1alpha1/pushsecrets", kinds.PushSecret, optional=True),
     _external("secretstores", kinds.SecretStore),
     _external("clustersecretstores", kinds.ClusterSecretStore, namespaced=False),
     CSI_VOLUMES,

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import secrets
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
 import msgspec
 
 from soc2.gather.kubernetes.connection import GatherError, KubeConnection
-from soc2.gather.kubernetes.probes import probe_all
+from soc2.gather.kubernetes.probes import create_for_probe, probe_all
 from soc2.gather.source import Gatherer, Listing
 from soc2.model.population import Cause, Problem
 from soc2.model.probes import RevocationProbe
@@ -56,11 +57,16 @@ def _probe(connection: KubeConnection, namespace: str, cluster: str, limit_secon
     name = f"soc2-canary-{secrets.token_hex(4)}"
     metadata = {"name": name, "labels": {"app.kubernetes.io/managed-by": "soc2-controls"}}
     try:
-        connection.request("POST", path, body={"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})
+        body = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}
+        create_for_probe(connection, path, body, namespace)
         token = _token(connection, f"{path}/{name}/token")
         accepted = _status(connection, token) == 200
-    finally:
-        _delete(connection, f"{path}/{name}")
+    except BaseException:
+        # An answer that was lost may be of a ServiceAccount that was made; what went wrong first is what is told.
+        with suppress(GatherError):
+            _delete(connection, f"{path}/{name}")
+        raise
+    _delete(connection, f"{path}/{name}")
     if not accepted:
         detail = "a fresh token was not accepted, so its refusal would tell nothing"
         raise GatherError(Problem(Cause.INCONCLUSIVE, detail))

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from soc2.gather.kubernetes.connection import GatherError, KubeConnection
-from soc2.gather.kubernetes.probes import RESTRICTED_CONTEXT
+from soc2.gather.kubernetes.probes import RESTRICTED_CONTEXT, create_for_probe
 from soc2.gather.logs.canary import CanarySearch
 from soc2.gather.logs.sightings import MARK
 from soc2.gather.source import Gatherer, Listing
@@ -76,7 +76,8 @@ class _Writer:
         name = f"{MARK}-{digits}"
         # Before the answer: a pod whose answer is lost may exist all the same.
         self.made.append(name)
-        self.connection.request("POST", self._pods, body=_pod(name, image, f"{MARK}/{digits}", self._deadline))
+        body = _pod(name, image, f"{MARK}/{digits}", self._deadline)
+        create_for_probe(self.connection, self._pods, body, self.system.probes.namespace)
 
     def doubt(self) -> Problem | None:
         """Return why a pod may have printed nothing."""

@@ -6,6 +6,7 @@ Of the contents only the findings are kept. Every record has ``findings``, each 
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 import msgspec
 
@@ -160,8 +161,15 @@ class StackTemplate(PascalRecord, frozen=True):
 
 
 class ParameterName(PascalRecord, frozen=True):
+    """A parameter of Systems Manager without its value; ``last_modified_date`` is when it was given that."""
+
     name: str = ""
     type: str = ""
+    last_modified_date: datetime | None = None
+
+    @property
+    def resource(self) -> Resource:
+        return aws_resource("AWS::SSM::Parameter", self.name)
 
 
 class Parameter(PascalRecord, frozen=True):

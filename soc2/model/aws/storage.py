@@ -225,15 +225,22 @@ class KeyRotation(PascalRecord, frozen=True):
 
 
 class Secret(PascalRecord, frozen=True):
-    """``owning_service`` is the service of AWS that made it and rotates it, empty for those of the account's own."""
+    """``owning_service`` is the service of AWS that made it and rotates it, empty for those of the account's own;
+    ``primary_region`` is where the secret is that this one is a copy of, or its own region where others are copies."""
 
     name: str = ""
     owning_service: str = ""
     rotation_enabled: bool = False
     last_rotated_date: datetime | None = None
+    next_rotation_date: datetime | None = None
+    primary_region: str = ""
     created_date: datetime | None = None
     deleted_date: datetime | None = None
     tags: tuple[Tag, ...] = ()
+
+    @property
+    def is_replica(self) -> bool:
+        return bool(self.primary_region) and self.primary_region != self.source_region
 
     @property
     def resource(self) -> Resource:

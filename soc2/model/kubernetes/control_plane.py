@@ -14,12 +14,13 @@ ComponentKind = Literal["etcd", "kube-apiserver"]
 
 
 class Component(msgspec.Struct, frozen=True, kw_only=True):
-    """A pod of the control plane. ``settings`` are (flag, value) as its command line gives them, in that order, of the
-    flags in ``FLAGS`` only. ``unseen`` are (flag, why): flags that something else sets, out of sight; ``*`` stands for
-    all that the command line does not set."""
+    """A pod of the control plane. ``settings`` are (flag, value) of the flags in ``FLAGS`` only, in the order of its command
+    line; what etcd takes from its environment stands before. ``unseen`` are (flag, why): flags that something else sets, out
+    of sight; ``*`` stands for all that these do not set. ``addresses`` are those of the node of an etcd."""
 
     kind: ComponentKind
     pod: str
+    addresses: tuple[str, ...] = ()
     settings: tuple[tuple[str, str], ...] = ()
     unseen: tuple[tuple[str, str], ...] = ()
 
@@ -36,7 +37,7 @@ class Component(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(part for name, value in self.settings if name == flag for part in value.split(",") if part)
 
     def is_seen(self, flag: str) -> bool:
-        """Tell whether the command line shows what the flag is, be it that it is not set."""
+        """Tell whether it is shown what the flag is, be it that it is not set."""
         hidden = {name for name, _ in self.unseen}
         return flag not in hidden and ("*" not in hidden or bool(self.value(flag)))
 
@@ -54,17 +55,13 @@ SWITCHES = frozenset({"client-cert-auth", "peer-client-cert-auth", "auto-tls", "
 ETCD_URLS = ("listen-client-urls", "advertise-client-urls", "listen-peer-urls", "initial-advertise-peer-urls")
 HTTP_URLS = "listen-client-http-urls"
 
+ETCD_FLAGS = ("etcd-servers", "etcd-servers-overrides", "etcd-cafile", "etcd-certfile", "etcd-keyfile")
+"""The flags of the API server that say how it connects to etcd."""
+
+ENCRYPTION = "encryption-provider-config"
+
 FLAGS: dict[ComponentKind, frozenset[str]] = {
     "etcd": SWITCHES | {"trusted-ca-file", "peer-trusted-ca-file", "config-file", HTTP_URLS, *ETCD_URLS},
-    "kube-apiserver": frozenset(
-        {
-            "etcd-servers",
-            "etcd-servers-overrides",
-            "etcd-cafile",
-            "etcd-certfile",
-            "etcd-keyfile",
-            "encryption-provider-config",
-        }
-    ),
+    "kube-apiserver": frozenset({*ETCD_FLAGS, ENCRYPTION}),
 }
 """The flags that are kept of each component: places of files, addresses and switches, none of which is a secret."""

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar
 
+from soc2.model.deviation import Resource
 from soc2.model.kubernetes.meta import KubeObject, Record
+from soc2.model.kubernetes.rbac import SecretMeta
 
 _PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -20,9 +24,17 @@ class Condition(Record, frozen=True):
     reason: str = ""
 
 
+class Target(Record, frozen=True):
+    """The Secret that is made; without a name, it has that of its maker."""
+
+    name: str = ""
+    creation_policy: str = ""
+
+
 class SyncSpec(Record, frozen=True):
     """``refresh_interval`` is a duration of Go's; an operator has a default for what is not set."""
 
+    target: Target | None = None
     refresh_interval: str | None = None
     refresh_policy: str = ""
 
@@ -69,6 +81,8 @@ class SyncedObject(KubeObject, frozen=True):
             return None
         if spec.refresh_interval is None:
             return timedelta(hours=1)
+        if spec.refresh_interval.startswith("-"):
+            return None
         seconds = sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(spec.refresh_interval))
         return timedelta(seconds=min(seconds, 1e9)) if seconds > 0 else None
 
@@ -79,6 +93,12 @@ class ExternalSecret(SyncedObject, frozen=True):
 
 class ClusterExternalSecret(SyncedObject, frozen=True):
     KIND: ClassVar[str] = "ClusterExternalSecret"
+
+
+class PushSecret(SyncedObject, frozen=True):
+    """Brings a Secret of the cluster into a store."""
+
+    KIND: ClassVar[str] = "PushSecret"
 
 
 class SecretStore(SyncedObject, frozen=True):
@@ -132,14 +152,49 @@ class VaultConnection(SyncedObject, frozen=True):
 _REFRESHED = ("ExternalSecret",)
 """Kinds whose status tells when they were refreshed."""
 
-OWNERS = frozenset(
-    {
-        "ExternalSecret",
-        "SealedSecret",
-        "SecretProviderClassPodStatus",
-        "VaultStaticSecret",
-        "VaultDynamicSecret",
-        "VaultPKISecret",
-    }
-)
-"""Kinds that own the Secrets that they make."""
+_STORE_OWNERS = frozenset({"ExternalSecret", "VaultStaticSecret", "VaultDynamicSecret", "VaultPKISecret"})
+"""Kinds that own the Secrets that they make of what a store has."""
+
+_CSI_LABEL = "secrets-store.csi.k8s.io/managed"
+
+NOBODY = "nothing that fetches secrets from there made it"
+SEALED = "a SealedSecret made it, whose value stands in a repository and never rotates"
+UNMOUNTED = "its label says that the CSI driver made it, which has no volume in the namespace"
+
+
+@dataclass(frozen=True)
+class SecretOrigin:
+    """A Secret, with why it cannot be said that it comes from an external store; empty where it does."""
+
+    secret: SecretMeta
+    why: str
+
+    @property
+    def resource(self) -> Resource:
+        return self.secret.resource
+
+
+def secret_origins(
+    secrets: Iterable[SecretMeta], external: Iterable[SyncedObject], volumes: Iterable[SyncedObject]
+) -> Iterator[SecretOrigin]:
+    """``volumes`` are those of the CSI driver, which makes Secrets for as long as one is mounted only."""
+    mounted = {each.namespace for each in volumes}
+    left = {place for each in external if (place := _left_to(each))}
+    for secret in secrets:
+        owners = {owner.kind for owner in secret.metadata.owner_references}
+        why = NOBODY
+        if owners & _STORE_OWNERS or (secret.namespace, secret.name) in left:
+            why = ""
+        elif secret.labels.get(_CSI_LABEL) == "true":
+            why = "" if secret.namespace in mounted else UNMOUNTED
+        elif "SealedSecret" in owners:
+            why = SEALED
+        yield SecretOrigin(secret, why)
+
+
+def _left_to(external: SyncedObject) -> tuple[str, str] | None:
+    """Return the Secret that an ExternalSecret makes without owning it."""
+    target = external.spec.target if external.spec else None
+    if target is None or target.creation_policy != "Orphan":
+        return None
+    return external.namespace, target.name or external.name
