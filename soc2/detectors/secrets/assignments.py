@@ -26,6 +26,8 @@ STEMS = (
     "contrase",
     "mnemonic",
     "_pat",
+    "psk",
+    "community",
     "pw",
 )
 """In small letters; a line without any of them names no secret."""
@@ -102,6 +104,10 @@ def _in_assignments(line: str, start: int) -> Iterator[Hit]:
         if named is not Naming.NONE:
             # In the middle of a line stands code, too; but not in URLs and connection strings.
             code = line[max(match.start() - 1, 0) : match.start()] not in ("&", "?", ";")
+            # ``$name = what`` of Perl, PHP and PowerShell gives a text only in quotes.
+            if line[max(match.start() - 1, 0) : match.start()] == "$" and match[2][0] not in "\"'":
+                match = _ANYWHERE.search(line, match.end())
+                continue
             says = (
                 match[2].isalpha() and line[match.end(1) : match.start(2)].strip() == ":" and _PROSE.match(line, match.end())
             )

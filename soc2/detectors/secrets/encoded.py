@@ -5,8 +5,16 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+import zlib
 
 _LONGEST_ENCODED = 1_500_000
+_LONGEST_UNPACKED = 8 << 20
+_GZIP = "H4sI"
+# PNG, JPEG, GIF, WebP, PDF, ZIP, WOFF, TrueType, OpenType, WebAssembly, xz, zstd, bzip2, 7z, certificates (DER).
+_FILES = (
+    "iVBORw0KGgo", "/9j/", "R0lGOD", "UklGR", "JVBERi0", "UEsDB", "d09GM", "d09GR", "AAEAAAA", "T1RUTwA", "AGFzbQ",
+    "/Td6WFo", "KLUv/", "QlpoO", "N3q8ryc",
+)  # fmt: skip
 _PRINTABLE = bytes([9, 10, 13, *range(32, 127)])
 _STANDARD = str.maketrans("-_", "+/")
 _BASE64 = re.compile(r"^[A-Za-z0-9+/_-]+={0,2}$")
@@ -23,6 +31,25 @@ def decoded_text(value: str, shortest: int = 8) -> str | None:
         return None
     data = decoded_bytes(whole)
     return data.decode("latin-1") if data and _is_text(data, whole=True) else None
+
+
+def unpacked_text(value: str) -> str | None:
+    """Return the beginning, at most 8 MB, of the text that gzip in base64 hides, one character for each byte; the empty text
+    when it hides something else, or None when it is no gzip."""
+    if not value.startswith(_GZIP):
+        return None
+    whole = value.rstrip("=").translate(_STANDARD)
+    data = decoded_bytes(whole[: len(whole) - (len(whole) % 4 == 1)])
+    try:
+        text = zlib.decompressobj(wbits=31).decompress(data or b"", _LONGEST_UNPACKED)
+    except zlib.error:
+        return ""
+    return text.decode("latin-1") if _is_text(text, whole=False) else ""
+
+
+def is_file(value: str) -> bool:
+    """Tell whether base64 hides a file of a well-known kind: an image, a font, an archive, a document."""
+    return value.startswith(_FILES)
 
 
 def decoded_bytes(value: str) -> bytes | None:

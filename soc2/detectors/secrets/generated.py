@@ -11,6 +11,7 @@ from soc2.detectors.secrets.words import words
 _KNOWN = words("known")
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+[0-9]*|[0-9]+")
 _NAME_BEFORE = re.compile(r"([A-Za-z_][\w.\-#]{0,79})[\"']?\]?[ \t]{0,8}(?:=>|:=|[:=])[ \t]{0,8}[\"']?[^\s\"']{0,80}$")
+_ELEMENT_BEFORE = re.compile(r"<(?:\w{1,40}:)?([A-Za-z_][\w.-]{0,79})(?:\s[^<>]{0,80})?>\s{0,20}$")
 _PREFIX = re.compile(
     r"(?:sha\d+|md5|h1|hmac|sri|pin|spki)[-:=/]$|://[^\s\"']*$|[/@#?&$]$|v\d+:$|(?:data|iv|tag|mac|enc):$|[A-Za-z0-9+/]{20}[=:]$",
     re.I,
@@ -31,8 +32,7 @@ def is_unexplained(text: str, start: int, end: int) -> bool:
     before = text[line:start]
     if _PREFIX.search(before):
         return False
-    name = _NAME_BEFORE.search(before)
-    if name and is_known_name(name[1]):
+    if any(name and is_known_name(name[1]) for name in (_NAME_BEFORE.search(before), _ELEMENT_BEFORE.search(before))):
         return False
     # Wrapped base64: a line that is nothing but characters of it, as long as such lines are.
     return not (end - start in _BLOB and not before.strip() and text[end : end + 1] in ("\n", ""))

@@ -30,8 +30,17 @@ _ABOUT = words("about")
 # Words that, anywhere in the name, say that the value is no secret.
 _OPEN = words("open")
 _PAIRS = frozenset(
-    {("sas", "signature"), ("sas", "sig"), ("erlang", "cookie"), ("github", "pat"), ("gitlab", "pat"), ("devops", "pat")}
+    {
+        ("redis", "auth"),
+        ("valkey", "auth"),
+        ("snmp", "community"),
+        ("sas", "signature"),
+        ("sas", "sig"),
+        ("erlang", "cookie"),
+    }
 )
+# The phrase that one sets there signs what users hold, and is a secret however simple it is.
+_PHRASES = frozenset({"jwt", "session", "cookie", "hmac", "nextauth", "signing", "csrf", "django", "flask"})
 _WITH_USER = frozenset({"basic", "http", "npm", "neo4j", "j", "proxy", "registry", "admin", "docker", "flower"})
 _DIGESTS = frozenset({"checksum", "checksums", "hash", "digest", "sha256"})
 _DIRECTORY_SUFFIXES = ("file", "path", "dir", "url", "uri", "name", "ref", "arn")
@@ -76,11 +85,13 @@ def _stem(words: list[str]) -> tuple[int, Naming]:
         word = words[at]
         if word in _PASSWORD or (word in ("phrase", "word") and at and words[at - 1] in ("pass", "seed")):
             return at, Naming.PASSWORD if word != "phrase" or words[at - 1] == "pass" else Naming.KEY
+        if word == "secret" and at and words[at - 1] in _PHRASES and at == len(words) - 1:
+            return at, Naming.PASSWORD
         if word in _KEY:
             return at, Naming.KEY
         if word == "key" and at and words[at - 1] in _OPENS:
             return at, Naming.KEY
-        if at and (words[at - 1], word) in _PAIRS:
+        if at and ((words[at - 1], word) in _PAIRS or (word == "pat" and at == len(words) - 1)):
             return at, Naming.KEY
         joined = _joined(word)
         if joined is not Naming.NONE:
@@ -92,7 +103,7 @@ def _joined(word: str) -> Naming:
     """Return what a word means that is written together, such as ``mydbpassword``."""
     if word.endswith(_DIRECTORY_SUFFIXES):
         return Naming.NONE
-    if word.endswith(("password", "passwd", "passphrase")):
+    if word.endswith(("password", "passwd", "passphrase", "storepass", "keypass", "dbpass", "rootpass", "adminpass")):
         return Naming.PASSWORD
     if word.endswith(("apikey", "secretkey", "accesskey", "privatekey", "clientsecret", "accesstoken", "authtoken")):
         return Naming.KEY

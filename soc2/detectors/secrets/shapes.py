@@ -42,6 +42,16 @@ _AROUND: tuple[tuple[str, str, re.Pattern[str]], ...] = (
     ("SharedAccessKey=", "Azure Shared Access Key", re.compile(r"SharedAccessKey=([A-Za-z0-9+/]{40,60}={0,2})")),
     ("sig=", "Azure SAS Token", re.compile(r"(?:sv=|se=|sp=|sr=)[^\s\"']{0,400}[?&]sig=([A-Za-z0-9%+/]{40,70}(?:%3[dD]|=)?)")),
     ("X-Amz-Credential", "Presigned URL", re.compile(r"X-Amz-Signature=([0-9a-f]{64})")),
+    ("@tcp(", "password in a URL", re.compile(r"(?<![\w/@])[\w.-]{1,64}:([^\s@/\"']{3,128})@tcp\(")),
+    ("@unix(", "password in a URL", re.compile(r"(?<![\w/@])[\w.-]{1,64}:([^\s@/\"']{3,128})@unix\(")),
+    ("@//", "password in a URL", re.compile(r"(?<![\w/@:])[\w$#.-]{1,64}/([^\s@/\"']{3,128})@//[\w.-]{1,200}[:/]")),
+    (
+        ":1521",
+        "password in a URL",
+        re.compile(r"(?<![\w/@:])[\w$#.-]{1,64}/([^\s@/\"']{3,128})@[\w.-]{1,200}:1521\b"),
+    ),
+    ("={", "password in a connection string", re.compile(r"(?i:;|^)(?i:pwd|password)=\{([^{}\n]{4,200})\}")),
+    ("+@", "password of a user", re.compile(r"\buser \S{1,64} (?:[^\s>]\S{0,64} ){0,6}>(\S{4,200})")),
     ("jdbc:oracle", "password in a URL", re.compile(r"jdbc:oracle:\w+:[\w.-]{1,64}/([^\s@/\"']{3,128})@")),
     (
         "chpasswd:",
@@ -98,7 +108,7 @@ def in_urls(text: str) -> Iterator[Hit]:
     while at >= 0:
         begin = at + 3
         match = _USER_INFO.match(text, begin, begin + _LONGEST_URL)
-        if match and _is_password(match[2]) and not (match[1] in _WORDS and match[2] in _DEFAULTS):
+        if match and _is_password(match[2]) and not (match[1].lower() in _WORDS and match[2].lower() in _DEFAULTS):
             yield Hit(match.start(2), match[2], str(plugin("basic_auth", "BasicAuthDetector").secret_type))
         at = text.find("://", begin)
 
@@ -111,7 +121,15 @@ def _is_password(value: str) -> bool:
 
 
 # MD5 and unsalted SHA-1 of a user's password, as htpasswd makes them: guessed so quickly that they are as good as it.
-_WEAK_HASH = re.compile(r"^[\w.@-]{1,64}:(\$apr1\$[./\w]{1,8}\$[./\w]{22}|\{SHA\}[A-Za-z0-9+/]{27}=)\s{0,2}$", re.M)
+_WEAK_HASH = re.compile(
+    r"^[\w.@-]{1,64}:(\$apr1\$[./\w]{1,8}\$[./\w]{22}|\$1\$[./\w]{1,8}\$[./\w]{22}|\{SHA\}[A-Za-z0-9+/]{27}=)(?:\s{0,2}$|:\d{4,6}:)",
+    re.M,
+)
+
+
+# host:port:database:user:password, of PostgreSQL.
+_PGPASS = re.compile(r"^(?:[\w.-]{1,200}|\*):(?:\d{2,5}|\*):[\w.*-]{1,64}:(?!\d+:)[\w.*-]{1,64}:([^\s:]{3,200})[ \t]*$", re.M)
+_FEWEST_COLONS = 4
 
 
 def in_surroundings(text: str) -> Iterator[Hit]:
@@ -121,9 +139,12 @@ def in_surroundings(text: str) -> Iterator[Hit]:
             for match in pattern.finditer(text):
                 if stands_for_itself(match[1]) and is_varied(match[1]):
                     yield Hit(match.start(1), match[1], detector)
-    if ":$apr1$" in text or ":{SHA}" in text:
+    if ":$apr1$" in text or ":$1$" in text or ":{SHA}" in text:
         for match in _WEAK_HASH.finditer(text):
             yield Hit(match.start(1), match[1], "weak hash of a password")
+    for match in _PGPASS.finditer(text) if text.count(":") >= _FEWEST_COLONS else ():
+        if stands_for_itself(match[1]) and len(match[1]) >= _SHORTEST_PASSWORD:
+            yield Hit(match.start(1), match[1], "password of .pgpass")
     if '"kty"' in text:
         for match in _JWK.finditer(text):
             if decoded_bytes(match[1]):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from urllib.parse import unquote_to_bytes
 
 from soc2.detectors.secrets import assignments, commands, shapes
-from soc2.detectors.secrets.encoded import decoded_text
+from soc2.detectors.secrets.encoded import decoded_text, is_file, unpacked_text
 from soc2.detectors.secrets.formats import ANCHOR, SMALL_ANCHORS, in_token
 from soc2.detectors.secrets.generated import is_known_name, is_unexplained
 from soc2.detectors.secrets.hits import Hit
@@ -25,6 +27,12 @@ _FEW = 0.8
 
 # Everything that no token of a known format holds becomes a space.
 _TOKENS = bytes(byte if byte < 128 and (chr(byte).isalnum() or chr(byte) in "+/_.~-") else 32 for byte in range(256))
+# Base64 as programs break it: 64 or 76 characters in a line, all but the last.
+_LINE_OF_BASE64 = re.compile(r"^[ \t]{0,40}[A-Za-z0-9+/]{60,76}\r?\n", re.M)
+_BLOCK = re.compile(
+    r"(?:^[ \t]{0,40}[A-Za-z0-9+/]{60,76}\r?\n){1,20000}(?:[ \t]{0,40}[A-Za-z0-9+/]{1,76}={0,2}[ \t]*$)?", re.M
+)
+_DATA_URL = re.compile(r"data:(?![\w/+.;=-]{0,80};base64)[\w/+.;=-]{0,80},([^\s\"'<>()]{8,100000})")
 _STEMS = (*assignments.STEMS, *commands.STEMS)
 _BINARY_HEAD = 8192
 
@@ -67,7 +75,22 @@ def in_text(text: str, *, bare: bool = True, file: bool = False, decode: bool = 
 def _by_shape(text: str, *, bare: bool, decode: bool) -> list[Hit]:
     data = text.encode("latin-1", "replace")
     urls = shapes.in_urls(text) if "://" in text else ()
-    return [*urls, *shapes.in_surroundings(text), *_in_tokens(text, data, bare=bare, decode=decode)]
+    inner = _in_wrapped(text) if decode else ()
+    return [*urls, *shapes.in_surroundings(text), *inner, *_in_tokens(text, data, bare=bare, decode=decode)]
+
+
+def _in_wrapped(text: str) -> Iterator[Hit]:
+    """Yield the secrets in base64 that is broken into lines, and in data URLs whose signs are escaped."""
+    if _LINE_OF_BASE64.search(text):
+        for match in _BLOCK.finditer(text):
+            inner = _hidden_text("".join(match[0].split()))
+            for hit in in_text(inner, bare=False, decode=False) if inner else ():
+                yield Hit(match.start(), hit.value, f"{hit.detector}, in base64")
+    if "data:" in text:
+        for match in _DATA_URL.finditer(text):
+            inner = unquote_to_bytes(match[1]).decode("latin-1")
+            for hit in in_text(inner, bare=False, decode=False):
+                yield Hit(match.start(1), hit.value, hit.detector)
 
 
 def _in_tokens(text: str, data: bytes, *, bare: bool, decode: bool) -> Iterator[Hit]:
@@ -82,13 +105,18 @@ def _in_tokens(text: str, data: bytes, *, bare: bool, decode: bool) -> Iterator[
             yield from _placed(text, token, list(in_token(token, 0)))
         if len(raw) < _SHORTEST_ENCODED:
             continue
-        inner = decoded_text(token) if decode else None
+        inner = _hidden_text(token) if decode else None
         if inner is not None:
             hidden = in_text(inner, bare=False, decode=False)
             yield from _placed(text, token, [Hit(0, hit.value, f"{hit.detector}, in base64") for hit in hidden])
-        elif bare and looks_generated(token) and stands_for_itself(token):
+        elif bare and not is_file(token) and looks_generated(token) and stands_for_itself(token):
             hits = _placed(text, token, [Hit(0, token, "randomness")])
             yield from (hit for hit in hits if is_unexplained(text, hit.start, hit.start + len(token)))
+
+
+def _hidden_text(token: str) -> str | None:
+    unpacked = unpacked_text(token)
+    return decoded_text(token) if unpacked is None else unpacked
 
 
 def _placed(text: str, token: str, hits: list[Hit]) -> Iterator[Hit]:
