@@ -14,7 +14,6 @@ from soc2.detectors.secrets.values import is_secret
 
 STEMS = (
     "pass",
-    "pwd",
     "secret",
     "token",
     "cred",

@@ -136,6 +136,7 @@ _OWN: tuple[tuple[str, str], ...] = (
         "Private Key (DER)",
         r"(?:MI[A-Za-z0-9+/]{2,10}IBA(?:DANBgkqhkiG9w0BAQEF|AKC[A-Z])|MH[A-Z]CAQEE|MI[A-Za-z0-9+/]{2,3}AgEAM|MC4CAQAwBQYDK2V)[A-Za-z0-9+/]{20,}",
     ),
+    ("Heroku API Key", r"HRKU-[\w-]{36,70}"),
     ("Airtable Token", r"pat[A-Za-z0-9]{14}\.[0-9a-f]{64}"),
 )
 _SHOWN = (
@@ -147,7 +148,7 @@ _SHOWN = (
     ("private_key", "PrivateKeyDetector"),
     ("telegram_token", "TelegramBotTokenDetector"),
 )
-_ALL_OWN = tuple((name, re.compile(rf"(?<![A-Za-z0-9_])(?:{pattern})(?![A-Za-z0-9])")) for name, pattern in _OWN)
+_ALL_OWN = re.compile(rf"(?<![A-Za-z0-9_])(?:{'|'.join(f'({pattern})' for _, pattern in _OWN)})(?![A-Za-z0-9])")
 
 ANCHOR = re.compile(
     rb"A(?:KIA|SIA|BIA|CCA|3T|KC|KID|T(?:ATT|CTT|BB)|GE-SECRET)|AIza|SG\.|SK[0-9a-f]{8}|NR(?:AK|II)-|PMAK-|GOCSPX-|GR1348941|LTAI"
@@ -156,7 +157,7 @@ ANCHOR = re.compile(
     rb"|rubygems_|sk-|sq0[ac]|EAAA|\dQ~|sha256~|atlasv1|figd_|[MNO][A-Za-z\d_-]{23,27}\.[A-Za-z\d_-]{6}\.|ntn_|secret_[A-Za-z0-9]{43}"
     rb"|dt0[a-z]\d\d\.|[st]k\.eyJ|aio_|CFPAT-|v1\.0-[0-9a-f]{24}|duffel_|EZ[AT]K|FLWSECK|tfp_|sl\.|EAA[MC]|ico-|[ps]at\.|gsk_|pplx-"
     rb"|r8_|xai-|pcsk_|nfp_|rnd_|cmVmdGtu|ops_eyJ|0\.[0-9a-f]{8}-|ABSK|b3JpZ2luX2Vj|oGZXIvYXdz|AQVN|y[0-3]_|EXO[0-9a-f]{8}|hc[abx]i[kc]_|re_|ATTA|pk_\d"
-    rb"|CCIP|cio[A-Za-z0-9]|IBADANBgkqhkiG|IBAAKC|CAQEE|AgEAM|MC4CAQAwBQYDK2V|pn[ub]_"
+    rb"|CCIP|HRKU-|cio[A-Za-z0-9]|IBADANBgkqhkiG|IBAAKC|CAQEE|AgEAM|MC4CAQAwBQYDK2V|pn[ub]_"
     rb"|tskey-|bk[pu]a_|pul-|fo1_|fm[12]|sbp_|sb_secret_|-us\d|BBDC-|pat[A-Za-z0-9]{14}\.|T3BlbkFJ"
 )
 """What every token of a known format holds; searched for in each long token of a text, so that the rest costs nothing."""
@@ -211,7 +212,7 @@ def patterns() -> tuple[re.Pattern[str], ...]:
     names = ((module, name) for _, module, name in _PLUGINS)
     return (
         *(pattern for each in (*names, *_SHOWN) for pattern in plugin(*each).denylist),
-        *(pattern for _, pattern in _ALL_OWN),
+        _ALL_OWN,
     )
 
 
@@ -220,9 +221,8 @@ def in_token(token: str, start: int) -> Iterator[Hit]:
     if "eyJ" in token:
         yield from _jwt(token, start)
     found = dict(_by_plugins(token)) if len(token) <= _LONGEST_TOKEN else {}
-    for detector, pattern in _ALL_OWN:
-        for match in pattern.finditer(token):
-            found.setdefault(match[0], detector)
+    for match in _ALL_OWN.finditer(token):
+        found.setdefault(match[0], _OWN[(match.lastindex or 1) - 1][0])
     for value, detector in found.items():
         if stands_for_itself(value) and is_varied(value):
             yield Hit(start + token.index(value), value, detector)

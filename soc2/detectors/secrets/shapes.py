@@ -43,7 +43,6 @@ _AROUND: tuple[tuple[str, str, re.Pattern[str]], ...] = (
     ("sig=", "Azure SAS Token", re.compile(r"(?:sv=|se=|sp=|sr=)[^\s\"']{0,400}[?&]sig=([A-Za-z0-9%+/]{40,70}(?:%3[dD]|=)?)")),
     ("X-Amz-Credential", "Presigned URL", re.compile(r"X-Amz-Signature=([0-9a-f]{64})")),
     ("@tcp(", "password in a URL", re.compile(r"(?<![\w/@])[\w.-]{1,64}:([^\s@/\"']{3,128})@tcp\(")),
-    ("@unix(", "password in a URL", re.compile(r"(?<![\w/@])[\w.-]{1,64}:([^\s@/\"']{3,128})@unix\(")),
     ("@//", "password in a URL", re.compile(r"(?<![\w/@:])[\w$#.-]{1,64}/([^\s@/\"']{3,128})@//[\w.-]{1,200}[:/]")),
     (
         ":1521",
@@ -61,7 +60,6 @@ _AROUND: tuple[tuple[str, str, re.Pattern[str]], ...] = (
             r"[\w.-]{1,32}:((?!RANDOM\s|R\s)[^\s:]{3,200})"
         ),
     ),
-    ("HRKU-", "Heroku API Key", re.compile(r"(?<!\w)(HRKU-[\w-]{36,70})")),
 )
 _JWK = re.compile(r'"(?:d|k)"\s{0,4}:\s{0,4}"([A-Za-z0-9_-]{16,1400})"')
 
@@ -129,7 +127,6 @@ _WEAK_HASH = re.compile(
 
 # host:port:database:user:password, of PostgreSQL.
 _PGPASS = re.compile(r"^(?:[\w.-]{1,200}|\*):(?:\d{2,5}|\*):[\w.*-]{1,64}:(?!\d+:)[\w.*-]{1,64}:([^\s:]{3,200})[ \t]*$", re.M)
-_FEWEST_COLONS = 4
 
 
 def in_surroundings(text: str) -> Iterator[Hit]:
@@ -142,7 +139,7 @@ def in_surroundings(text: str) -> Iterator[Hit]:
     if ":$apr1$" in text or ":$1$" in text or ":{SHA}" in text:
         for match in _WEAK_HASH.finditer(text):
             yield Hit(match.start(1), match[1], "weak hash of a password")
-    for match in _PGPASS.finditer(text) if text.count(":") >= _FEWEST_COLONS else ():
+    for match in _PGPASS.finditer(text) if ":5432:" in text or ":*:" in text else ():
         if stands_for_itself(match[1]) and len(match[1]) >= _SHORTEST_PASSWORD:
             yield Hit(match.start(1), match[1], "password of .pgpass")
     if '"kty"' in text:

@@ -28,10 +28,11 @@ _FEW = 0.8
 # Everything that no token of a known format holds becomes a space.
 _TOKENS = bytes(byte if byte < 128 and (chr(byte).isalnum() or chr(byte) in "+/_.~-") else 32 for byte in range(256))
 # Base64 as programs break it: 64 or 76 characters in a line, all but the last.
-_LINE_OF_BASE64 = re.compile(r"^[ \t]{0,40}[A-Za-z0-9+/]{60,76}\r?\n", re.M)
+_SHORTEST_LINE, _LONGEST_LINE = 60, 76
 _BLOCK = re.compile(
     r"(?:^[ \t]{0,40}[A-Za-z0-9+/]{60,76}\r?\n){1,20000}(?:[ \t]{0,40}[A-Za-z0-9+/]{1,76}={0,2}[ \t]*$)?", re.M
 )
+_DATA_URLS = ("data:,", "data:text/", "data:app")
 _DATA_URL = re.compile(r"data:(?![\w/+.;=-]{0,80};base64)[\w/+.;=-]{0,80},([^\s\"'<>()]{8,100000})")
 _STEMS = (*assignments.STEMS, *commands.STEMS)
 _BINARY_HEAD = 8192
@@ -75,26 +76,32 @@ def in_text(text: str, *, bare: bool = True, file: bool = False, decode: bool = 
 def _by_shape(text: str, *, bare: bool, decode: bool) -> list[Hit]:
     data = text.encode("latin-1", "replace")
     urls = shapes.in_urls(text) if "://" in text else ()
-    inner = _in_wrapped(text) if decode else ()
+    inner = _in_data_urls(text) if decode else ()
     return [*urls, *shapes.in_surroundings(text), *inner, *_in_tokens(text, data, bare=bare, decode=decode)]
 
 
-def _in_wrapped(text: str) -> Iterator[Hit]:
-    """Yield the secrets in base64 that is broken into lines, and in data URLs whose signs are escaped."""
-    if _LINE_OF_BASE64.search(text):
-        for match in _BLOCK.finditer(text):
-            inner = _hidden_text("".join(match[0].split()))
-            for hit in in_text(inner, bare=False, decode=False) if inner else ():
-                yield Hit(match.start(), hit.value, f"{hit.detector}, in base64")
-    if "data:" in text:
+def _in_data_urls(text: str) -> Iterator[Hit]:
+    """Yield the secrets in data URLs whose signs are escaped."""
+    if any(begin in text for begin in _DATA_URLS):
         for match in _DATA_URL.finditer(text):
             inner = unquote_to_bytes(match[1]).decode("latin-1")
             for hit in in_text(inner, bare=False, decode=False):
                 yield Hit(match.start(1), hit.value, hit.detector)
 
 
+def _in_wrapped(text: str) -> Iterator[Hit]:
+    """Yield the secrets in base64 that is broken into lines."""
+    for match in _BLOCK.finditer(text):
+        inner = _hidden_text("".join(match[0].split()))
+        for hit in in_text(inner, bare=False, decode=False) if inner else ():
+            yield Hit(match.start(), hit.value, f"{hit.detector}, in base64")
+
+
 def _in_tokens(text: str, data: bytes, *, bare: bool, decode: bool) -> Iterator[Hit]:
-    for raw in {token for token in data.translate(_TOKENS).split() if len(token) >= _SHORTEST_TOKEN}:
+    tokens = {token for token in data.translate(_TOKENS).split() if len(token) >= _SHORTEST_TOKEN}
+    if decode and any(_SHORTEST_LINE <= len(token) <= _LONGEST_LINE and not token.islower() for token in tokens):
+        yield from _in_wrapped(text)
+    for raw in tokens:
         # Nearly everything that is long in a manifest is written in small letters, and few formats are.
         if raw.islower():
             if raw.startswith(SMALL_ANCHORS) or b"-us" in raw:
