@@ -12,7 +12,7 @@ from typing import Any
 
 from soc2.detectors.secrets import Scanner
 from soc2.detectors.secrets.formats import patterns
-from soc2.gather.user_data import user_data_texts
+from soc2.gather.user_data import unzipped, user_data_texts
 from soc2.model.fingerprint import Annotations, EncodedLiterals, Features, Finding, Fingerprint, Literals, UserData
 
 _SHORTEST_SECRET = 8
@@ -90,7 +90,7 @@ class Redactor:
         return tuple(
             replace(found, place=f"[{name}] {found.place}".rstrip())
             for name, encoded in value.items()
-            for found in self.scanner.scan(_bytes(encoded), str(name))
+            for found in self.scanner.scan(unzipped(_bytes(encoded)), str(name))
         )
 
     def _user_data(self, value: Any) -> tuple[Finding, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import codecs
 import email
 import email.policy
 import zlib
@@ -12,6 +13,7 @@ from typing import Any
 
 _LONGEST = 8 << 20
 _DEEPEST = 4
+_GZIP = b"\x1f\x8b"
 
 
 def user_data_texts(value: Any) -> Iterator[tuple[str, str]]:
@@ -28,12 +30,18 @@ def user_data_texts(value: Any) -> Iterator[tuple[str, str]]:
 def _texts(data: bytes, part: str, depth: int) -> Iterator[tuple[str, str]]:
     if depth > _DEEPEST:
         raise TypeError(f"nested more than {_DEEPEST} archives deep")
-    if data.startswith(b"\x1f\x8b"):
-        yield from _texts(_unzipped(data), part, depth + 1)
+    if data.startswith(_GZIP):
+        yield from _texts(unzipped(data), part, depth + 1)
     elif data[:4096].lstrip().lower().startswith((b"content-type: multipart", b"mime-version:")):
         yield from _parts(data, part, depth)
     else:
-        yield part, data.decode("utf-8", "replace")
+        yield part, _decoded(data)
+
+
+def _decoded(data: bytes) -> str:
+    # Windows writes UTF-16.
+    encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8"
+    return data.decode(encoding, "replace")
 
 
 def _parts(data: bytes, outer: str, depth: int) -> Iterator[tuple[str, str]]:
@@ -44,7 +52,10 @@ def _parts(data: bytes, outer: str, depth: int) -> Iterator[tuple[str, str]]:
         yield from _texts(payload if isinstance(payload, bytes) else b"", name, depth + 1)
 
 
-def _unzipped(data: bytes) -> bytes:
+def unzipped(data: bytes) -> bytes:
+    """Return what gzip holds, and other bytes as they are. Raises TypeError for gzip that is broken or too long to unpack."""
+    if not data.startswith(_GZIP):
+        return data
     inflate = zlib.decompressobj(wbits=31)
     try:
         text = inflate.decompress(data, _LONGEST)

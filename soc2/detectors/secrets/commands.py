@@ -13,6 +13,7 @@ _WORD = r"(?:\"([^\"\n]{1,400})\"|'([^'\n]{1,400})'|([^\s\"'|;&<>()]{1,400}))"
 _GAP = r"[^\n|;]{0,200}?"
 
 STEMS = (
+    "basic ",
     "identified by",
     "securestring",
     "mysql",
@@ -64,8 +65,20 @@ _COMMANDS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("--password-stdin", re.compile(rf"echo\s+(?:-\w+\s+)?{_WORD}\s*\|[^\n|]{{0,80}}--password-stdin")),
     ("htpasswd", re.compile(rf"htpasswd\s+-\w*b\w*\s+(?:-\w+\s+)*[^\s]{{1,200}}\s+[^\s]{{1,100}}\s+{_WORD}")),
     ("pass:", re.compile(r"-pass(?:in|out)?\s+[\"']?pass:([^\s\"']{1,200})")),
+    ("login=", re.compile(r"\blogin=[^\s:]{1,100}:([^\s\"']{1,200})")),
+    ("password(", re.compile(r"\bpassword\(\s*'([^'\n]{1,200})'\s*\)", re.I)),
+    (
+        "identified by",
+        re.compile(r"\b(?:create|alter)\s+(?:user|role)\s+\S{1,100}\s+identified\s+by\s+([^\s'\";]{3,200})", re.I),
+    ),
     ("net user", re.compile(rf"net user\s+(?:\"[^\"\n]{{1,60}}\"|[^\s/\"]{{1,60}})\s+(?!/){_WORD}", re.I)),
-    ("securestring", re.compile(r"ConvertTo-SecureString\s+(?:-String\s+)?(?:\"([^\"\n]{1,200})\"|'([^'\n]{1,200})')", re.I)),
+    (
+        "securestring",
+        re.compile(
+            r"ConvertTo-SecureString\s+(?:-(?:String|AsPlainText|Force)\s+){0,3}(?:\"([^\"\n]{1,200})\"|'([^'\n]{1,200})')",
+            re.I,
+        ),
+    ),
     ("requirepass", re.compile(rf"^\s*(?:requirepass)\s+{_WORD}")),
     ("masterauth", re.compile(rf"^\s*(?:masterauth)\s+{_WORD}")),
     ("rootpw", re.compile(rf"^\s*rootpw\s+{_WORD}")),
@@ -81,7 +94,7 @@ _COMMANDS: tuple[tuple[str, re.Pattern[str]], ...] = (
         re.compile(r"(?:useradd|usermod)\s[^\n|;]{0,200}?-p\s+[\"']?\$\(openssl passwd[^)\n]{0,40}?\s([^\s)\"']{1,200})\)"),
     ),
 )
-_BEARER = re.compile(r"\b(?:bearer|token)\s+([A-Za-z0-9._~+/=-]{8,4096})", re.I)
+_BEARER = re.compile(r"\b(?:bearer|token|apikey)\s+([A-Za-z0-9._~+/=-]{8,4096})", re.I)
 _BASIC = re.compile(r"\bbasic\s+([A-Za-z0-9+/=_-]{8,1024})", re.I)
 
 
@@ -93,7 +106,7 @@ def in_commands(line: str, lower: str, start: int) -> Iterator[Hit]:
                 group = match.lastindex or 1
                 if is_secret(match[group], Naming.PASSWORD):
                     yield Hit(start + match.start(group), match[group], "password in a command")
-    if "bearer" in lower or "authorization" in lower:
+    if "bearer" in lower or "authorization" in lower or "apikey " in lower:
         for match in _BEARER.finditer(line):
             if is_secret(match[1], Naming.KEY):
                 yield Hit(start + match.start(1), match[1], "bearer token")

@@ -62,7 +62,7 @@ def naming(name: str) -> Naming:
     # ``secret key`` and ``password key`` name a key; ``secret key ref`` does not.
     if after and after[0] == "key":
         found, after = (Naming.KEY if found is Naming.KEY or "access" in words else Naming.NONE), after[1:]
-    if any(word in _ABOUT or word in _OPEN for word in after):
+    if any(word in _ABOUT or word in _OPEN or word.removesuffix("s") in _ABOUT for word in after):
         return Naming.NONE
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import hashlib
 import hmac
+import re
 import secrets
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -17,6 +18,11 @@ from soc2.detectors.secrets.text import in_text, in_value
 from soc2.detectors.secrets.trees import texts
 from soc2.model.fingerprint import Finding
 
+# Private keys in DER: PKCS #8 (RSA, EC, Ed25519), PKCS #1 and SEC 1.
+_DER_KEY = re.compile(
+    rb"\x30(?:\x82..|\x81.|.)\x02\x01(?:\x00(?:\x30.\x06.(?:\x2a\x86\x48|\x2b\x65)|\x02\x82..\x00)|\x01\x04[\x20\x30\x42])",
+    re.S,
+)
 _PIECE = 4 << 20
 _LONGEST_CACHED = 512
 _LONGEST_NAMED_FILE = 400
@@ -57,6 +63,8 @@ class Scanner:
         only; memory is a few times the piece of 4 MiB that is looked at.
         """
         data = _plain(data)
+        if _DER_KEY.match(data):
+            return [Finding("Private Key (DER)", self._digest(data), "")]
         named = PurePosixPath(name).name
         if len(data) <= _LONGEST_NAMED_FILE and data.count(b"\n") <= 1 and b"\0" not in data:
             return list(self._found(in_value(named, data.decode("latin-1").strip()), ""))

@@ -11,7 +11,7 @@ from soc2.detectors.secrets.hits import Hit
 from soc2.detectors.secrets.stand_ins import stands_for_itself
 from soc2.detectors.secrets.words import words
 
-_BEGIN = re.compile(r"-----BEGIN ([A-Z0-9 ]{1,40})-----|PuTTY-User-Key-File-\d")
+_BEGIN = re.compile(r"-----BEGIN ([A-Z0-9 ]{1,40}|OpenVPN Static key V\d)-----|PuTTY-User-Key-File-\d")
 _LONGEST_BLOCK = 65_536
 _NOT_OF_BODY = re.compile(r"\\[nrt]|[^A-Za-z0-9+/=]")
 _HEADER = re.compile(r"^[ \t]*[A-Za-z][A-Za-z-]{1,30}: .*$", re.M)
@@ -56,8 +56,8 @@ _AROUND: tuple[tuple[str, str, re.Pattern[str]], ...] = (
         "chpasswd:",
         "password of a user",
         re.compile(
-            r"chpasswd:\s{1,40}(?:expire:[^\n]{0,20}\s{1,40})?list:\s{0,4}[|>]?[-+]?\s{1,60}(?:- )?"
-            r"[\w.-]{1,32}:((?!RANDOM\s|R\s)[^\s:]{3,200})"
+            r"chpasswd:\s{1,40}\{?\s{0,4}(?:expire:[^\n]{0,20}\s{1,40})?list:\s{0,4}[|>]?[-+]?\s{1,60}(?:- )?[\[\"']{0,2}"
+            r"[\w.-]{1,32}:((?!RANDOM\s|R\s)[^\s:\"']{3,200})"
         ),
     ),
 )
@@ -75,7 +75,7 @@ def private_keys(text: str) -> tuple[list[Hit], str]:
         limit = following if following >= 0 else match.end() + _LONGEST_BLOCK
         close = text.find(f"-----END {label}-----", match.end(), limit)
         end = close if close >= 0 else min(_end_of_body(text, match.end()), match.end() + _LONGEST_BLOCK)
-        if "PRIVATE KEY" in label and _is_key(text[match.end() : end]):
+        if ("PRIVATE KEY" in label or "Static key" in label) and _is_key(text[match.end() : end]):
             hits.append(Hit(match.start(), text[match.start() : end], _name(label)))
         after = end + len(f"-----END {label}-----") if close >= 0 else end
         rest += [text[at : match.start()], "\n" * text.count("\n", match.start(), after)]

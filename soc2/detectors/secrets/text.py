@@ -18,7 +18,7 @@ from soc2.detectors.secrets.randomness import looks_generated
 from soc2.detectors.secrets.stand_ins import stands_for_itself
 from soc2.detectors.secrets.values import is_secret
 
-_SHORTEST = 4
+_SHORTEST = 3
 _SHORTEST_TOKEN = 16
 _SHORTEST_ENCODED = 24
 _OFTEN = 20

@@ -12,7 +12,8 @@ from soc2.detectors.secrets.stand_ins import stands_for_itself
 from soc2.detectors.secrets.words import words
 
 _LONGEST = 4096
-_SHORTEST_PASSWORD = 4
+_SHORTEST_PASSWORD = 3
+_SHORTEST_NUMBER = 4
 _SHORTEST_KEY = 8
 _LONGEST_LABEL = 120
 
@@ -41,6 +42,9 @@ _PLAIN_PAIR = re.compile(r"[^\s:/]{1,128}(?::|/(?!.*/))([^\s/]{1,256})")
 _NAME = re.compile(r"^[a-z][a-z0-9]*([-._][a-z0-9]+)+$")
 _FIELD = re.compile(r"^(?!my[A-Z])[a-z]{2,}([A-Z][a-z]+)+$")
 _IDENTIFIER = re.compile(r"^[A-Za-z_][A-Za-z_.:-]*$")
+# What is written in expressions that other texts match.
+_PATTERN = re.compile(r"\[[^\]]+\][{*+]|\(\?[:=!<i]|^\^.*\$$|\\[dwsSbB][{*+]")
+_ATTRIBUTE = re.compile(r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")
 _CODE = re.compile(
     r"^[\w.]+\(.*\)?;?$|^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+\(?|^\w+\[|^[=!<>|&+]+$|=>|::|^\w+:$|\s\|\s|^\.\w"
     r"|^(str|bytes|bool|int|Any|Optional|Literal)\b[,\[ ]"
@@ -57,10 +61,12 @@ def is_secret(value: str, named: Naming, *, file: bool = False) -> bool:
         return is_pair(value)
     if not stands_for_itself(value):
         return False
+    if _PATTERN.search(value):
+        return False
     if file and _CODE.search(value):
         return False
     if _PLAIN.match(value):
-        return named is Naming.PASSWORD and value.isdigit() and len(value) >= _SHORTEST_PASSWORD
+        return named is Naming.PASSWORD and value.isdigit() and len(value) >= _SHORTEST_NUMBER
     if "\n" in value:
         return any(is_pair(line) or is_random(line) for line in value.split("\n") if line.isascii())
     if _is_mnemonic(value):
@@ -85,7 +91,7 @@ def is_pair(value: str) -> bool:
     # A host with its port is none, and neither are two words.
     if decoded is None and (password.isdigit() or (password.isalpha() and not is_mixed(password))):
         return False
-    return len(password) >= _SHORTEST_PASSWORD and stands_for_itself(password)
+    return len(password) > _SHORTEST_PASSWORD and stands_for_itself(password)
 
 
 def _is_password(value: str, *, file: bool) -> bool:
@@ -98,7 +104,7 @@ def _is_password(value: str, *, file: bool) -> bool:
         # The word itself is the most common password there is; with a capital or in source code it names a field.
         return value in ("password", "secret") and not file
     # ``userPassword`` is the name of a field; ``db-credentials`` and ``app.password`` are names of things that hold it.
-    if _FIELD.match(value) and naming(value) is not Naming.NONE:
+    if (_FIELD.match(value) or _ATTRIBUTE.match(value)) and naming(value) is not Naming.NONE:
         return False
     return not (_NAME.match(value) and _is_named_after(value)) and not (file and _IDENTIFIER.match(value) and _camel(value))
 
