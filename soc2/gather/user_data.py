@@ -16,6 +16,10 @@ _DEEPEST = 4
 _GZIP = b"\x1f\x8b"
 
 
+class BrokenGzip(TypeError):
+    """Bytes begin as gzip does, and are none, or not all of one."""
+
+
 def user_data_texts(value: Any) -> Iterator[tuple[str, str]]:
     """Yield (name of the part, text). Raises TypeError for what is no base64, or too long or too deep to look into."""
     if value in (None, ""):
@@ -52,17 +56,21 @@ def _parts(data: bytes, outer: str, depth: int) -> Iterator[tuple[str, str]]:
         yield from _texts(payload if isinstance(payload, bytes) else b"", name, depth + 1)
 
 
-def unzipped(data: bytes) -> bytes:
-    """Return what gzip holds, and other bytes as they are. Raises TypeError for gzip that is broken or too long to unpack."""
-    if not data.startswith(_GZIP):
-        return data
-    inflate = zlib.decompressobj(wbits=31)
-    try:
-        text = inflate.decompress(data, _LONGEST)
-    except zlib.error:
-        raise TypeError("Expected gzip") from None
-    if inflate.unconsumed_tail:
-        raise TypeError(f"more than {_LONGEST >> 20} MB when unpacked")
-    if not inflate.eof:
-        raise TypeError("Expected all of a gzip")
-    return text
+def unzipped(data: bytes, longest: int = _LONGEST) -> bytes:
+    """Return what gzip holds, and other bytes as they are. Raises BrokenGzip, or TypeError for more than ``longest`` bytes."""
+    parts, length = [], 0
+    while data.startswith(_GZIP):
+        inflate = zlib.decompressobj(wbits=31)
+        try:
+            # One byte more tells what is too long from what just fits.
+            parts.append(inflate.decompress(data, longest - length + 1))
+        except zlib.error:
+            raise BrokenGzip("Expected gzip") from None
+        length += len(parts[-1])
+        if length > longest:
+            raise TypeError(f"more than {longest >> 20} MB when unpacked")
+        if not inflate.eof:
+            raise BrokenGzip("Expected all of a gzip")
+        # One may follow another.
+        data = inflate.unused_data
+    return b"".join(parts) if parts else data

@@ -29,6 +29,9 @@ def is_random(value: str) -> bool:
     if entropy(value) < 0.72 * most:
         return False
     digits = any(map(str.isdigit, value))
+    # Words have less.
+    if digits and value.isalnum() and len(value) >= 32 and entropy(value) >= 4.3:
+        return True
     return _changes(value) >= 0.28 if digits else len(value) >= 16 and is_mixed(value) and _changes(value) >= 0.38
 
 
