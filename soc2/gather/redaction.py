@@ -14,6 +14,7 @@ import msgspec
 
 from soc2.detectors.secrets import Scanner
 from soc2.detectors.secrets.formats import patterns
+from soc2.detectors.secrets.trees import shown
 from soc2.gather.user_data import BrokenGzip, unzipped, user_data_texts
 from soc2.model.fingerprint import APPLIED, Annotations, EncodedLiterals, Features, Finding, Fingerprint, Literals, UserData
 
@@ -96,7 +97,7 @@ class Redactor:
         if not isinstance(value, dict):
             raise TypeError("Expected `object`")
         return tuple(
-            replace(found, place=f"[{name}] {found.place}".rstrip())
+            replace(found, place=f"[{shown(str(name))}] {found.place}".rstrip())
             for name, encoded in value.items()
             for found in self.scanner.scan(_content(encoded), str(name))
         )

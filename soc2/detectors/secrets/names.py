@@ -89,7 +89,7 @@ def _stem(words: list[str]) -> tuple[int, Naming]:
             return at, Naming.PASSWORD
         if word in _KEY:
             return at, Naming.KEY
-        if word == "key" and at and words[at - 1] in _OPENS:
+        if word in ("key", "keys") and at and words[at - 1] in _OPENS:
             return at, Naming.KEY
         if at and ((words[at - 1], word) in _PAIRS or (word == "pat" and at == len(words) - 1)):
             return at, Naming.KEY
