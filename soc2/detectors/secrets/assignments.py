@@ -33,7 +33,7 @@ STEMS = (
 
 _QUOTED = r"\"(?:[^\"\\\n]|\\.){0,4096}\"|'(?:[^'\n]|''){0,4096}'|`[^`\n]{0,4096}`"
 _ANYWHERE = re.compile(
-    rf"(?<![\w./])(?<!\w:)([A-Za-z_][\w.\-/]{{0,79}}+)(?:\\?[\"'])?\]?[ \t]{{0,8}}(?:=>|:=|={{1,3}}|:(?!//)|\?=|\|=)"
+    rf"(?<![\w./])(?<!\w:)(?!(?<=::)[A-Z])([A-Za-z_][\w.\-/]{{0,79}}+)(?:\\?[\"'])?\]?[ \t]{{0,8}}(?:=>|:=|={{1,3}}|:(?!//)|\?=|\|=)"
     rf"[ \t]{{0,8}}({_QUOTED}|\\\"[^\"\\\n]{{0,4096}}\\\"|[^\s\"'`,;&|(){{}}\[\]<>][^\s\"'`,;&|)\]}}<>]{{0,4095}})"
 )
 _WHOLE_LINE = re.compile(
@@ -86,7 +86,11 @@ def in_line(line: str, start: int, *, file: bool) -> Iterator[Hit]:
     match = _WHOLE_LINE.match(line) if len(line) <= _LONGEST_LINE else None
     if match and naming(match[1]) is not Naming.NONE:
         opens = match[2][:1] in ("{", "[", "")
-        hits = [] if opens else list(_hit(match[1], _without_comment(match[2]), start + match.start(2), file))
+        hits = (
+            []
+            if opens or _is_prose(line, match)
+            else list(_hit(match[1], _without_comment(match[2]), start + match.start(2), file))
+        )
         yield from hits
         # ``NAME=value command`` of a shell goes on, and so does the beginning of an object.
         if hits or not (opens or _SHELL.match(line)):
@@ -95,6 +99,11 @@ def in_line(line: str, start: int, *, file: bool) -> Iterator[Hit]:
     for pattern in (_FLAG, _ELEMENT, _VALUE_ELEMENT, _PAIR, _NAMED_ELEMENT, _IN_OBJECT, _IN_CALL):
         for match in pattern.finditer(line):
             yield from _hit(match[1], match[2], start + match.start(2), file)
+
+
+def _is_prose(line: str, match: re.Match[str]) -> bool:
+    """Tell whether a line without any sign between name and value merely ends with the two: ``how to pass server names``."""
+    return " " in match[1] and line[match.end(1) : match.start(2)].isspace() and not any(map(str.isdigit, match[2]))
 
 
 def _in_assignments(line: str, start: int) -> Iterator[Hit]:

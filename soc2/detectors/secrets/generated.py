@@ -12,6 +12,7 @@ _KNOWN = words("known")
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+[0-9]*|[0-9]+")
 _NAME_BEFORE = re.compile(r"([A-Za-z_][\w.\-#]{0,79})[\"']?\]?[ \t]{0,8}(?:=>|:=|[:=])[ \t]{0,8}[\"']?[^\s\"']{0,80}$")
 _ELEMENT_BEFORE = re.compile(r"<(?:\w{1,40}:)?([A-Za-z_][\w.-]{0,79})(?:\s[^<>]{0,80})?>\s{0,20}$")
+_ELEMENT_AFTER = re.compile(r"={0,2}\s{0,20}</(?:\w{1,40}:)?([A-Za-z_][\w.-]{0,79})>")
 _PREFIX = re.compile(
     r"(?:sha\d+|md5|h1|hmac|sri|pin|spki)[-:=/]$|://[^\s\"']*$|[/@#?&$]$|v\d+:$|(?:data|iv|tag|mac|enc):$|[A-Za-z0-9+/]{20}[=:]$",
     re.I,
@@ -33,6 +34,9 @@ def is_unexplained(text: str, start: int, end: int) -> bool:
     if _PREFIX.search(before):
         return False
     if any(name and is_known_name(name[1]) for name in (_NAME_BEFORE.search(before), _ELEMENT_BEFORE.search(before))):
+        return False
+    closing = _ELEMENT_AFTER.match(text, end)
+    if closing and is_known_name(closing[1]):
         return False
     # Wrapped base64: a line that is nothing but characters of it, as long as such lines are.
     return not (end - start in _BLOB and not before.strip() and text[end : end + 1] in ("\n", ""))

@@ -20,6 +20,8 @@ def entropy(text: str) -> float:
 
 def is_random(value: str) -> bool:
     """Tell whether a value looks generated: entropy near what its alphabet and length allow, and no words in it."""
+    if not value:
+        return False
     if _HEX.match(value):
         return len(value) >= 16 and any(map(str.isdigit, value)) and any(map(str.isalpha, value)) and entropy(value) >= 2.8
     if _UUID.fullmatch(value):

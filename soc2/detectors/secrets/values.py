@@ -23,6 +23,7 @@ _PLAIN = re.compile(
       (true|false|yes|no|on|off|none|null|nil|undefined|empty|auto|default|optional|required|enabled|disabled|always|never|n/?a)
     | 0x[0-9a-f]+
     | -?[\d.,]+\s*(ms|s|m|h|d|w|y|sec|secs|min|mins|hours?|days?|[kmgt]i?b?|%)?
+    | \d+/(tcp|udp|sctp)|((files|compat|systemd|sss|winbind|nis|ldap|db)\s*)+
     | \d{4}-\d\d-\d\d.*|[\^~<>=]{0,2}v?\d+(\.[\dx*]+){1,3}([+-][\w.]+)?|(\d{1,3}\.){3}\d{1,3}(:\d+|/\d+)?
     | [\w.+-]+@[\w-]+(\.[\w-]+)+
     | (required|nullable|optional|string)[|,].*
@@ -38,6 +39,7 @@ _ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
 _WEAK = re.compile(
     r"(?i)pass|secret|s3cr3t|p[a@4]ss?w[o0]rd|p[a@4][s$5]{2}w|chang[e3]m[e3]|letmein|qwerty|hunter2|minio(123|admin)|12345|abc123|welcome|admin|root"
 )
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}$")
 _PLAIN_PAIR = re.compile(r"[^\s:/]{1,128}(?::|/(?!.*/))([^\s/]{1,256})")
 _NAME = re.compile(r"^[a-z][a-z0-9]*([-._][a-z0-9]+)+$")
 _FIELD = re.compile(r"^(?!my[A-Z])[a-z]{2,}([A-Z][a-z]+)+$")
@@ -68,7 +70,7 @@ def is_secret(value: str, named: Naming, *, file: bool = False) -> bool:
     if _PLAIN.match(value):
         return named is Naming.PASSWORD and value.isdigit() and len(value) >= _SHORTEST_NUMBER
     if "\n" in value:
-        return any(is_pair(line) or is_random(line) for line in value.split("\n") if line.isascii())
+        return any(is_pair(line) or (_BASE64.match(line) and is_random(line)) for line in value.split("\n"))
     if _is_mnemonic(value):
         return True
     if is_label(value):
