@@ -10,6 +10,7 @@ from typing import NamedTuple
 from soc2.detectors.secrets.hits import Hit
 from soc2.detectors.secrets.names import Naming, naming
 from soc2.detectors.secrets.randomness import is_random
+from soc2.detectors.secrets.tables import in_rows, is_header
 from soc2.detectors.secrets.values import is_secret
 
 STEMS = (
@@ -33,7 +34,8 @@ STEMS = (
 
 _QUOTED = r"\"(?:[^\"\\\n]|\\.){0,4096}\"|'(?:[^'\n]|''){0,4096}'|`[^`\n]{0,4096}`"
 _ANYWHERE = re.compile(
-    rf"(?<![\w./])(?<!\w:)(?!(?<=::)[A-Z])([A-Za-z_][\w.\-/]{{0,79}}+)(?:\\?[\"'])?\]?[ \t]{{0,8}}(?:=>|:=|={{1,3}}|:(?!//)|\?=|\|=)"
+    rf"(?<![\w./])(?<!\w:)(?!(?<=::)[A-Z])([A-Za-z_][\w.\-/]{{0,79}}+)(?:\\?[\"'])?\]?[ \t]{{0,8}}"
+    r"(?:=>|:=|={1,3}|:(?!//)|\?=|\|=)"
     rf"[ \t]{{0,8}}({_QUOTED}|\\\"[^\"\\\n]{{0,4096}}\\\"|[^\s\"'`,;&|(){{}}\[\]<>][^\s\"'`,;&|)\]}}<>]{{0,4095}})"
 )
 _WHOLE_LINE = re.compile(
@@ -77,6 +79,7 @@ _HEADING = re.compile(
 )
 _ELSEWHERE = re.compile(r"^\s*+(?:[-{}\[\]]|$)")
 _NESTED = re.compile(r"[:=]|^[-{\[#}]")
+_OF_TABLE = -2
 _LINES_AFTER = 8
 _LONGEST_LINE = 4096
 
@@ -128,7 +131,8 @@ def _in_assignments(line: str, start: int) -> Iterator[Hit]:
 
 
 class Above(NamedTuple):
-    """A line that names a secret whose value stands on a line near it. ``indent`` is -1 for a ``name`` beside a ``value``."""
+    """A line that names a secret whose value stands on a line near it. ``indent`` is -1 for a ``name`` beside a ``value``, and
+    -2 for the header of a table."""
 
     name: str
     indent: int
@@ -142,12 +146,15 @@ def above(line: str) -> Above | None:
     heading = _HEADING.match(line)
     if heading and naming(heading[2]) is not Naming.NONE:
         return Above(heading[2], len(heading[1].expandtabs()))
-    return None
+    return Above("", _OF_TABLE) if is_header(line) else None
 
 
 def in_lines_near(lines: Sequence[str], index: int, line: Above, *, file: bool) -> Iterator[tuple[int, Hit]]:
     """Yield (number of the line, secret) where the line at ``index`` names a secret and one near it holds it: a YAML block,
     a ``value`` beside a ``name``, the ``default`` of a parameter."""
+    if line.indent == _OF_TABLE:
+        yield from in_rows(lines, index)
+        return
     near = _beside(lines, index) if line.indent < 0 else _below(lines, index, line.indent)
     if near is not None:
         number, raw = near

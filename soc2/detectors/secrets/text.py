@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
-from soc2.detectors.secrets import assignments, commands, shapes
+from soc2.detectors.secrets import assignments, commands, shapes, tables
 from soc2.detectors.secrets.encoded import decoded_text, is_file, unpacked_text
 from soc2.detectors.secrets.formats import ANCHOR, SMALL_ANCHORS, in_token
 from soc2.detectors.secrets.generated import is_known_name, is_unexplained
@@ -171,7 +171,7 @@ def _in_lines(lines: list[str], telling: Iterable[str], *, file: bool) -> Iterat
 
 
 def _in_line(line: str, file: bool) -> tuple[tuple[Hit, ...], assignments.Above | None]:
-    hits = (*assignments.in_line(line, 0, file=file), *commands.in_commands(line, line.lower(), 0))
+    hits = (*assignments.in_line(line, 0, file=file), *commands.in_commands(line, line.lower(), 0), *tables.in_insert(line, 0))
     return hits, assignments.above(line)
 
 
