@@ -35,8 +35,8 @@ STEMS = (
 _QUOTED = r"\"(?:[^\"\\\n]|\\.){0,4096}\"|'(?:[^'\n]|''){0,4096}'|`[^`\n]{0,4096}`"
 _ANYWHERE = re.compile(
     rf"(?<![\w./])(?<!\w:)(?!(?<=::)[A-Z])([A-Za-z_][\w.\-/]{{0,79}}+)(?:\\?[\"'])?\]?[ \t]{{0,8}}"
-    r"(?:=>|:=|={1,3}|:(?!//)|\?=|\|=)"
-    rf"[ \t]{{0,8}}({_QUOTED}|\\\"[^\"\\\n]{{0,4096}}\\\"|[^\s\"'`,;&|(){{}}\[\]<>][^\s\"'`,;&|)\]}}<>]{{0,4095}})"
+    r"(?:=>|:=|={1,3}|(?<=\w):-(?=[^\s}])|:(?!//)|\?=|\|=)"
+    rf"[ \t]{{0,8}}({_QUOTED}|\\\"[^\"\\\n]{{0,4096}}\\\"|[^\s\"'`,;&|(){{}}\[\]<>?][^\s\"'`,;&|)\]}}<>]{{0,4095}})"
 )
 _WHOLE_LINE = re.compile(
     r"^[ \t]*+(?:-[ \t]+|--?)?"
@@ -56,7 +56,7 @@ _IN_OBJECT = re.compile(
     r"[\"'\s{,](?:value|default|Value|Default)[\"']?\s{0,4}[:=]\s{0,4}"
     rf"({_QUOTED}|[^\s\"'`,;}}\]]{{1,4096}})"
 )
-_IN_CALL = re.compile(rf"\(\s{{0,4}}[\"']([A-Za-z_][\w.\-]{{1,79}})[\"']\s{{0,4}},\s{{0,4}}({_QUOTED})\s{{0,4}}\)")
+_IN_CALL = re.compile(rf"\(\s{{0,4}}[\"']([A-Za-z_][\w.\-]{{1,79}})[\"']\s{{0,4}},\s{{0,4}}({_QUOTED})\s{{0,4}}[,)]")
 _NAMED_ELEMENT = re.compile(
     r"<\w{1,40}\s[^<>]{0,200}?(?:key|name)=[\"']([A-Za-z_][\w.\-]{1,79})[\"'][^<>]{0,200}>([^<>\n]{1,4096})</"
 )
@@ -87,6 +87,9 @@ _LONGEST_LINE = 4096
 def in_line(line: str, start: int, *, file: bool) -> Iterator[Hit]:
     """Yield the secrets that a line gives a name; ``start`` is where the line begins."""
     match = _WHOLE_LINE.match(line) if len(line) <= _LONGEST_LINE else None
+    # ``update users set password = null where …`` is a command: its value ends with the word.
+    if match and " " in match[1].strip() and line[match.end(1) : match.start(2)].strip() == "=":
+        match = None
     if match and naming(match[1]) is not Naming.NONE:
         opens = match[2][:1] in ("{", "[", "")
         hits = (
@@ -194,6 +197,9 @@ def _hit(name: str, raw: str, start: int, file: bool) -> Iterator[Hit]:
         return
     value = unquoted(raw)
     plain = value == raw.rstrip(",")
+    # ``this.password = password``
+    if plain and "." in name and value == name.rpartition(".")[2]:
+        return
     if (plain and _NO_LITERAL.match(value)) or (raw.startswith("`") and " " in raw):
         return
     # A comma after what has no quotes is one of a call.

@@ -26,6 +26,7 @@ STEMS = (
     "openssl",
     "zip ",
     "7z",
+    "sudo -s",
     "ldap",
     "sqlcmd",
     "sqlplus",
@@ -65,6 +66,9 @@ _COMMANDS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("--password-stdin", re.compile(rf"echo\s+(?:-\w+\s+)?{_WORD}\s*\|[^\n|]{{0,80}}--password-stdin")),
     ("htpasswd", re.compile(rf"htpasswd\s+-\w*b\w*\s+(?:-\w+\s+)*[^\s]{{1,200}}\s+[^\s]{{1,100}}\s+{_WORD}")),
     ("pass:", re.compile(r"-pass(?:in|out)?\s+[\"']?pass:([^\s\"']{1,200})")),
+    ("sudo -s", re.compile(rf"echo\s+(?:-\w+\s+)?{_WORD}\s*\|\s*sudo\s+-S")),
+    ("psk", re.compile(r"\bPSK\s+\"([^\"\n]{1,200})\"")),
+    ("securestring", re.compile(r"ConvertTo-SecureString\s+([^\s\"'$()-][^\s\"'()]{2,200})\s+-AsPlainText", re.I)),
     ("login=", re.compile(r"\blogin=[^\s:]{1,100}:([^\s\"']{1,200})")),
     ("password(", re.compile(r"\bpassword\(\s*'([^'\n]{1,200})'\s*\)", re.I)),
     (
@@ -87,7 +91,7 @@ _COMMANDS: tuple[tuple[str, re.Pattern[str]], ...] = (
         "identified by",
         re.compile(r"identified\s+(?:with\s+\w+\s+)?by\s+(?:password\s+)?(?:'([^'\n]{1,200})'|\"([^\"\n]{1,200})\")", re.I),
     ),
-    ("password", re.compile(r"\b(?:with\s+)?(?:encrypted\s+)?password\s+(?:=\s*)?'([^'\n]{1,200})'", re.I)),
+    ("password", re.compile(r"\b(?:with\s+)?(?:encrypted\s+)?password\s+(?:=\s*)?N?'([^'\n]{1,200})'", re.I)),
     ("password", re.compile(r"\b(?:login|machine|default)\s+\S{1,100}\s+(?:login\s+\S{1,100}\s+)?password\s+(\S{1,200})")),
     (
         "openssl passwd",

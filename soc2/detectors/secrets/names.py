@@ -41,6 +41,7 @@ _PAIRS = frozenset(
 )
 # The phrase that one sets there signs what users hold, and is a secret however simple it is.
 _PHRASES = frozenset({"jwt", "session", "cookie", "hmac", "nextauth", "signing", "csrf", "django", "flask"})
+_APP_ROLES = frozenset({"vault", "approle", "bao"})
 _WITH_USER = frozenset({"basic", "http", "npm", "neo4j", "j", "proxy", "registry", "admin", "docker", "flower"})
 _DIGESTS = frozenset({"checksum", "checksums", "hash", "digest", "sha256"})
 _DIRECTORY_SUFFIXES = ("file", "path", "dir", "url", "uri", "name", "ref", "arn")
@@ -62,6 +63,9 @@ def naming(name: str) -> Naming:
     # ``secret key`` and ``password key`` name a key; ``secret key ref`` does not.
     if after and after[0] == "key":
         found, after = (Naming.KEY if found is Naming.KEY or "access" in words else Naming.NONE), after[1:]
+    # Who logs in to Vault with an AppRole gives the id of a secret, which is one.
+    if after == ["id"] and words[at] == "secret" and not _APP_ROLES.isdisjoint(words):
+        return found
     if any(word in _ABOUT or word in _OPEN or word.removesuffix("s") in _ABOUT for word in after):
         return Naming.NONE
     return found

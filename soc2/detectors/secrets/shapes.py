@@ -42,6 +42,8 @@ _AROUND: tuple[tuple[str, str, re.Pattern[str]], ...] = (
     ("SharedAccessKey=", "Azure Shared Access Key", re.compile(r"SharedAccessKey=([A-Za-z0-9+/]{40,60}={0,2})")),
     ("sig=", "Azure SAS Token", re.compile(r"(?:sv=|se=|sp=|sr=)[^\s\"']{0,400}[?&]sig=([A-Za-z0-9%+/]{40,70}(?:%3[dD]|=)?)")),
     ("X-Amz-Credential", "Presigned URL", re.compile(r"X-Amz-Signature=([0-9a-f]{64})")),
+    ("/hooks/", "Webhook", re.compile(r"/hooks/(?:catch/\d{1,12}/)?([A-Za-z0-9]{20,40})(?![\w.-])")),
+    ("LoginModule", "password of a user", re.compile(r"\buser_[\w.-]{1,64}\s{0,4}=\s{0,4}\\?\"([^\"\\\n]{3,200})")),
     ("@tcp(", "password in a URL", re.compile(r"(?<![\w/@])[\w.-]{1,64}:([^\s@/\"']{3,128})@tcp\(")),
     ("@//", "password in a URL", re.compile(r"(?<![\w/@:])[\w$#.-]{1,64}/([^\s@/\"']{3,128})@//[\w.-]{1,200}[:/]")),
     (

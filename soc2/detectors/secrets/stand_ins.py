@@ -9,7 +9,7 @@ from soc2.detectors.secrets.randomness import looks_generated
 _PLACEHOLDER = re.compile(
     r"""
     # Of shells, Kubernetes, Helm, Go, Jinja, CloudFormation and Azure.
-      \$[({]|^\$\[\[|^\$__\w+\{|^\$(env:)?[A-Za-z_]\w*$|^\(\([\w.:/-]+\)\)$|^\[\[.*\]\]$|^~\{\w+\}$|^%[A-Za-z_]\w*%$|%\(\w+\)s|^%[sdvqwx+]|\{\{|\}\}|\{%|<%|\#\{|^@[A-Za-z][\w.-]*@$|__[A-Za-z_]+__$|^%%\w+%%$|\{[A-Za-z_.]*\}$
+      \$[({]|^\$\[\[|^\$__\w+\{|^\$(env:)?[A-Za-z_]\w*$|^\(\([\w.:/-]+\)\)$|^\[\[.*\]\]$|^~\{\w+\}$|^%[A-Za-z_]\w*%$|%\(\w+\)s|^%[sdvqwx+]|\{\{|\}\}|\{%|<%|\#\{|^@+[A-Za-z][\w.-]*@+$|__[A-Za-z_]+__$|^%%\w+%%$|\{[A-Za-z_.]*\}$
     # Of people.
     | <[^<>]*>+$|\[[A-Za-z _.-]*\]$|\((none|null|empty|hidden|redacted|sensitive)
     | (.)\2{5,}|^[x*.#?_-]+$|[xX]{4}|\*{3}|\.\.\.
@@ -58,6 +58,8 @@ _HARMLESS = re.compile(
     # Public keys, in base64 too.
     | ssh-(rsa|dss|ed25519)\ |ecdsa-sha2-|sk-(ssh|ecdsa)-|AAAA[BCE]3NzaC1|LS0tLS1CRUdJTiBDRVJUSUZ|LS0tLS1CRUdJTiBQVUJMSUMg
     | age1[a-z0-9]{58}$|pk_(live|test)_
+    # Messages to keys of OpenPGP, and signatures by ECDSA.
+    | wcFMA|hQ[EI]MA|ME[QUY]CI[AQ]
     # Addresses of contents.
     | Qm[1-9A-HJ-NP-Za-km-z]{44}$
     | data:|cn=|uid=|ou=

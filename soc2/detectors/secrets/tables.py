@@ -1,4 +1,4 @@
-"""Tables: rows whose columns are named above them or before them, in CSV and in SQL."""
+"""Tables: rows whose columns are named above them or before them, in CSV, Markdown and SQL, and properties in XML."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from soc2.detectors.secrets.hits import Hit
 from soc2.detectors.secrets.names import Naming, naming
 from soc2.detectors.secrets.values import is_secret
 
-_SEPARATORS = ",;\t"
+_SEPARATORS = "|,;\t"
 _COLUMN = re.compile(r"[\w .-]{1,40}")
 # Tables of passwords tell whose they are.
 _WHOSE = frozenset({"user", "username", "user name", "login", "email", "account", "host", "url", "service"})
 _MOST_ROWS = 1000
+_PROPERTY = re.compile(
+    r"<(?:name|key)>\s{0,20}([\w.-]{1,100})\s{0,20}</(?:name|key)>\s{0,60}<(?:value|string)>([^<>\n]{1,4096})</(?:value|string)>"
+)
 _INSERT = re.compile(r"\binsert\s+into\s+\S{1,100}\s*\(([^()\n]{1,1000})\)\s*values\s*\((.{1,4000})", re.I)
 _LITERAL = re.compile(r"'((?:[^'\n]|''){0,400})'|[^\s,()']+")
 
@@ -25,6 +28,14 @@ def in_insert(line: str, start: int) -> Iterator[Hit]:
         for number, value in enumerate(_LITERAL.finditer(match[2])):
             if value[1] and is_secret(value[1], naming(columns[number % len(columns)])):
                 yield Hit(start + match.start(2) + value.start(1), value[1], "name")
+
+
+def in_properties(text: str) -> Iterator[Hit]:
+    """Yield the secrets that elements give a name beside them: ``<name>db.password</name> <value>…</value>``."""
+    if "<value>" in text or "<string>" in text:
+        for match in _PROPERTY.finditer(text):
+            if is_secret(match[2], naming(match[1])):
+                yield Hit(match.start(2), match[2], "name")
 
 
 def is_header(line: str) -> bool:
@@ -53,4 +64,4 @@ def in_rows(lines: Sequence[str], index: int) -> Iterator[tuple[int, Hit]]:
 
 def _cells(line: str) -> list[str]:
     separator = next((each for each in _SEPARATORS if each in line), ",")
-    return [cell.strip(" \r\"'") for cell in line.split(separator)]
+    return [cell.strip(" \r\"'`") for cell in line.strip().strip("|").split(separator)]

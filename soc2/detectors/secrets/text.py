@@ -20,6 +20,7 @@ from soc2.detectors.secrets.values import is_secret
 
 _SHORTEST = 3
 _SHORTEST_TOKEN = 16
+_LAYERS = 2
 _SHORTEST_ENCODED = 24
 _OFTEN = 20
 _LONGEST_CACHED = 300
@@ -54,11 +55,11 @@ def in_value(name: str, text: str) -> list[Hit]:
     return found
 
 
-def in_text(text: str, *, bare: bool = True, file: bool = False, decode: bool = True) -> list[Hit]:
+def in_text(text: str, *, bare: bool = True, file: bool = False, decode: int = _LAYERS) -> list[Hit]:
     """Return the secrets in a text, in order, without overlaps. The text is Latin-1: one character for each byte.
 
     ``bare`` asks for random tokens without a name that says what they are, too. ``file`` says that the text may be source
-    code, or no text at all; ``decode`` that base64 in it is decoded (once).
+    code, or no text at all; ``decode`` how many layers of base64 are decoded.
     """
     found, text = shapes.private_keys(text)
     lines = text.split("\n")
@@ -73,34 +74,40 @@ def in_text(text: str, *, bare: bool = True, file: bool = False, decode: bool = 
     return _without_overlaps(found)
 
 
-def _by_shape(text: str, *, bare: bool, decode: bool) -> list[Hit]:
+def _by_shape(text: str, *, bare: bool, decode: int) -> list[Hit]:
     data = text.encode("latin-1", "replace")
     urls = shapes.in_urls(text) if "://" in text else ()
-    inner = _in_data_urls(text) if decode else ()
-    return [*urls, *shapes.in_surroundings(text), *inner, *_in_tokens(text, data, bare=bare, decode=decode)]
+    inner = _in_data_urls(text, decode) if decode else ()
+    return [
+        *urls,
+        *shapes.in_surroundings(text),
+        *tables.in_properties(text),
+        *inner,
+        *_in_tokens(text, data, bare=bare, decode=decode),
+    ]
 
 
-def _in_data_urls(text: str) -> Iterator[Hit]:
+def _in_data_urls(text: str, decode: int) -> Iterator[Hit]:
     """Yield the secrets in data URLs whose signs are escaped."""
     if any(begin in text for begin in _DATA_URLS):
         for match in _DATA_URL.finditer(text):
             inner = unquote_to_bytes(match[1]).decode("latin-1")
-            for hit in in_text(inner, bare=False, decode=False):
+            for hit in in_text(inner, bare=False, decode=decode - 1):
                 yield Hit(match.start(1), hit.value, hit.detector)
 
 
-def _in_wrapped(text: str) -> Iterator[Hit]:
+def _in_wrapped(text: str, decode: int) -> Iterator[Hit]:
     """Yield the secrets in base64 that is broken into lines."""
     for match in _BLOCK.finditer(text):
-        inner = _hidden_text("".join(match[0].split()))
-        for hit in in_text(inner, bare=False, decode=False) if inner else ():
+        inner = _hidden_text("".join(match[0].split()), decode)
+        for hit in in_text(inner, bare=False, decode=decode - 1) if inner else ():
             yield Hit(match.start(), hit.value, f"{hit.detector}, in base64")
 
 
-def _in_tokens(text: str, data: bytes, *, bare: bool, decode: bool) -> Iterator[Hit]:
+def _in_tokens(text: str, data: bytes, *, bare: bool, decode: int) -> Iterator[Hit]:
     tokens = {token for token in data.translate(_TOKENS).split() if len(token) >= _SHORTEST_TOKEN}
     if decode and any(_SHORTEST_LINE <= len(token) <= _LONGEST_LINE and not token.islower() for token in tokens):
-        yield from _in_wrapped(text)
+        yield from _in_wrapped(text, decode)
     for raw in tokens:
         # Nearly everything that is long in a manifest is written in small letters, and few formats are.
         if raw.islower():
@@ -112,17 +119,18 @@ def _in_tokens(text: str, data: bytes, *, bare: bool, decode: bool) -> Iterator[
             yield from _placed(text, token, list(in_token(token, 0)))
         if len(raw) < _SHORTEST_ENCODED:
             continue
-        inner = _hidden_text(token) if decode else None
+        inner = _hidden_text(token, decode) if decode else None
         if inner is not None:
-            hidden = in_text(inner, bare=False, decode=False)
+            hidden = in_text(inner, bare=False, decode=decode - 1)
             yield from _placed(text, token, [Hit(0, hit.value, f"{hit.detector}, in base64") for hit in hidden])
         elif bare and not is_file(token) and looks_generated(token) and stands_for_itself(token):
             hits = _placed(text, token, [Hit(0, token, "randomness")])
             yield from (hit for hit in hits if is_unexplained(text, hit.start, hit.start + len(token)))
 
 
-def _hidden_text(token: str) -> str | None:
-    unpacked = unpacked_text(token)
+def _hidden_text(token: str, decode: int) -> str | None:
+    # What is packed in what is packed would grow without end.
+    unpacked = unpacked_text(token) if decode == _LAYERS else None
     return decoded_text(token) if unpacked is None else unpacked
 
 

@@ -40,6 +40,8 @@ _WEAK = re.compile(
     r"(?i)pass|secret|s3cr3t|p[a@4]ss?w[o0]rd|p[a@4][s$5]{2}w|chang[e3]m[e3]|letmein|qwerty|hunter2|minio(123|admin)|12345|abc123|welcome|admin|root"
 )
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}$")
+# Keys of GnuPG are called by the end of their fingerprint.
+_OF_GPG = re.compile(r"(0x)?[0-9A-F]{16}([0-9A-F]{24})?")
 _PLAIN_PAIR = re.compile(r"[^\s:/]{1,128}(?::|/(?!.*/))([^\s/]{1,256})")
 _NAME = re.compile(r"^[a-z][a-z0-9]*([-._][a-z0-9]+)+$")
 _FIELD = re.compile(r"^(?!my[A-Z])[a-z]{2,}([A-Z][a-z]+)+$")
@@ -114,6 +116,8 @@ def _is_password(value: str, *, file: bool) -> bool:
 def _is_key(value: str) -> bool:
     lower = value.lower()
     if len(value) < _SHORTEST_KEY or lower in _WORDS_OF_TYPES or " " in value or _is_object_name(value):
+        return False
+    if _OF_GPG.fullmatch(value):
         return False
     if is_random(value):
         return True
