@@ -20,6 +20,7 @@ from soc2.model.fingerprint import APPLIED, Annotations, EncodedLiterals, Featur
 
 _SHORTEST_SECRET = 8
 _LONGEST_CONTENT = 64 << 20
+_DEEPEST = 4
 
 # Annotations whose values rules read, and which are no place for secrets.
 _PLAIN_ANNOTATIONS = (
@@ -113,9 +114,11 @@ class Redactor:
 def _content(encoded: Any) -> bytes:
     data = _bytes(encoded)
     try:
-        return unzipped(data, _LONGEST_CONTENT)
+        for _ in range(_DEEPEST):
+            data = unzipped(data, _LONGEST_CONTENT)
     except BrokenGzip:
-        return data
+        pass
+    return data
 
 
 def _bytes(encoded: Any) -> bytes:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-import codecs
 import email
 import email.policy
 import zlib
 from collections.abc import Iterator
 from typing import Any
+
+from soc2.detectors.secrets.encoded import as_utf8
 
 _LONGEST = 8 << 20
 _DEEPEST = 4
@@ -39,13 +40,7 @@ def _texts(data: bytes, part: str, depth: int) -> Iterator[tuple[str, str]]:
     elif data[:4096].lstrip().lower().startswith((b"content-type: multipart", b"mime-version:")):
         yield from _parts(data, part, depth)
     else:
-        yield part, _decoded(data)
-
-
-def _decoded(data: bytes) -> str:
-    # Windows writes UTF-16.
-    encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8"
-    return data.decode(encoding, "replace")
+        yield part, as_utf8(data).decode("utf-8", "replace")
 
 
 def _parts(data: bytes, outer: str, depth: int) -> Iterator[tuple[str, str]]:

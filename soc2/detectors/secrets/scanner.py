@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import hashlib
 import hmac
 import re
@@ -13,6 +12,7 @@ from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any
 
+from soc2.detectors.secrets.encoded import as_utf8
 from soc2.detectors.secrets.hits import Hit
 from soc2.detectors.secrets.text import in_text, in_value
 from soc2.detectors.secrets.trees import texts
@@ -62,7 +62,7 @@ class Scanner:
         ``name`` is the file's path: what a file called ``db_password`` holds is a password. Time grows with the length
         only; memory is a few times the piece of 4 MiB that is looked at.
         """
-        data = _plain(data)
+        data = as_utf8(data)
         if _DER_KEY.match(data):
             return [Finding("Private Key (DER)", self._digest(data), "")]
         named = PurePosixPath(name).name
@@ -103,14 +103,6 @@ class Scanner:
 def _latin(text: str) -> str:
     """Return a text with one character for each byte of its UTF-8."""
     return text if text.isascii() else text.encode("utf-8", "surrogatepass").decode("latin-1")
-
-
-def _plain(data: bytes) -> bytes:
-    """Return texts in UTF-16 as UTF-8, and all others as they are."""
-    for mark, encoding in ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")):
-        if data.startswith(mark):
-            return data[2:].decode(encoding, "replace").encode("utf-8", "replace")
-    return data
 
 
 def _pieces(data: bytes) -> Iterator[bytes]:

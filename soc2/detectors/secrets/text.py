@@ -121,8 +121,8 @@ def _in_tokens(text: str, data: bytes, *, bare: bool, decode: int) -> Iterator[H
             continue
         inner = _hidden_text(token, decode) if decode else None
         if inner is not None:
-            hidden = in_text(inner, bare=False, decode=decode - 1)
-            yield from _placed(text, token, [Hit(0, hit.value, f"{hit.detector}, in base64") for hit in hidden])
+            hidden = {hit.value: hit.detector for hit in in_text(inner, bare=False, decode=decode - 1)}
+            yield from _placed(text, token, [Hit(0, value, f"{detector}, in base64") for value, detector in hidden.items()])
         elif bare and not is_file(token) and looks_generated(token) and stands_for_itself(token):
             hits = _placed(text, token, [Hit(0, token, "randomness")])
             yield from (hit for hit in hits if is_unexplained(text, hit.start, hit.start + len(token)))
