@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from soc2.detectors.secrets.hits import Hit
-from soc2.detectors.secrets.names import Naming, naming
+from soc2.detectors.secrets.names import ABOUT, Naming, naming
 from soc2.detectors.secrets.randomness import is_random
 from soc2.detectors.secrets.tables import in_rows, is_header
 from soc2.detectors.secrets.values import is_secret
@@ -108,8 +108,12 @@ def in_line(line: str, start: int, *, file: bool) -> Iterator[Hit]:
 
 
 def _is_prose(line: str, match: re.Match[str]) -> bool:
-    """Tell whether a line without any sign between name and value merely ends with the two: ``how to pass server names``."""
-    return " " in match[1] and line[match.end(1) : match.start(2)].isspace() and not any(map(str.isdigit, match[2]))
+    """Tell whether a line without any sign between name and value merely says the two: ``how to pass server names``,
+    ``Password forgotten?``, ``password reset``."""
+    name, value = match[1], match[2]
+    if not line[match.end(1) : match.start(2)].isspace() or any(map(str.isdigit, value)):
+        return False
+    return " " in name or value[-1:] in "?.:" or (name.istitle() and value.isalpha()) or value.lower() in ABOUT
 
 
 def _in_assignments(line: str, start: int) -> Iterator[Hit]:

@@ -134,7 +134,7 @@ _OWN: tuple[tuple[str, str], ...] = (
     ("LaunchDarkly Key", r"(?:sdk|api)-[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"),
     (
         "Private Key (DER)",
-        r"(?:MI[A-Za-z0-9+/]{2,10}IBA(?:DANBgkqhkiG9w0BAQEF|AKC[A-Z])|MH[A-Z]CAQEE|MI[A-Za-z0-9+/]{2,3}AgEAM|MC4CAQAwBQYDK2V)[A-Za-z0-9+/]{20,}",
+        r"(?:MI[A-Za-z0-9+/]{2,10}IBA(?:DANBgkqhkiG9w0BAQEF|AK[BC][A-Z])|MH[A-Za-z]CAQEE|MI[A-Za-z0-9+/]{2}AgEBB|MI[A-Za-z0-9+/]{2,3}AgEAM|MC4CAQAwBQYDK2V)[A-Za-z0-9+/]{20,}",
     ),
     ("Heroku API Key", r"HRKU-[\w-]{36,70}"),
     ("Airtable Token", r"pat[A-Za-z0-9]{14}\.[0-9a-f]{64}"),
@@ -157,7 +157,7 @@ ANCHOR = re.compile(
     rb"|rubygems_|sk-|sq0[ac]|EAAA|\dQ~|sha256~|atlasv1|figd_|[MNO][A-Za-z\d_-]{23,27}\.[A-Za-z\d_-]{6}\.|ntn_|secret_[A-Za-z0-9]{43}"
     rb"|dt0[a-z]\d\d\.|[st]k\.eyJ|aio_|CFPAT-|v1\.0-[0-9a-f]{24}|duffel_|EZ[AT]K|FLWSECK|tfp_|sl\.|EAA[MC]|ico-|[ps]at\.|gsk_|pplx-"
     rb"|r8_|xai-|pcsk_|nfp_|rnd_|cmVmdGtu|ops_eyJ|0\.[0-9a-f]{8}-|ABSK|b3JpZ2luX2Vj|oGZXIvYXdz|AQVN|y[0-3]_|EXO[0-9a-f]{8}|hc[abx]i[kc]_|re_|ATTA|pk_\d"
-    rb"|CCIP|HRKU-|cio[A-Za-z0-9]|IBADANBgkqhkiG|IBAAKC|CAQEE|AgEAM|MC4CAQAwBQYDK2V|pn[ub]_"
+    rb"|CCIP|HRKU-|cio[A-Za-z0-9]|IBADANBgkqhkiG|IBAAK[BC]|CAQEE|AgE[AB][BM]|xkeysib|xsmtpsib|MC4CAQAwBQYDK2V|pn[ub]_"
     rb"|tskey-|bk[pu]a_|pul-|fo1_|fm[12]|sbp_|sb_secret_|-us\d|BBDC-|pat[A-Za-z0-9]{14}\.|T3BlbkFJ"
 )
 """What every token of a known format holds; searched for in each long token of a text, so that the rest costs nothing."""

@@ -26,7 +26,7 @@ _KEY = words("keys")
 # ``key`` alone names anything; after one of these it is one of the keys that open something.
 _OPENS = words("opens")
 # Words that, after the word for the secret, tell what the value really is: where it lies, how long it lives …
-_ABOUT = words("about")
+ABOUT = words("about")
 # Words that, anywhere in the name, say that the value is no secret.
 _OPEN = words("open")
 _PAIRS = frozenset(
@@ -66,7 +66,7 @@ def naming(name: str) -> Naming:
     # Who logs in to Vault with an AppRole gives the id of a secret, which is one.
     if after == ["id"] and words[at] == "secret" and not _APP_ROLES.isdisjoint(words):
         return found
-    if any(word in _ABOUT or word in _OPEN or word.removesuffix("s") in _ABOUT for word in after):
+    if any(word in ABOUT or word in _OPEN or word.removesuffix("s") in ABOUT for word in after):
         return Naming.NONE
     return found
 

@@ -20,7 +20,7 @@ from soc2.model.fingerprint import Finding
 
 # Private keys in DER: PKCS #8 (RSA, EC, Ed25519), PKCS #1 and SEC 1.
 _DER_KEY = re.compile(
-    rb"\x30(?:\x82..|\x81.|.)\x02\x01(?:\x00(?:\x30.\x06.(?:\x2a\x86\x48|\x2b\x65)|\x02\x82..\x00)|\x01\x04[\x20\x30\x42])",
+    rb"\x30(?:\x82..|\x81.|.)\x02\x01(?:\x00(?:\x30.\x06.(?:\x2a\x86\x48|\x2b\x65)|\x02(?:\x82..|\x81.)\x00)|\x01\x04[\x20\x30\x42])",
     re.S,
 )
 _PIECE = 4 << 20
