@@ -9,6 +9,7 @@ from typing import ClassVar, Protocol
 from soc2.model.deviation import Deviation, Resource
 from soc2.model.fingerprint import Annotations, Finding
 from soc2.model.kubernetes.cluster import ConfigMap
+from soc2.model.kubernetes.meta import KubeObject
 from soc2.model.kubernetes.pods import Container, Handler, PodSpec
 from soc2.model.kubernetes.subjects import PodSubject
 
@@ -73,6 +74,12 @@ def in_config_map(config_map: ConfigMap) -> Iterator[Deviation]:
     told += _in_annotations("metadata", config_map.metadata.annotations, told)
     for place, found in told:
         yield _literal(config_map.resource, place, found)
+
+
+def in_annotations(record: KubeObject) -> Iterator[Deviation]:
+    """No annotation of an object holds a secret."""
+    for place, found in _in_annotations("metadata", record.metadata.annotations, []):
+        yield _literal(record.resource, place, found)
 
 
 def _in_container(container: Container) -> Iterator[tuple[str, Finding]]:
