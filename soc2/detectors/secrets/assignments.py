@@ -113,7 +113,13 @@ def _is_prose(line: str, match: re.Match[str]) -> bool:
     name, value = match[1], match[2]
     if not line[match.end(1) : match.start(2)].isspace() or any(map(str.isdigit, value)):
         return False
-    return " " in name or value[-1:] in "?.:" or (name.istitle() and value.isalpha()) or value.lower() in ABOUT
+    return (
+        " " in name
+        or value.startswith("--")
+        or value[-1:] in "?.:"
+        or (name.istitle() and value.isalpha())
+        or value.lower() in ABOUT
+    )
 
 
 def _in_assignments(line: str, start: int) -> Iterator[Hit]:

@@ -54,9 +54,11 @@ _COMMANDS: tuple[tuple[str, re.Pattern[str]], ...] = (
     # Clients of many things: a user, and beside it, with one letter, the password.
     (
         " -u",
-        re.compile(rf"\s-(?:u|U|-user|-username)(?:[ =]|(?<=u))[\w.@-]{{1,64}}\s+-[pP][ =]?(?![\d.:]+(?:[\s\"']|$)){_WORD}"),
+        re.compile(
+            rf"\s-(?:u|U|-user|-username)(?:[ =]|(?<=u))[\w.@-]{{1,64}}\s+-[pP][ =]?(?![\d.:]+(?:[\s\"']|$)|[a-z]+=){_WORD}"
+        ),
     ),
-    ("--user", re.compile(rf"\s--user(?:name)?[ =][\w.@-]{{1,64}}\s+-[pP][ =]?(?![\d.:]+(?:[\s\"']|$)){_WORD}")),
+    ("--user", re.compile(rf"\s--user(?:name)?[ =][\w.@-]{{1,64}}\s+-[pP][ =]?(?![\d.:]+(?:[\s\"']|$)|[a-z]+=){_WORD}")),
     ("redis-cli", re.compile(rf"redis-cli\s{_GAP}-a\s+{_WORD}")),
     ("login", re.compile(rf"(?:docker|podman|helm registry|nerdctl|oras)\s+login\s{_GAP}\s-p\s*{_WORD}")),
     ("login", re.compile(rf"\baz\s+login\s{_GAP}\s(?:-p|--password)\s+{_WORD}")),
@@ -66,6 +68,10 @@ _COMMANDS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("--password-stdin", re.compile(rf"echo\s+(?:-\w+\s+)?{_WORD}\s*\|[^\n|]{{0,80}}--password-stdin")),
     ("htpasswd", re.compile(rf"htpasswd\s+-\w*b\w*\s+(?:-\w+\s+)*[^\s]{{1,200}}\s+[^\s]{{1,100}}\s+{_WORD}")),
     ("pass:", re.compile(r"-pass(?:in|out)?\s+[\"']?pass:([^\s\"']{1,200})")),
+    ("-u", re.compile(r"\s-U\s*[\"']?[\w.\\/-]{1,64}%([^\s\"']{1,128})")),
+    ("lftp", re.compile(r"\blftp\s[^\n|;]{0,200}?-u\s+[\w.-]{1,64},([^\s\"',]{1,128})")),
+    ("auth=(", re.compile(r"\bauth=\(\s*[\"'][^\"'\n]{1,100}[\"']\s*,\s*[\"']([^\"'\n]{1,200})[\"']\s*\)")),
+    ("password is", re.compile(r"\bpassword is:?\s+[\"'`]?((?=[^\s\"'`]*\d)[^\s\"'`,]{4,100})", re.I)),
     ("sudo -s", re.compile(rf"echo\s+(?:-\w+\s+)?{_WORD}\s*\|\s*sudo\s+-S")),
     ("psk", re.compile(r"\bPSK\s+\"([^\"\n]{1,200})\"")),
     ("securestring", re.compile(r"ConvertTo-SecureString\s+([^\s\"'$()-][^\s\"'()]{2,200})\s+-AsPlainText", re.I)),
@@ -85,7 +91,7 @@ _COMMANDS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ),
     ("requirepass", re.compile(rf"^\s*(?:requirepass)\s+{_WORD}")),
     ("masterauth", re.compile(rf"^\s*(?:masterauth)\s+{_WORD}")),
-    ("rootpw", re.compile(rf"^\s*rootpw\s+{_WORD}")),
+    ("rootpw", re.compile(rf"^\s*rootpw\s+(?:--plaintext\s+)?(?!--){_WORD}")),
     ("--stdin", re.compile(rf"echo\s+(?:-\w+\s+)?{_WORD}\s*\|[^\n|]{{0,40}}passwd\s[^\n|]{{0,60}}--stdin")),
     (
         "identified by",

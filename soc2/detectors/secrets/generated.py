@@ -15,7 +15,7 @@ _ELEMENT_BEFORE = re.compile(r"<(?:\w{1,40}:)?([A-Za-z_][\w.-]{0,79})(?:\s[^<>]{
 _ELEMENT_AFTER = re.compile(r"={0,2}\s{0,20}</(?:\w{1,40}:)?([A-Za-z_][\w.-]{0,79})>")
 _PREFIX = re.compile(
     r"(?:sha\d+|md5|h1|hmac|sri|pin|spki)[-:=/]$|://[^\s\"']*$|[/@#?&$]$|v\d+:$|\bTXT[ \t]+\"?$"
-    r"|(?:data|iv|tag|mac|enc):$|[A-Za-z0-9+/]{20}[=:]$",
+    r"|(?:data|iv|tag|mac|enc):$|[A-Za-z0-9+/]{20}={0,2}[=:]$",
     re.I,
 )
 _BLOB = (64, 76, 72, 70)

@@ -56,6 +56,9 @@ def naming(name: str) -> Naming:
         return Naming.NONE
     if words[-1] == "auth" and (len(words) == 1 or words[-2] in _WITH_USER):
         return Naming.PAIR
+    # Clients of Confluent's registry.
+    if words[-2:] == ["user", "info"] and "auth" in words:
+        return Naming.PAIR
     at, found = _stem(words)
     if found is Naming.NONE or not _OPEN.isdisjoint(words[: at + 1]):
         return Naming.NONE
@@ -78,6 +81,9 @@ def _last(name: str) -> str:
         parts[-1].isdigit() or parts[-1].lower() in ("txt", "value", "default", "raw", "plain", "plaintext")
     ):
         parts.pop()
+    # ``secretKeyRef.NAME`` tells which variable is taken from where.
+    if len(parts) > 1 and parts[-2].endswith("Ref"):
+        return ""
     if len(parts) > 1 and parts[-1].lower() in ("key", "token") and parts[-2].lower() in _OPENS:
         return f"{parts[-2]}_{parts[-1]}"
     return parts[-1] if parts else ""
@@ -90,6 +96,8 @@ def _stem(words: list[str]) -> tuple[int, Naming]:
         if word in _PASSWORD or (word in ("phrase", "word") and at and words[at - 1] in ("pass", "seed")):
             return at, Naming.PASSWORD if word != "phrase" or words[at - 1] == "pass" else Naming.KEY
         if word == "secret" and at and words[at - 1] in _PHRASES and at == len(words) - 1:
+            return at, Naming.PASSWORD
+        if word in ("credential", "credentials") and at and words[at - 1] == "bind":
             return at, Naming.PASSWORD
         if word in _KEY:
             return at, Naming.KEY

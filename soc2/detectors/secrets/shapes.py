@@ -34,10 +34,11 @@ _AROUND: tuple[tuple[str, str, re.Pattern[str]], ...] = (
     (":AA", "Telegram Bot Token", re.compile(r"(?<![\w:])(\d{8,10}:AA[\w-]{33})(?![\w-])")),
     ("/api/webhooks/", "Discord Webhook", re.compile(r"discord(?:app)?\.com/api/webhooks/(\d{17,20}/[\w-]{60,72})")),
     (
-        ".webhook.office.com/",
+        "/IncomingWebhook/",
         "Teams Webhook",
-        re.compile(r"\.webhook\.office\.com/webhookb2/([\w@-]{36,80}/IncomingWebhook/[0-9a-f]{32}/[\w-]+)"),
+        re.compile(r"/webhook(?:b2)?/([\w@-]{36,80}/IncomingWebhook/[0-9a-f]{32}/[\w-]+)"),
     ),
+    ("&p=", "password in a URL", re.compile(r"[?&]u=[^&\s]{1,64}&p=([^&\s\"']{3,128})")),
     ("AccountKey=", "Azure Storage Account access key", re.compile(r"AccountKey=([A-Za-z0-9+/]{86}==)")),
     ("SharedAccessKey=", "Azure Shared Access Key", re.compile(r"SharedAccessKey=([A-Za-z0-9+/]{40,60}={0,2})")),
     ("sig=", "Azure SAS Token", re.compile(r"(?:sv=|se=|sp=|sr=)[^\s\"']{0,400}[?&]sig=([A-Za-z0-9%+/]{40,70}(?:%3[dD]|=)?)")),
@@ -122,8 +123,7 @@ def _is_password(value: str) -> bool:
 
 # MD5 and unsalted SHA-1 of a user's password, as htpasswd makes them: guessed so quickly that they are as good as it.
 _WEAK_HASH = re.compile(
-    r"^[\w.@-]{1,64}:(\$apr1\$[./\w]{1,8}\$[./\w]{22}|\$1\$[./\w]{1,8}\$[./\w]{22}|\{SHA\}[A-Za-z0-9+/]{27}=)(?:\s{0,2}$|:\d{4,6}:)",
-    re.M,
+    r"(?<![\w.@:$-])[\w.@-]{1,64}:(\$apr1\$[./\w]{1,8}\$[./\w]{22}|\$1\$[./\w]{1,8}\$[./\w]{22}|\{SHA\}[A-Za-z0-9+/]{27}=)(?![./\w$])"
 )
 
 

@@ -15,7 +15,7 @@ _COLUMN = re.compile(r"[\w .-]{1,40}")
 _WHOSE = frozenset({"user", "username", "user name", "login", "email", "account", "host", "url", "service"})
 _MOST_ROWS = 1000
 _PROPERTY = re.compile(
-    r"<(?:name|key)>\s{0,20}([\w.-]{1,100})\s{0,20}</(?:name|key)>\s{0,60}<(?:value|string)>([^<>\n]{1,4096})</(?:value|string)>"
+    r"<(?:[\w-]{0,20}name|key)>\s{0,20}([\w.-]{1,100})\s{0,20}</(?:[\w-]{0,20}name|key)>\s{0,60}<(?:[\w-]{0,20}value|string)>([^<>\n]{1,4096})</(?:[\w-]{0,20}value|string)>"
 )
 _INSERT = re.compile(r"\binsert\s+into\s+\S{1,100}\s*\(([^()\n]{1,1000})\)\s*values\s*\((.{1,4000})", re.I)
 _LITERAL = re.compile(r"'((?:[^'\n]|''){0,400})'|[^\s,()']+")
@@ -32,7 +32,7 @@ def in_insert(line: str, start: int) -> Iterator[Hit]:
 
 def in_properties(text: str) -> Iterator[Hit]:
     """Yield the secrets that elements give a name beside them: ``<name>db.password</name> <value>…</value>``."""
-    if "<value>" in text or "<string>" in text:
+    if "value>" in text or "<string>" in text:
         for match in _PROPERTY.finditer(text):
             if is_secret(match[2], naming(match[1])):
                 yield Hit(match.start(2), match[2], "name")

@@ -99,7 +99,9 @@ def _in_data_urls(text: str, decode: int) -> Iterator[Hit]:
 def _in_wrapped(text: str, decode: int) -> Iterator[Hit]:
     """Yield the secrets in base64 that is broken into lines."""
     for match in _BLOCK.finditer(text):
-        inner = _hidden_text("".join(match[0].split()), decode)
+        lines = match[0].split()
+        # What follows in letters only may be the end of a shell's document.
+        inner = _hidden_text("".join(lines), decode) or _hidden_text("".join(lines[:-1]), decode)
         for hit in in_text(inner, bare=False, decode=decode - 1) if inner else ():
             yield Hit(match.start(), hit.value, f"{hit.detector}, in base64")
 

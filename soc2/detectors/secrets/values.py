@@ -119,6 +119,10 @@ def _is_key(value: str) -> bool:
         return False
     if _OF_GPG.fullmatch(value):
         return False
+    # ``credentials: user:password``
+    user, _, password = value.partition(":")
+    if user.isidentifier() and any(map(str.isdigit, password)) and not _NAME.match(password) and is_pair(value):
+        return True
     if is_random(value):
         return True
     # A weak secret is one, but names of Secrets, of keys and of code are none.
