@@ -263,6 +263,12 @@ HOSTILE = {
     "random lines": "\n".join(Maker(2).base64(48) for _ in range(SIZE // 65)),
     "random names": "\n".join(f"secret_{Maker(i).hex(8)}: {Maker(i).hex(40)}" for i in range(3_000)),
     "JSON in one line": '{"password":{"type":"string"},"a":[' * (SIZE // 35),
+    "tables": "user,password\n" * (SIZE // 14),
+    "rows": "user,password\n" + "bob,tiger-12\n" * (SIZE // 13),
+    "properties": "<name>password</name><value>" * (SIZE // 29),
+    "insertions": "insert into x (password) values ('a'," * (SIZE // 37),
+    "data URLs": "data:text/plain," * (SIZE // 16),
+    "base64 in lines": base64.encodebytes(b"password=x\n" * (SIZE // 16)).decode(),
     "pairs": '{"name":"password",' * (SIZE // 19),
 }
 

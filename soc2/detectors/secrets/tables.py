@@ -55,7 +55,8 @@ def in_rows(lines: Sequence[str], index: int) -> Iterator[tuple[int, Hit]]:
     named = [naming(column) for column in _cells(lines[index])]
     for number in range(index + 1, min(index + 1 + _MOST_ROWS, len(lines))):
         row = _cells(lines[number])
-        if len(row) != len(named):
+        # Where the next table begins, this one ends.
+        if len(row) != len(named) or is_header(lines[number]):
             return
         for cell, kind in zip(row, named, strict=True):
             if kind is not Naming.NONE and is_secret(cell, kind):
