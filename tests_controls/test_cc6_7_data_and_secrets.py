@@ -30,6 +30,7 @@ from soc2.model.image_content import RunningImage
 from soc2.model.kubernetes.cluster import ConfigMap
 from soc2.model.kubernetes.control_plane import Component
 from soc2.model.kubernetes.custom import CustomResource
+from soc2.model.kubernetes.meta import KubeObject
 from soc2.model.kubernetes.network import Ingress
 from soc2.model.kubernetes.secret_stores import SecretOrigin, SyncedObject
 from soc2.model.kubernetes.subjects import PodSubject
@@ -76,6 +77,21 @@ def test_manifests_hold_no_secrets(pods: Population[PodSubject], judge: Judge) -
 def test_config_maps_hold_no_secrets(config_maps: Population[ConfigMap], judge: Judge) -> None:
     """No value of a ConfigMap looks like a secret."""
     judge(config_maps, literals.in_config_map)
+
+
+@pytest.mark.check(
+    "annotations-hold-no-secrets",
+    severity="high",
+    seed=True,
+    official=["CC6.1"],
+    hipaa=["164.312(a)(2)(iv)"],
+    gdpr=["32(1)(a)", "5(1)(f)"],
+    kind="configuration",
+    remedy="Let the annotation name a Secret instead, and change the value: it is known",
+)
+def test_annotations_hold_no_secrets(annotated: Population[KubeObject], judge: Judge) -> None:
+    """No annotation of a namespace, node, Service, ServiceAccount or Ingress looks like a secret."""
+    judge(annotated, literals.in_annotations)
 
 
 @pytest.mark.check(

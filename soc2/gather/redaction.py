@@ -10,12 +10,17 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
+import msgspec
+
 from soc2.detectors.secrets import Scanner
 from soc2.detectors.secrets.formats import patterns
-from soc2.gather.user_data import user_data_texts
-from soc2.model.fingerprint import Annotations, EncodedLiterals, Features, Finding, Fingerprint, Literals, UserData
+from soc2.detectors.secrets.trees import shown
+from soc2.gather.user_data import BrokenGzip, unzipped, user_data_texts
+from soc2.model.fingerprint import APPLIED, Annotations, EncodedLiterals, Features, Finding, Fingerprint, Literals, UserData
 
 _SHORTEST_SECRET = 8
+_LONGEST_CONTENT = 64 << 20
+_DEEPEST = 4
 
 # Annotations whose values rules read, and which are no place for secrets.
 _PLAIN_ANNOTATIONS = (
@@ -47,10 +52,6 @@ _PLAIN_ANNOTATIONS = (
 )
 
 
-# kubectl's copy of the manifest repeats what is looked at elsewhere, with every other text around it.
-_COPIES = frozenset({"kubectl.kubernetes.io/last-applied-configuration"})
-
-
 class Redactor:
     """Puts stand-ins in the place of texts, with what one scanner finds in them."""
 
@@ -65,16 +66,25 @@ class Redactor:
         self.fingerprint = lru_cache(maxsize=16_384)(self._fingerprint)
 
     def _fingerprint(self, text: str, name: str = "") -> Fingerprint:
-        findings = () if name in _COPIES else self.scanner.value(name, text)
+        findings = self._in_manifest(text) if name == APPLIED else self.scanner.value(name, text)
         return Fingerprint(Features(self.scanner.digest(text), len(text), findings))
+
+    def _in_manifest(self, text: str) -> tuple[Finding, ...]:
+        try:
+            return self.scanner.tree(msgspec.json.decode(text))
+        except (msgspec.DecodeError, RecursionError, TypeError, UnicodeError):
+            return self.scanner.value("", text)
 
     def annotations(self, values: dict[str, Any]) -> Annotations:
         return Annotations(
             {
-                name: str(value) if name.startswith(_PLAIN_ANNOTATIONS) else self.fingerprint(str(value), name)
+                name: str(value) if self._is_plain(name, str(value)) else self.fingerprint(str(value), name)
                 for name, value in values.items()
             }
         )
+
+    def _is_plain(self, name: str, text: str) -> bool:
+        return name.startswith(_PLAIN_ANNOTATIONS) and not self.scanner.value(name, text)
 
     def variable(self, name: str, value: Any) -> Literals:
         """Return what is found in a value that is known by its name."""
@@ -88,9 +98,9 @@ class Redactor:
         if not isinstance(value, dict):
             raise TypeError("Expected `object`")
         return tuple(
-            replace(found, place=f"[{name}] {found.place}".rstrip())
+            replace(found, place=f"[{shown(str(name))}] {found.place}".rstrip())
             for name, encoded in value.items()
-            for found in self.scanner.scan(_bytes(encoded), str(name))
+            for found in self.scanner.scan(_content(encoded), str(name))
         )
 
     def _user_data(self, value: Any) -> tuple[Finding, ...]:
@@ -99,6 +109,16 @@ class Redactor:
             for part, text in user_data_texts(value)
             for found in self.scanner.value("", text)
         )
+
+
+def _content(encoded: Any) -> bytes:
+    data = _bytes(encoded)
+    try:
+        for _ in range(_DEEPEST):
+            data = unzipped(data, _LONGEST_CONTENT)
+    except BrokenGzip:
+        pass
+    return data
 
 
 def _bytes(encoded: Any) -> bytes:

@@ -10,8 +10,15 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
+from soc2.detectors.secrets.encoded import as_utf8
+
 _LONGEST = 8 << 20
 _DEEPEST = 4
+_GZIP = b"\x1f\x8b"
+
+
+class BrokenGzip(TypeError):
+    """Bytes begin as gzip does, and are none, or not all of one."""
 
 
 def user_data_texts(value: Any) -> Iterator[tuple[str, str]]:
@@ -28,12 +35,12 @@ def user_data_texts(value: Any) -> Iterator[tuple[str, str]]:
 def _texts(data: bytes, part: str, depth: int) -> Iterator[tuple[str, str]]:
     if depth > _DEEPEST:
         raise TypeError(f"nested more than {_DEEPEST} archives deep")
-    if data.startswith(b"\x1f\x8b"):
-        yield from _texts(_unzipped(data), part, depth + 1)
+    if data.startswith(_GZIP):
+        yield from _texts(unzipped(data), part, depth + 1)
     elif data[:4096].lstrip().lower().startswith((b"content-type: multipart", b"mime-version:")):
         yield from _parts(data, part, depth)
     else:
-        yield part, data.decode("utf-8", "replace")
+        yield part, as_utf8(data).decode("utf-8", "replace")
 
 
 def _parts(data: bytes, outer: str, depth: int) -> Iterator[tuple[str, str]]:
@@ -44,14 +51,21 @@ def _parts(data: bytes, outer: str, depth: int) -> Iterator[tuple[str, str]]:
         yield from _texts(payload if isinstance(payload, bytes) else b"", name, depth + 1)
 
 
-def _unzipped(data: bytes) -> bytes:
-    inflate = zlib.decompressobj(wbits=31)
-    try:
-        text = inflate.decompress(data, _LONGEST)
-    except zlib.error:
-        raise TypeError("Expected gzip") from None
-    if inflate.unconsumed_tail:
-        raise TypeError(f"more than {_LONGEST >> 20} MB when unpacked")
-    if not inflate.eof:
-        raise TypeError("Expected all of a gzip")
-    return text
+def unzipped(data: bytes, longest: int = _LONGEST) -> bytes:
+    """Return what gzip holds, and other bytes as they are. Raises BrokenGzip, or TypeError for more than ``longest`` bytes."""
+    parts, length = [], 0
+    while data.startswith(_GZIP):
+        inflate = zlib.decompressobj(wbits=31)
+        try:
+            # One byte more tells what is too long from what just fits.
+            parts.append(inflate.decompress(data, longest - length + 1))
+        except zlib.error:
+            raise BrokenGzip("Expected gzip") from None
+        length += len(parts[-1])
+        if length > longest:
+            raise TypeError(f"more than {longest >> 20} MB when unpacked")
+        if not inflate.eof:
+            raise BrokenGzip("Expected all of a gzip")
+        # One may follow another.
+        data = inflate.unused_data
+    return b"".join(parts) if parts else data

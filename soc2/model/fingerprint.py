@@ -6,6 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+"""The annotation in which kubectl keeps a copy of the manifest."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -105,12 +108,14 @@ class Annotations(Mapping[str, "str | Fingerprint"]):
         value: Any = self._values.get(name)
         return value if isinstance(value, str) else None
 
-    @property
-    def findings(self) -> tuple[tuple[str, Finding], ...]:
-        """Return (name, finding) of every secret in an annotation."""
+    def findings(self, told: Iterable[Finding] = ()) -> tuple[tuple[str, Finding], ...]:
+        """Return (name, finding) of every secret in an annotation. ``told`` is what was found in the rest of the object:
+        kubectl's copy of the manifest repeats it."""
+        known = {finding.fingerprint for finding in told}
         return tuple(
             (name, finding)
             for name, value in self._values.items()
             if isinstance(value, Fingerprint)
             for finding in value.features.findings
+            if name != APPLIED or finding.fingerprint not in known
         )

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 from soc2.model.deviation import Deviation, Resource
-from soc2.model.fingerprint import Finding
+from soc2.model.fingerprint import Annotations, Finding
 from soc2.model.kubernetes.cluster import ConfigMap
-from soc2.model.kubernetes.pods import Container, Handler
+from soc2.model.kubernetes.meta import KubeObject
+from soc2.model.kubernetes.pods import Container, Handler, PodSpec
 from soc2.model.kubernetes.subjects import PodSubject
 
 
@@ -43,23 +44,42 @@ def in_content(record: Searched) -> Iterator[Deviation]:
 
 def in_pod(subject: PodSubject) -> Iterator[Deviation]:
     """Environment, command, arguments, probes, options of volumes and annotations hold no secret."""
-    for where, container in subject.spec.all_containers:
+    told = list(_in_spec(subject.spec))
+    template = "spec.template.metadata" if subject.workload else "metadata"
+    told += _in_annotations(template, subject.metadata.annotations, told)
+    if subject.workload:
+        told += _in_annotations("metadata", subject.workload.annotations, told)
+    for place, found in told:
+        yield _literal(subject.resource, place, found)
+
+
+def _in_spec(spec: PodSpec) -> Iterator[tuple[str, Finding]]:
+    for where, container in spec.all_containers:
         for place, found in _in_container(container):
-            yield _literal(subject.resource, f"{where}[{container.name}].{place}", found)
-    for volume in subject.spec.volumes:
+            yield f"{where}[{container.name}].{place}", found
+    for volume in spec.volumes:
         for found in volume.content.findings:
-            yield _literal(subject.resource, f"volumes[{volume.name}].{volume.kind}", found)
-    for name, found in subject.metadata.annotations.findings:
-        yield _literal(subject.resource, f"metadata.annotations[{name}]", found)
+            yield f"volumes[{volume.name}].{volume.kind}", found
+
+
+def _in_annotations(place: str, annotations: Annotations, told: list[tuple[str, Finding]]) -> list[tuple[str, Finding]]:
+    found = annotations.findings([finding for _, finding in told])
+    return [(f"{place}.annotations[{name}]", finding) for name, finding in found]
 
 
 def in_config_map(config_map: ConfigMap) -> Iterator[Deviation]:
     """A ConfigMap holds no secret, neither in its texts nor in its binary data."""
-    for place, entries in (("data", config_map.data), ("binaryData", config_map.binary_data)):
-        for found in entries.findings:
-            yield _literal(config_map.resource, place, found)
-    for name, found in config_map.metadata.annotations.findings:
-        yield _literal(config_map.resource, f"metadata.annotations[{name}]", found)
+    entries = (("data", config_map.data), ("binaryData", config_map.binary_data))
+    told = [(place, found) for place, content in entries for found in content.findings]
+    told += _in_annotations("metadata", config_map.metadata.annotations, told)
+    for place, found in told:
+        yield _literal(config_map.resource, place, found)
+
+
+def in_annotations(record: KubeObject) -> Iterator[Deviation]:
+    """No annotation of an object holds a secret."""
+    for place, found in _in_annotations("metadata", record.metadata.annotations, []):
+        yield _literal(record.resource, place, found)
 
 
 def _in_container(container: Container) -> Iterator[tuple[str, Finding]]:

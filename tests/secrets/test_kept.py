@@ -18,11 +18,15 @@ from fixtures.population import DECLARED, build_population
 from soc2.catalog import all_checks
 from soc2.evidence import EvidenceStore
 from soc2.gather.aws.connection import AwsConnection
+from soc2.gather.codec import Codec, canonical
 from soc2.gather.kubernetes.connection import KubeConnection
 from soc2.gather.kubernetes.custom_resources import CUSTOM_RESOURCES
 from soc2.gather.kubernetes.sources import CONFIG_MAPS, PODS
+from soc2.gather.redaction import Redactor
 from soc2.gather.source import Gatherer
-from soc2.model.kubernetes.subjects import PodSubject
+from soc2.model.fingerprint import APPLIED, EncodedLiterals
+from soc2.model.kubernetes.subjects import PodSubject, pod_subjects
+from soc2.model.kubernetes.workloads import Deployment
 from soc2.model.outcome import Outcome
 from soc2.model.population import Cause
 from soc2.rules import literals
@@ -301,3 +305,45 @@ def test_a_kind_that_may_not_be_listed_is_evidence_missing(tmp_path: Path) -> No
         ("customresourcedefinitions", None),
         ("contents of things.example.com", Cause.DENIED),
     ]
+
+
+def test_annotations_of_workloads_and_copies_of_manifests() -> None:
+    template = {
+        "metadata": {"annotations": {"team.example.com/token": secret(2)}},
+        "spec": {"containers": [{"name": "c", "env": [{"name": "DB_PASSWORD", "value": secret(0)}]}]},
+    }
+    # What was taken out of the environment by hand stays in the copy.
+    copied = {"spec": {"template": template}, "removed": {"password": secret(3)}}
+    annotations = {APPLIED: json.dumps(copied), "team.example.com/password": secret(1), "istio.io/password": secret(4)}
+    workload = {"metadata": {"name": "d", "namespace": "shop", "annotations": annotations}, "spec": {"template": template}}
+    codec = Codec()
+    deployment = codec.decode(json.dumps({"kind": "Deployment", **workload}).encode(), Deployment)
+    (subject,) = pod_subjects((), (deployment,))
+    found = list(literals.in_pod(subject))
+    assert [each.fields["place"] for each in found] == [
+        "containers[c].env[DB_PASSWORD]",
+        "spec.template.metadata.annotations[team.example.com/token]",
+        f"metadata.annotations[{APPLIED}].removed.password",
+        "metadata.annotations[team.example.com/password]",
+        "metadata.annotations[istio.io/password]",
+    ]
+    assert_not_told(canonical(deployment).decode() + str(found), 5)
+
+
+@pytest.mark.parametrize("text", ["not JSON, password=@", '{"a":' * 5_000 + '"password=@"' + "}" * 5_000, '["password=@"]'])
+def test_any_copy_of_a_manifest_is_looked_at(text: str) -> None:
+    annotations = Redactor().annotations({APPLIED: text.replace("@", secret(0))})
+    assert [name for name, _ in annotations.findings()] == [APPLIED]
+
+
+def test_packed_binary_data_is_unpacked_within_limits() -> None:
+    def found(data: bytes) -> list[str]:
+        packed = base64.b64encode(data).decode()
+        return [each.place for each in Redactor().literals(EncodedLiterals, {"app.conf.gz": packed}).findings]
+
+    text = f"level=info\npassword={secret(0)}\n".encode()
+    assert found(gzip.compress(text)) == found(gzip.compress(gzip.compress(text))) == ["[app.conf.gz] line 2"]
+    assert found(gzip.compress(b"level=info\n") + gzip.compress(text)) == ["[app.conf.gz] line 3"]
+    assert found(b"\x1f\x8b" + text) == ["[app.conf.gz] line 2"]
+    with pytest.raises(TypeError, match="more than 64 MB when unpacked"):
+        found(gzip.compress(b"\0" * (65 << 20)))

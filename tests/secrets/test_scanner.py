@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import base64
 import codecs
+import gzip
 import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -44,10 +49,59 @@ def test_a_private_key_is_one_finding_of_several_lines() -> None:
     assert found(f"# keys\n{Maker(2).certificate()}{key}".encode()) == [("Private Key", "line 22")]
 
 
-def test_texts_in_utf_16_are_read() -> None:
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"])
+def test_wide_texts_are_read(encoding: str) -> None:
     text = f"[db]\r\nport=80\r\npassword={PASSWORD}\r\nuser=app\r\n" * 4
-    for mark, encoding in ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")):
-        assert [place for _, place in found(mark + text.encode(encoding))] == ["line 3", "line 7", "line 11", "line 15"]
+    assert [place for _, place in found(text.encode(encoding))] == ["line 3", "line 7", "line 11", "line 15"]
+
+
+def test_a_mark_alone_hides_nothing() -> None:
+    assert found(codecs.BOM_UTF16_LE + f"\nport=80\npassword={PASSWORD}\n".encode()) == [("name and randomness", "line 3")]
+
+
+DER_KEYS = (
+    rsa.generate_private_key(public_exponent=65537, key_size=2048),
+    ec.generate_private_key(ec.SECP256R1()),
+    ed25519.Ed25519PrivateKey.generate(),
+)
+
+
+@pytest.mark.parametrize("key", DER_KEYS, ids=["RSA", "EC", "Ed25519"])
+@pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
+def test_private_keys_in_der(key: Any, form: PrivateFormat) -> None:
+    if form is PrivateFormat.TraditionalOpenSSL and isinstance(key, ed25519.Ed25519PrivateKey):
+        return
+    der = key.private_bytes(Encoding.DER, form, NoEncryption())
+    public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    assert found(der) == [("Private Key (DER)", "")]
+    assert [each.detector for each in Scanner().value("x", base64.b64encode(der).decode())] == ["Private Key (DER)"]
+    assert found(public) == [] == list(Scanner().value("x", base64.b64encode(public).decode()))
+
+
+LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789"
+FORMATS: dict[str, Callable[[Maker], str]] = {
+    "Dynatrace Token": lambda make: f"dt0c01.{make.chars(LETTERS, 24).upper()}.{make.chars(LETTERS, 64).upper()}",
+    "LaunchDarkly Key": lambda make: f"sdk-{make.uuid()}",
+    "Contentful Token": lambda make: f"CFPAT-{make.chars(LETTERS, 43)}",
+    "Groq Key": lambda make: f"gsk_{make.chars(LETTERS, 52)}",
+    "OpenRouter Key": lambda make: f"sk-or-v1-{make.hex(64)}",
+    "SonarQube Token": lambda make: f"squ_{make.hex(40)}",
+    "Brevo Key": lambda make: f"xkeysib-{make.hex(64)}-{make.chars(LETTERS, 16)}",
+    "Netlify Token": lambda make: f"nfp_{make.chars(LETTERS, 36)}",
+    "HubSpot Token": lambda make: f"pat-na1-{make.uuid()}",
+    "Trello Token": lambda make: f"ATTA{make.hex(64)}",
+    "CircleCI Token": lambda make: f"CCIPAT_{make.chars(LETTERS, 22)}_{make.hex(40)}",
+    "JFrog Reference Token": lambda make: f"cmVmdGtu{make.chars(LETTERS, 56)}",
+    "AWS Session Token": lambda make: f"IQoJb3JpZ2luX2Vj{make.chars(LETTERS, 300)}",
+    "Heroku API Key": lambda make: f"HRKU-{make.chars(LETTERS, 60)}",
+}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_formats_are_told_whatever_they_are_called(name: str) -> None:
+    for seed in range(5):
+        token = FORMATS[name](Maker(seed))
+        assert [each.detector for each in Scanner().value("settings", f"level=info\nx: {token}\n")] == [name]
 
 
 def test_of_what_is_no_text_only_formats_are_told() -> None:
@@ -55,10 +109,28 @@ def test_of_what_is_no_text_only_formats_are_told() -> None:
     assert found(data, "usr/bin/app") == [("GitHub Token", "")]
 
 
-def test_base64_is_decoded_once() -> None:
+def test_base64_is_decoded_twice() -> None:
     hidden = base64.b64encode(f"user=app\npassword={PASSWORD}\n".encode())
     assert found(b"port=80\nlevel=info\ndata: " + hidden + b"\n") == [("name and randomness, in base64", "line 3")]
-    assert found(b"port=80\nlevel=info\ndata: " + base64.b64encode(hidden) + b"\n") == []
+    again = base64.b64encode(hidden)
+    assert [place for _, place in found(b"port=80\nlevel=info\ndata: " + again + b"\n")] == ["line 3"]
+    assert found(b"port=80\nlevel=info\ndata: " + base64.b64encode(again) + b"\n") == []
+
+
+def test_gzip_in_base64_is_unpacked_within_limits() -> None:
+    packed = base64.b64encode(gzip.compress(f"user=app\npassword={PASSWORD}\n".encode()))
+    harmless = base64.b64encode(gzip.compress(b"server { listen 80; return 200; }\n" * 3))
+    bomb = base64.b64encode(gzip.compress(b"\n" * (30 << 20) + f"password={PASSWORD}\n".encode()))
+    assert found(b"port=80\nlevel=info\nrelease: " + packed) == [("name and randomness, in base64", "line 3")]
+    assert found(b"port=80\nlevel=info\nrelease: " + harmless) == []
+    began = time.thread_time()
+    assert found(b"port=80\nlevel=info\n" + bomb * 10) == []
+    assert time.thread_time() - began < 2
+
+
+def test_base64_in_lines_is_joined() -> None:
+    hidden = base64.encodebytes(f"level=info\npassword={PASSWORD}\n{'x' * 99}\n".encode())
+    assert found(b"port=80\ndata: |\n" + hidden) == [("name and randomness, in base64", "line 3")]
 
 
 def test_long_files_are_read_in_pieces_at_lines() -> None:
@@ -136,6 +208,14 @@ def test_what_is_nested_too_deeply_is_refused() -> None:
         ({"files": {"app.conf": f"a=b\npassword={PASSWORD}"}}, "files[app.conf] line 2"),
         ({"password": 12345678}, "password"),
         ({"passwords": [PASSWORD]}, "passwords[0]"),
+        ({"apiKeys": [{"key": PASSWORD, "owner": "bob"}]}, "apiKeys[0].key"),
+        ({"apiKeys": {GITHUB: "bob"}}, "apiKeys"),
+        ({"apiKeys": [{"name": GITHUB}]}, "apiKeys[0].name"),
+        ({"clients": {"9f2c4e8a1b7d3f605c9e2a4b": {"password": PASSWORD}}}, "clients[…].password"),
+        (
+            {"headers": [{"name": "Authorization", "value": "Basic YWRtaW46aHVudGVyMmh1bnRlcjI="}]},
+            "headers[Authorization].value",
+        ),
     ],
 )
 def test_places_in_values(value: object, place: str) -> None:
@@ -147,6 +227,8 @@ def test_places_in_values(value: object, place: str) -> None:
     [
         {"passwordSecretRef": {"name": "db-credentials", "key": "password"}},
         {"encryptedData": {"password": PASSWORD}},
+        {"password": {"name": "db", "key": "password"}},
+        {"MasterUserPassword": {"Ref": "P"}, "ManageMasterUserPassword": True},
         {"replicas": 3, "maxTokens": 4096, "enabled": True},
         {"MasterUserPassword": {"Ref": "DbPassword"}},
         {"env": [{"name": "DB_PASSWORD", "valueFrom": {"secretKeyRef": {"name": "db", "key": "password"}}}]},
@@ -181,6 +263,12 @@ HOSTILE = {
     "random lines": "\n".join(Maker(2).base64(48) for _ in range(SIZE // 65)),
     "random names": "\n".join(f"secret_{Maker(i).hex(8)}: {Maker(i).hex(40)}" for i in range(3_000)),
     "JSON in one line": '{"password":{"type":"string"},"a":[' * (SIZE // 35),
+    "tables": "user,password\n" * (SIZE // 14),
+    "rows": "user,password\n" + "bob,tiger-12\n" * (SIZE // 13),
+    "properties": "<name>password</name><value>" * (SIZE // 29),
+    "insertions": "insert into x (password) values ('a'," * (SIZE // 37),
+    "data URLs": "data:text/plain," * (SIZE // 16),
+    "base64 in lines": base64.encodebytes(b"password=x\n" * (SIZE // 16)).decode(),
     "pairs": '{"name":"password",' * (SIZE // 19),
 }
 

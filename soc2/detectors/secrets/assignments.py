@@ -8,13 +8,13 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from soc2.detectors.secrets.hits import Hit
-from soc2.detectors.secrets.names import Naming, naming
+from soc2.detectors.secrets.names import ABOUT, Naming, naming
 from soc2.detectors.secrets.randomness import is_random
+from soc2.detectors.secrets.tables import in_rows, is_header
 from soc2.detectors.secrets.values import is_secret
 
 STEMS = (
     "pass",
-    "pwd",
     "secret",
     "token",
     "cred",
@@ -26,14 +26,17 @@ STEMS = (
     "contrase",
     "mnemonic",
     "_pat",
+    "psk",
+    "community",
     "pw",
 )
 """In small letters; a line without any of them names no secret."""
 
 _QUOTED = r"\"(?:[^\"\\\n]|\\.){0,4096}\"|'(?:[^'\n]|''){0,4096}'|`[^`\n]{0,4096}`"
 _ANYWHERE = re.compile(
-    rf"(?<![\w./])(?<!\w:)([A-Za-z_][\w.\-/]{{0,79}}+)(?:\\?[\"'])?\]?[ \t]{{0,8}}(?:=>|:=|={{1,3}}|:(?!//)|\?=|\|=)"
-    rf"[ \t]{{0,8}}({_QUOTED}|\\\"[^\"\\\n]{{0,4096}}\\\"|[^\s\"'`,;&|(){{}}\[\]<>][^\s\"'`,;&|)\]}}<>]{{0,4095}})"
+    rf"(?<![\w./])(?<!\w:)(?!(?<=::)[A-Z])([A-Za-z_][\w.\-/]{{0,79}}+)(?:\\?[\"'])?\]?[ \t]{{0,8}}"
+    r"(?:=>|:=|={1,3}|(?<=\w):-(?=[^\s}])|:(?!//)|\?=|\|=)"
+    rf"[ \t]{{0,8}}({_QUOTED}|\\\"[^\"\\\n]{{0,4096}}\\\"|[^\s\"'`,;&|(){{}}\[\]<>?][^\s\"'`,;&|)\]}}<>]{{0,4095}})"
 )
 _WHOLE_LINE = re.compile(
     r"^[ \t]*+(?:-[ \t]+|--?)?"
@@ -53,12 +56,13 @@ _IN_OBJECT = re.compile(
     r"[\"'\s{,](?:value|default|Value|Default)[\"']?\s{0,4}[:=]\s{0,4}"
     rf"({_QUOTED}|[^\s\"'`,;}}\]]{{1,4096}})"
 )
-_IN_CALL = re.compile(rf"\(\s{{0,4}}[\"']([A-Za-z_][\w.\-]{{1,79}})[\"']\s{{0,4}},\s{{0,4}}({_QUOTED})\s{{0,4}}\)")
+_IN_CALL = re.compile(rf"\(\s{{0,4}}[\"']([A-Za-z_][\w.\-]{{1,79}})[\"']\s{{0,4}},\s{{0,4}}({_QUOTED})\s{{0,4}}[,)]")
 _NAMED_ELEMENT = re.compile(
     r"<\w{1,40}\s[^<>]{0,200}?(?:key|name)=[\"']([A-Za-z_][\w.\-]{1,79})[\"'][^<>]{0,200}>([^<>\n]{1,4096})</"
 )
+_VALUE_ELEMENT = re.compile(r"<(\w{0,40}(?:[Pp]assword|[Ss]ecret|[Tt]oken))>\s{0,20}<[Vv]alue>([^<>\n]{1,400})</")
 # Aliases of YAML, and calls of functions; between backticks stand commands of a shell.
-_NO_LITERAL = re.compile(r"^[*&(][A-Za-z_(*].*$|^[\w.]+\(.*\)[;:]?$")
+_NO_LITERAL = re.compile(r"^[*&(][A-Za-z_(*].*$|^[\w.]+\(.*\)[;:]?$|^\w+(::\w+)+[!(<].*$")
 _PROSE = re.compile(r"[ \t]+[a-z]")
 _SHELL = re.compile(r"^[ \t]*+[A-Z][A-Z0-9_]*+=\S+[ \t]+\S")
 _COMMENT = re.compile(r"(?<=\s)(?:[#;]|//)\s.*$")
@@ -75,6 +79,7 @@ _HEADING = re.compile(
 )
 _ELSEWHERE = re.compile(r"^\s*+(?:[-{}\[\]]|$)")
 _NESTED = re.compile(r"[:=]|^[-{\[#}]")
+_OF_TABLE = -2
 _LINES_AFTER = 8
 _LONGEST_LINE = 4096
 
@@ -82,17 +87,39 @@ _LONGEST_LINE = 4096
 def in_line(line: str, start: int, *, file: bool) -> Iterator[Hit]:
     """Yield the secrets that a line gives a name; ``start`` is where the line begins."""
     match = _WHOLE_LINE.match(line) if len(line) <= _LONGEST_LINE else None
+    # ``update users set password = null where …`` is a command: its value ends with the word.
+    if match and " " in match[1].strip() and line[match.end(1) : match.start(2)].strip() == "=":
+        match = None
     if match and naming(match[1]) is not Naming.NONE:
         opens = match[2][:1] in ("{", "[", "")
-        hits = [] if opens else list(_hit(match[1], _without_comment(match[2]), start + match.start(2), file))
+        hits = (
+            []
+            if opens or _is_prose(line, match)
+            else list(_hit(match[1], _without_comment(match[2]), start + match.start(2), file))
+        )
         yield from hits
         # ``NAME=value command`` of a shell goes on, and so does the beginning of an object.
         if hits or not (opens or _SHELL.match(line)):
             return
     yield from _in_assignments(line, start)
-    for pattern in (_FLAG, _ELEMENT, _PAIR, _NAMED_ELEMENT, _IN_OBJECT, _IN_CALL):
+    for pattern in (_FLAG, _ELEMENT, _VALUE_ELEMENT, _PAIR, _NAMED_ELEMENT, _IN_OBJECT, _IN_CALL):
         for match in pattern.finditer(line):
             yield from _hit(match[1], match[2], start + match.start(2), file)
+
+
+def _is_prose(line: str, match: re.Match[str]) -> bool:
+    """Tell whether a line without any sign between name and value merely says the two: ``how to pass server names``,
+    ``Password forgotten?``, ``password reset``."""
+    name, value = match[1], match[2]
+    if not line[match.end(1) : match.start(2)].isspace() or any(map(str.isdigit, value)):
+        return False
+    return (
+        " " in name
+        or value.startswith("--")
+        or value[-1:] in "?.:"
+        or (name.istitle() and value.isalpha())
+        or value.lower() in ABOUT
+    )
 
 
 def _in_assignments(line: str, start: int) -> Iterator[Hit]:
@@ -102,6 +129,10 @@ def _in_assignments(line: str, start: int) -> Iterator[Hit]:
         if named is not Naming.NONE:
             # In the middle of a line stands code, too; but not in URLs and connection strings.
             code = line[max(match.start() - 1, 0) : match.start()] not in ("&", "?", ";")
+            # ``$name = what`` of Perl, PHP and PowerShell gives a text only in quotes.
+            if line[max(match.start() - 1, 0) : match.start()] == "$" and match[2][0] not in "\"'":
+                match = _ANYWHERE.search(line, match.end())
+                continue
             says = (
                 match[2].isalpha() and line[match.end(1) : match.start(2)].strip() == ":" and _PROSE.match(line, match.end())
             )
@@ -113,7 +144,8 @@ def _in_assignments(line: str, start: int) -> Iterator[Hit]:
 
 
 class Above(NamedTuple):
-    """A line that names a secret whose value stands on a line near it. ``indent`` is -1 for a ``name`` beside a ``value``."""
+    """A line that names a secret whose value stands on a line near it. ``indent`` is -1 for a ``name`` beside a ``value``, and
+    -2 for the header of a table."""
 
     name: str
     indent: int
@@ -127,12 +159,15 @@ def above(line: str) -> Above | None:
     heading = _HEADING.match(line)
     if heading and naming(heading[2]) is not Naming.NONE:
         return Above(heading[2], len(heading[1].expandtabs()))
-    return None
+    return Above("", _OF_TABLE) if is_header(line) else None
 
 
 def in_lines_near(lines: Sequence[str], index: int, line: Above, *, file: bool) -> Iterator[tuple[int, Hit]]:
     """Yield (number of the line, secret) where the line at ``index`` names a secret and one near it holds it: a YAML block,
     a ``value`` beside a ``name``, the ``default`` of a parameter."""
+    if line.indent == _OF_TABLE:
+        yield from in_rows(lines, index)
+        return
     near = _beside(lines, index) if line.indent < 0 else _below(lines, index, line.indent)
     if near is not None:
         number, raw = near
@@ -172,6 +207,9 @@ def _hit(name: str, raw: str, start: int, file: bool) -> Iterator[Hit]:
         return
     value = unquoted(raw)
     plain = value == raw.rstrip(",")
+    # ``this.password = password``
+    if plain and "." in name and value == name.rpartition(".")[2]:
+        return
     if (plain and _NO_LITERAL.match(value)) or (raw.startswith("`") and " " in raw):
         return
     # A comma after what has no quotes is one of a call.

@@ -4,9 +4,28 @@ from __future__ import annotations
 
 import base64
 import binascii
+import codecs
 import re
+import zlib
 
 _LONGEST_ENCODED = 1_500_000
+_LONGEST_UNPACKED = 8 << 20
+_MOST_PACKED = 24
+_GZIP = "H4sI"
+# PNG, JPEG, GIF, WebP, PDF, ZIP, WOFF, TrueType, OpenType, WebAssembly, xz, zstd, bzip2, 7z, certificates (DER).
+_FILES = (
+    "iVBORw0KGgo", "/9j/", "R0lGOD", "UklGR", "JVBERi0", "UEsDB", "d09GM", "d09GR", "AAEAAAA", "T1RUTwA", "AGFzbQ",
+    "/Td6WFo", "KLUv/", "QlpoO", "N3q8ryc",
+)  # fmt: skip
+_HEAD = 256
+_SHORTEST_WIDE = 16
+# Encodings with their marks, and which of how many bytes are zero in texts in ASCII.
+_WIDE = (
+    ("utf-32-le", codecs.BOM_UTF32_LE, ((1, 4), (2, 4), (3, 4))),
+    ("utf-32-be", codecs.BOM_UTF32_BE, ((0, 4), (1, 4), (2, 4))),
+    ("utf-16-le", codecs.BOM_UTF16_LE, ((1, 2),)),
+    ("utf-16-be", codecs.BOM_UTF16_BE, ((0, 2),)),
+)
 _PRINTABLE = bytes([9, 10, 13, *range(32, 127)])
 _STANDARD = str.maketrans("-_", "+/")
 _BASE64 = re.compile(r"^[A-Za-z0-9+/_-]+={0,2}$")
@@ -23,6 +42,40 @@ def decoded_text(value: str, shortest: int = 8) -> str | None:
         return None
     data = decoded_bytes(whole)
     return data.decode("latin-1") if data and _is_text(data, whole=True) else None
+
+
+def unpacked_text(value: str) -> str | None:
+    """Return the beginning of the text that gzip in base64 hides, one character for each byte; the empty text when it hides
+    something else, or None when it is no gzip. It is at most 8 MB, and 24 times as long as what is packed: no text shrinks
+    to less, and what is made to take time does."""
+    if not value.startswith(_GZIP):
+        return None
+    whole = value.rstrip("=").translate(_STANDARD)
+    data = decoded_bytes(whole[: len(whole) - (len(whole) % 4 == 1)])
+    if not data:
+        return ""
+    try:
+        text = zlib.decompressobj(wbits=31).decompress(data, min(_LONGEST_UNPACKED, _MOST_PACKED * len(data)))
+    except zlib.error:
+        return ""
+    return text.decode("latin-1") if _is_text(text, whole=False) else ""
+
+
+def as_utf8(data: bytes) -> bytes:
+    """Return texts in UTF-16 and UTF-32 as UTF-8, and all other bytes as they are. Marks at the beginning are not needed, and
+    not believed where the rest has no zeros, as other encodings of what is written in ASCII have not."""
+    head = data[:_HEAD]
+    if b"\0" not in head:
+        return data
+    for encoding, mark, zeros in _WIDE:
+        if head.startswith(mark) or (len(head) >= _SHORTEST_WIDE and all(not any(head[at::step]) for at, step in zeros)):
+            return data.removeprefix(mark).decode(encoding, "replace").encode("utf-8", "replace")
+    return data
+
+
+def is_file(value: str) -> bool:
+    """Tell whether base64 hides a file of a well-known kind: an image, a font, an archive, a document."""
+    return value.startswith(_FILES)
 
 
 def decoded_bytes(value: str) -> bytes | None:

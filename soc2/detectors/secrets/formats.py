@@ -85,6 +85,58 @@ _OWN: tuple[tuple[str, str], ...] = (
     ("Supabase Token", r"sbp_[0-9a-f]{40}|sb_secret_[\w-]{30,60}"),
     ("Mailchimp Access Key", r"[0-9a-f]{32}-us[0-9]{1,2}"),
     ("Bitbucket Token", r"BBDC-[A-Za-z0-9+/@_-]{40,50}"),
+    ("Dynatrace Token", r"dt0[a-z]\d\d\.[A-Z0-9]{24}\.[A-Z0-9]{64}"),
+    ("Mapbox Secret Token", r"[st]k\.eyJ[\w-]{20,200}\.[\w-]{20,40}"),
+    ("Adafruit Key", r"aio_[A-Za-z0-9]{28}"),
+    ("Contentful Token", r"CFPAT-[\w-]{40,64}"),
+    ("Cloudflare Origin CA Key", r"v1\.0-[0-9a-f]{24}-[0-9a-f]{146}"),
+    ("Duffel Token", r"duffel_(?:test|live)_[\w-]{43}"),
+    ("EasyPost Key", r"EZ[AT]K[A-Za-z0-9]{54}"),
+    ("Flutterwave Key", r"FLWSECK(?:_TEST)?-[A-Za-z0-9]{12,40}(?:-X)?"),
+    ("Shippo Token", r"shippo_(?:live|test)_[0-9a-f]{40}"),
+    ("Brevo Key", r"xkeysib-[0-9a-f]{64}-[A-Za-z0-9]{16}|xsmtpsib-[0-9a-f]{64}-[A-Za-z0-9]{16}"),
+    ("Prefect Token", r"pn[ub]_[A-Za-z0-9]{36}"),
+    ("ReadMe Token", r"rdme_[a-z0-9]{70}"),
+    ("Typeform Token", r"tfp_[\w.-]{40,64}"),
+    ("HubSpot Token", r"pat-(?:na|eu)\d-[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"),
+    ("Dropbox Token", r"sl\.(?:u\.)?[\w-]{120,1500}"),
+    ("Facebook Token", r"EAA[MC][A-Za-z0-9]{80,400}"),
+    ("Infracost Key", r"ico-[A-Za-z0-9]{32}"),
+    ("Harness Token", r"[ps]at\.[\w-]{22}\.[0-9a-f]{24}\.[A-Za-z0-9]{20}"),
+    ("Groq Key", r"gsk_[A-Za-z0-9]{52}"),
+    ("Perplexity Key", r"pplx-[A-Za-z0-9]{48}"),
+    ("Replicate Token", r"r8_[A-Za-z0-9]{37}"),
+    ("xAI Key", r"xai-[A-Za-z0-9]{60,100}"),
+    ("LangSmith Key", r"lsv2_(?:pt|sk)_[0-9a-f]{32}_[0-9a-f]{10}"),
+    ("Pinecone Key", r"pcsk_[A-Za-z0-9_]{50,90}"),
+    ("OpenRouter Key", r"sk-or-v1-[0-9a-f]{64}"),
+    ("Sourcegraph Token", r"sgp_(?:[0-9a-f]{16}_|local_)?[0-9a-f]{40}"),
+    ("SonarQube Token", r"sq[upa]_[0-9a-f]{40}"),
+    ("Netlify Token", r"nfp_[A-Za-z0-9]{36}"),
+    ("Render Key", r"rnd_[A-Za-z0-9]{28,40}"),
+    ("Neon Key", r"napi_[a-z0-9]{60,70}"),
+    ("JFrog Reference Token", r"cmVmdGtu[A-Za-z0-9]{56}"),
+    ("1Password Service Account", r"ops_eyJ[\w-]{100,2000}"),
+    ("Bitwarden Token", r"0\.[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\.[A-Za-z0-9]{28,32}"),
+    ("Bedrock Key", r"ABSK[A-Za-z0-9+/]{100,300}"),
+    ("AWS Session Token", r"(?:IQoJb3JpZ2luX2Vj|FwoGZXIvYXdz|FQoGZXIvYXdz)[A-Za-z0-9+/]{100,2000}"),
+    ("Yandex Key", r"AQVN[\w-]{35,38}|y[0-3]_[\w-]{50,60}"),
+    ("Exoscale Key", r"EXO[0-9a-f]{24}"),
+    ("Honeycomb Key", r"hc[abx]i[kc]_[A-Za-z0-9]{50,64}"),
+    ("Resend Key", r"re_[A-Za-z0-9]{8}_[A-Za-z0-9]{20,28}"),
+    ("MailerSend Token", r"mlsn\.[0-9a-f]{64}"),
+    ("Trello Token", r"ATTA[0-9a-f]{64}"),
+    ("ClickUp Token", r"pk_\d{6,10}_[A-Z0-9]{32}"),
+    ("CircleCI Token", r"CCI(?:PAT|PRJ)_[A-Za-z0-9]{20,24}_[0-9a-f]{40}"),
+    ("crates.io Token", r"cio[A-Za-z0-9]{32}"),
+    ("NuGet Key", r"oy2[a-z0-9]{43}"),
+    ("Plaid Token", r"access-(?:sandbox|development|production)-[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"),
+    ("LaunchDarkly Key", r"(?:sdk|api)-[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"),
+    (
+        "Private Key (DER)",
+        r"(?:MI[A-Za-z0-9+/]{2,10}IBA(?:DANBgkqhkiG9w0BAQEF|AK[BC][A-Z])|MH[A-Za-z]CAQEE|MI[A-Za-z0-9+/]{2}AgEBB|MI[A-Za-z0-9+/]{2,3}AgEAM|MC4CAQAwBQYDK2V)[A-Za-z0-9+/]{20,}",
+    ),
+    ("Heroku API Key", r"HRKU-[\w-]{36,70}"),
     ("Airtable Token", r"pat[A-Za-z0-9]{14}\.[0-9a-f]{64}"),
 )
 _SHOWN = (
@@ -96,13 +148,16 @@ _SHOWN = (
     ("private_key", "PrivateKeyDetector"),
     ("telegram_token", "TelegramBotTokenDetector"),
 )
-_ALL_OWN = tuple((name, re.compile(rf"(?<![A-Za-z0-9_])(?:{pattern})(?![A-Za-z0-9])")) for name, pattern in _OWN)
+_ALL_OWN = re.compile(rf"(?<![A-Za-z0-9_])(?:{'|'.join(f'({pattern})' for _, pattern in _OWN)})(?![A-Za-z0-9])")
 
 ANCHOR = re.compile(
     rb"A(?:KIA|SIA|BIA|CCA|3T|KC|KID|T(?:ATT|CTT|BB)|GE-SECRET)|AIza|SG\.|SK[0-9a-f]{8}|NR(?:AK|II)-|PMAK-|GOCSPX-|GR1348941|LTAI"
     rb"|gh[pousr]_|github_pat_|gl[a-z]{2,5}-|gl(?:sa|c)_|xox[a-z]|xapp-|[rs]k_(?:live|test)_|whsec_|npm_|pypi-AgE|ya29\.|1//0"
     rb"|hv[sbr]\.|dckr_|do[opr]_v1_|shp(?:at|ca|pa|ss)_|hf_|api_org_|dapi[0-9a-f]{8}|sntry[su]_|pscale_|dp\.[a-z]|lin_|key-[0-9a-f]{8}"
     rb"|rubygems_|sk-|sq0[ac]|EAAA|\dQ~|sha256~|atlasv1|figd_|[MNO][A-Za-z\d_-]{23,27}\.[A-Za-z\d_-]{6}\.|ntn_|secret_[A-Za-z0-9]{43}"
+    rb"|dt0[a-z]\d\d\.|[st]k\.eyJ|aio_|CFPAT-|v1\.0-[0-9a-f]{24}|duffel_|EZ[AT]K|FLWSECK|tfp_|sl\.|EAA[MC]|ico-|[ps]at\.|gsk_|pplx-"
+    rb"|r8_|xai-|pcsk_|nfp_|rnd_|cmVmdGtu|ops_eyJ|0\.[0-9a-f]{8}-|ABSK|b3JpZ2luX2Vj|oGZXIvYXdz|AQVN|y[0-3]_|EXO[0-9a-f]{8}|hc[abx]i[kc]_|re_|ATTA|pk_\d"
+    rb"|CCIP|HRKU-|cio[A-Za-z0-9]|IBADANBgkqhkiG|IBAAK[BC]|CAQEE|AgE[AB][BM]|xkeysib|xsmtpsib|MC4CAQAwBQYDK2V|pn[ub]_"
     rb"|tskey-|bk[pu]a_|pul-|fo1_|fm[12]|sbp_|sb_secret_|-us\d|BBDC-|pat[A-Za-z0-9]{14}\.|T3BlbkFJ"
 )
 """What every token of a known format holds; searched for in each long token of a text, so that the rest costs nothing."""
@@ -121,6 +176,26 @@ SMALL_ANCHORS = (
     b"hf_",
     b"gh",
     b"gl",
+    b"dt0",
+    b"shippo_",
+    b"xkeysib-",
+    b"xsmtpsib-",
+    b"rdme_",
+    b"pat-",
+    b"pplx-",
+    b"lsv2_",
+    b"sk-or-",
+    b"sgp_",
+    b"squ_",
+    b"sqp_",
+    b"sqa_",
+    b"napi_",
+    b"mlsn.",
+    b"oy2",
+    b"access-",
+    b"sdk-",
+    b"api-",
+    b"v1.0-",
 )
 """What tokens begin with that may be in small letters only."""
 
@@ -137,7 +212,7 @@ def patterns() -> tuple[re.Pattern[str], ...]:
     names = ((module, name) for _, module, name in _PLUGINS)
     return (
         *(pattern for each in (*names, *_SHOWN) for pattern in plugin(*each).denylist),
-        *(pattern for _, pattern in _ALL_OWN),
+        _ALL_OWN,
     )
 
 
@@ -146,9 +221,8 @@ def in_token(token: str, start: int) -> Iterator[Hit]:
     if "eyJ" in token:
         yield from _jwt(token, start)
     found = dict(_by_plugins(token)) if len(token) <= _LONGEST_TOKEN else {}
-    for detector, pattern in _ALL_OWN:
-        for match in pattern.finditer(token):
-            found.setdefault(match[0], detector)
+    for match in _ALL_OWN.finditer(token):
+        found.setdefault(match[0], _OWN[(match.lastindex or 1) - 1][0])
     for value, detector in found.items():
         if stands_for_itself(value) and is_varied(value):
             yield Hit(start + token.index(value), value, detector)

@@ -10,6 +10,8 @@ from collections import Counter
 _HEX = re.compile(r"^[0-9a-fA-F]+$")
 _BASE64 = re.compile(r"^[A-Za-z0-9+/_-]+={0,2}$")
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.I)
+_PREFIXED_UUID = re.compile(rf"([a-z]{{1,8}}[-_.:]){{1,2}}{_UUID.pattern}")
+_DASHED_HEX = re.compile(r"[0-9a-f]{32}(-[0-9a-f]{8,})+")
 _WORDS = re.compile(r"[A-Z]?[a-z]{3,}|[A-Z]{4,}")
 
 
@@ -20,15 +22,20 @@ def entropy(text: str) -> float:
 
 def is_random(value: str) -> bool:
     """Tell whether a value looks generated: entropy near what its alphabet and length allow, and no words in it."""
+    if not value:
+        return False
     if _HEX.match(value):
         return len(value) >= 16 and any(map(str.isdigit, value)) and any(map(str.isalpha, value)) and entropy(value) >= 2.8
-    if _UUID.fullmatch(value):
+    if _UUID.fullmatch(value) or _PREFIXED_UUID.fullmatch(value) or _DASHED_HEX.fullmatch(value):
         return True
     # The most that so many different characters can have.
     most = math.log2(min(len(value), 64))
     if entropy(value) < 0.72 * most:
         return False
     digits = any(map(str.isdigit, value))
+    # Words have less.
+    if digits and value.isalnum() and len(value) >= 32 and entropy(value) >= 4.3:
+        return True
     return _changes(value) >= 0.28 if digits else len(value) >= 16 and is_mixed(value) and _changes(value) >= 0.38
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import codecs
 import hashlib
 import hmac
+import re
 import secrets
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -12,11 +12,17 @@ from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any
 
+from soc2.detectors.secrets.encoded import as_utf8
 from soc2.detectors.secrets.hits import Hit
 from soc2.detectors.secrets.text import in_text, in_value
 from soc2.detectors.secrets.trees import texts
 from soc2.model.fingerprint import Finding
 
+# Private keys in DER: PKCS #8 (RSA, EC, Ed25519), PKCS #1 and SEC 1.
+_DER_KEY = re.compile(
+    rb"\x30(?:\x82..|\x81.|.)\x02\x01(?:\x00(?:\x30.\x06.(?:\x2a\x86\x48|\x2b\x65)|\x02(?:\x82..|\x81.)\x00)|\x01\x04[\x20\x30\x42])",
+    re.S,
+)
 _PIECE = 4 << 20
 _LONGEST_CACHED = 512
 _LONGEST_NAMED_FILE = 400
@@ -56,7 +62,9 @@ class Scanner:
         ``name`` is the file's path: what a file called ``db_password`` holds is a password. Time grows with the length
         only; memory is a few times the piece of 4 MiB that is looked at.
         """
-        data = _plain(data)
+        data = as_utf8(data)
+        if _DER_KEY.match(data):
+            return [Finding("Private Key (DER)", self._digest(data), "")]
         named = PurePosixPath(name).name
         if len(data) <= _LONGEST_NAMED_FILE and data.count(b"\n") <= 1 and b"\0" not in data:
             return list(self._found(in_value(named, data.decode("latin-1").strip()), ""))
@@ -95,14 +103,6 @@ class Scanner:
 def _latin(text: str) -> str:
     """Return a text with one character for each byte of its UTF-8."""
     return text if text.isascii() else text.encode("utf-8", "surrogatepass").decode("latin-1")
-
-
-def _plain(data: bytes) -> bytes:
-    """Return texts in UTF-16 as UTF-8, and all others as they are."""
-    for mark, encoding in ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")):
-        if data.startswith(mark):
-            return data[2:].decode(encoding, "replace").encode("utf-8", "replace")
-    return data
 
 
 def _pieces(data: bytes) -> Iterator[bytes]:

@@ -11,7 +11,7 @@ from soc2.detectors.secrets.hits import Hit
 from soc2.detectors.secrets.stand_ins import stands_for_itself
 from soc2.detectors.secrets.words import words
 
-_BEGIN = re.compile(r"-----BEGIN ([A-Z0-9 ]{1,40})-----|PuTTY-User-Key-File-\d")
+_BEGIN = re.compile(r"-----BEGIN ([A-Z0-9 ]{1,40}|OpenVPN Static key V\d)-----|PuTTY-User-Key-File-\d")
 _LONGEST_BLOCK = 65_536
 _NOT_OF_BODY = re.compile(r"\\[nrt]|[^A-Za-z0-9+/=]")
 _HEADER = re.compile(r"^[ \t]*[A-Za-z][A-Za-z-]{1,30}: .*$", re.M)
@@ -34,24 +34,35 @@ _AROUND: tuple[tuple[str, str, re.Pattern[str]], ...] = (
     (":AA", "Telegram Bot Token", re.compile(r"(?<![\w:])(\d{8,10}:AA[\w-]{33})(?![\w-])")),
     ("/api/webhooks/", "Discord Webhook", re.compile(r"discord(?:app)?\.com/api/webhooks/(\d{17,20}/[\w-]{60,72})")),
     (
-        ".webhook.office.com/",
+        "/IncomingWebhook/",
         "Teams Webhook",
-        re.compile(r"\.webhook\.office\.com/webhookb2/([\w@-]{36,80}/IncomingWebhook/[0-9a-f]{32}/[\w-]+)"),
+        re.compile(r"/webhook(?:b2)?/([\w@-]{36,80}/IncomingWebhook/[0-9a-f]{32}/[\w-]+)"),
     ),
+    ("&p=", "password in a URL", re.compile(r"[?&]u=[^&\s]{1,64}&p=([^&\s\"']{3,128})")),
     ("AccountKey=", "Azure Storage Account access key", re.compile(r"AccountKey=([A-Za-z0-9+/]{86}==)")),
     ("SharedAccessKey=", "Azure Shared Access Key", re.compile(r"SharedAccessKey=([A-Za-z0-9+/]{40,60}={0,2})")),
     ("sig=", "Azure SAS Token", re.compile(r"(?:sv=|se=|sp=|sr=)[^\s\"']{0,400}[?&]sig=([A-Za-z0-9%+/]{40,70}(?:%3[dD]|=)?)")),
     ("X-Amz-Credential", "Presigned URL", re.compile(r"X-Amz-Signature=([0-9a-f]{64})")),
+    ("/hooks/", "Webhook", re.compile(r"/hooks/(?:catch/\d{1,12}/)?([A-Za-z0-9]{20,40})(?![\w.-])")),
+    ("LoginModule", "password of a user", re.compile(r"\buser_[\w.-]{1,64}\s{0,4}=\s{0,4}\\?\"([^\"\\\n]{3,200})")),
+    ("@tcp(", "password in a URL", re.compile(r"(?<![\w/@])[\w.-]{1,64}:([^\s@/\"']{3,128})@tcp\(")),
+    ("@//", "password in a URL", re.compile(r"(?<![\w/@:])[\w$#.-]{1,64}/([^\s@/\"']{3,128})@//[\w.-]{1,200}[:/]")),
+    (
+        ":1521",
+        "password in a URL",
+        re.compile(r"(?<![\w/@:])[\w$#.-]{1,64}/([^\s@/\"']{3,128})@[\w.-]{1,200}:1521\b"),
+    ),
+    ("={", "password in a connection string", re.compile(r"(?i:;|^)(?i:pwd|password)=\{([^{}\n]{4,200})\}")),
+    ("+@", "password of a user", re.compile(r"\buser \S{1,64} (?:[^\s>]\S{0,64} ){0,6}>(\S{4,200})")),
     ("jdbc:oracle", "password in a URL", re.compile(r"jdbc:oracle:\w+:[\w.-]{1,64}/([^\s@/\"']{3,128})@")),
     (
         "chpasswd:",
         "password of a user",
         re.compile(
-            r"chpasswd:\s{1,40}(?:expire:[^\n]{0,20}\s{1,40})?list:\s{0,4}[|>]?[-+]?\s{1,60}(?:- )?"
-            r"[\w.-]{1,32}:((?!RANDOM\s|R\s)[^\s:]{3,200})"
+            r"chpasswd:\s{1,40}\{?\s{0,4}(?:expire:[^\n]{0,20}\s{1,40})?list:\s{0,4}[|>]?[-+]?\s{1,60}(?:- )?[\[\"']{0,2}"
+            r"[\w.-]{1,32}:((?!RANDOM\s|R\s)[^\s:\"']{3,200})"
         ),
     ),
-    ("HRKU-", "Heroku API Key", re.compile(r"(?<!\w)(HRKU-[\w-]{36,70})")),
 )
 _JWK = re.compile(r'"(?:d|k)"\s{0,4}:\s{0,4}"([A-Za-z0-9_-]{16,1400})"')
 
@@ -67,7 +78,7 @@ def private_keys(text: str) -> tuple[list[Hit], str]:
         limit = following if following >= 0 else match.end() + _LONGEST_BLOCK
         close = text.find(f"-----END {label}-----", match.end(), limit)
         end = close if close >= 0 else min(_end_of_body(text, match.end()), match.end() + _LONGEST_BLOCK)
-        if "PRIVATE KEY" in label and _is_key(text[match.end() : end]):
+        if ("PRIVATE KEY" in label or "Static key" in label) and _is_key(text[match.end() : end]):
             hits.append(Hit(match.start(), text[match.start() : end], _name(label)))
         after = end + len(f"-----END {label}-----") if close >= 0 else end
         rest += [text[at : match.start()], "\n" * text.count("\n", match.start(), after)]
@@ -98,7 +109,7 @@ def in_urls(text: str) -> Iterator[Hit]:
     while at >= 0:
         begin = at + 3
         match = _USER_INFO.match(text, begin, begin + _LONGEST_URL)
-        if match and _is_password(match[2]) and not (match[1] in _WORDS and match[2] in _DEFAULTS):
+        if match and _is_password(match[2]) and not (match[1].lower() in _WORDS and match[2].lower() in _DEFAULTS):
             yield Hit(match.start(2), match[2], str(plugin("basic_auth", "BasicAuthDetector").secret_type))
         at = text.find("://", begin)
 
@@ -111,7 +122,13 @@ def _is_password(value: str) -> bool:
 
 
 # MD5 and unsalted SHA-1 of a user's password, as htpasswd makes them: guessed so quickly that they are as good as it.
-_WEAK_HASH = re.compile(r"^[\w.@-]{1,64}:(\$apr1\$[./\w]{1,8}\$[./\w]{22}|\{SHA\}[A-Za-z0-9+/]{27}=)\s{0,2}$", re.M)
+_WEAK_HASH = re.compile(
+    r"(?<![\w.@:$-])[\w.@-]{1,64}:(\$apr1\$[./\w]{1,8}\$[./\w]{22}|\$1\$[./\w]{1,8}\$[./\w]{22}|\{SHA\}[A-Za-z0-9+/]{27}=)(?![./\w$])"
+)
+
+
+# host:port:database:user:password, of PostgreSQL.
+_PGPASS = re.compile(r"^(?:[\w.-]{1,200}|\*):(?:\d{2,5}|\*):[\w.*-]{1,64}:(?!\d+:)[\w.*-]{1,64}:([^\s:]{3,200})[ \t]*$", re.M)
 
 
 def in_surroundings(text: str) -> Iterator[Hit]:
@@ -121,9 +138,12 @@ def in_surroundings(text: str) -> Iterator[Hit]:
             for match in pattern.finditer(text):
                 if stands_for_itself(match[1]) and is_varied(match[1]):
                     yield Hit(match.start(1), match[1], detector)
-    if ":$apr1$" in text or ":{SHA}" in text:
+    if ":$apr1$" in text or ":$1$" in text or ":{SHA}" in text:
         for match in _WEAK_HASH.finditer(text):
             yield Hit(match.start(1), match[1], "weak hash of a password")
+    for match in _PGPASS.finditer(text) if ":5432:" in text or ":*:" in text else ():
+        if stands_for_itself(match[1]) and len(match[1]) >= _SHORTEST_PASSWORD:
+            yield Hit(match.start(1), match[1], "password of .pgpass")
     if '"kty"' in text:
         for match in _JWK.finditer(text):
             if decoded_bytes(match[1]):

@@ -9,13 +9,17 @@ from soc2.detectors.secrets.randomness import looks_generated
 _PLACEHOLDER = re.compile(
     r"""
     # Of shells, Kubernetes, Helm, Go, Jinja, CloudFormation and Azure.
-      \$[({]|^\$__\w+\{|^\$[A-Za-z_]\w*$|^%[A-Za-z_]\w*%$|%\(\w+\)s|^%[sdvqwx+]|\{\{|\}\}|\{%|<%|\#\{|@[A-Z_]+@$|__[A-Za-z_]+__$|\{[A-Za-z_.]*\}$
+      \$[({]|^\$\[\[|^\$__\w+\{|^\$(env:)?[A-Za-z_]\w*$|^\(\([\w.:/-]+\)\)$|^\[\[.*\]\]$|^~\{\w+\}$|^%[A-Za-z_]\w*%$|%\(\w+\)s|^%[sdvqwx+]|\{\{|\}\}|\{%|<%|\#\{|^@+[A-Za-z][\w.-]*@+$|__[A-Za-z_]+__$|^%%\w+%%$|\{[A-Za-z_.]*\}$
     # Of people.
-    | <[^<>]*>$|\[[A-Za-z _.-]*\]$|\((none|null|empty|hidden|redacted|sensitive)
+    | <[^<>]*>+$|\[[A-Za-z _.-]*\]$|\((none|null|empty|hidden|redacted|sensitive)
     | (.)\2{5,}|^[x*.#?_-]+$|[xX]{4}|\*{3}|\.\.\.
     | (?i:^(your|my|insert|enter|put|add|set|fill|use|provide|replace|change|to[_-]?be|some|any|the)[\s_.-]+)
     | (?i:(^|[\W_])(example|placeholder|dummy|fake|sample|todo|tbd|fixme|redacted|masked|hidden|omitted|removed)([\W_]|$))
     | (?i:^(test|mock)[_-]?(only|value)$)
+    | (?i:^(un(set|used|known|defined|specified)|ignored?)$)
+    | (?i:^not[\s_-]?(set|used|needed|required|applicable|provided|configured|available|defined|a[\s_-].+)$)
+    | (?i:^(injected|(auto-?)?generated|managed|stored|comes|see|read|loaded|provided|fetched|taken|from)
+      [\s_-](by|in|from|at|vault|the|env|secrets?|wiki|docs?)([\s_-]|$))
     | (?i:(change|replace)[_-]me|here$)
     """,
     re.X,
@@ -34,6 +38,8 @@ _REFERENCE = re.compile(
     | (self|this|var|local|data|module|each|config|settings|values|secrets|env|params|args|opts|options|request|req|ctx|props)
       \.[A-Za-z_]
     | [a-z][a-z0-9+.-]*://[^\s@]*$|[a-z][a-z0-9]*:/[\w./-]*$
+    # A scheme that nobody told us of, with a path: ``bao:kv/data/db#password``.
+    | [a-z][a-z+-]{1,30}:[a-z][a-z_.:-]*/[a-z][\w./-]*(\#[\w.-]+)?$
     )""",
     re.X | re.I,
 )
@@ -52,6 +58,10 @@ _HARMLESS = re.compile(
     # Public keys, in base64 too.
     | ssh-(rsa|dss|ed25519)\ |ecdsa-sha2-|sk-(ssh|ecdsa)-|AAAA[BCE]3NzaC1|LS0tLS1CRUdJTiBDRVJUSUZ|LS0tLS1CRUdJTiBQVUJMSUMg
     | age1[a-z0-9]{58}$|pk_(live|test)_
+    # Messages to keys of OpenPGP, and signatures by ECDSA.
+    | wcFMA|hQ[EI]MA|ME[QUY]CI[AQ]
+    # Addresses of contents.
+    | Qm[1-9A-HJ-NP-Za-km-z]{44}$
     | data:|cn=|uid=|ou=
     )""",
     re.X | re.I,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from urllib.parse import unquote_to_bytes
 
-from soc2.detectors.secrets import assignments, commands, shapes
-from soc2.detectors.secrets.encoded import decoded_text
+from soc2.detectors.secrets import assignments, commands, shapes, tables
+from soc2.detectors.secrets.encoded import decoded_text, is_file, unpacked_text
 from soc2.detectors.secrets.formats import ANCHOR, SMALL_ANCHORS, in_token
 from soc2.detectors.secrets.generated import is_known_name, is_unexplained
 from soc2.detectors.secrets.hits import Hit
@@ -16,8 +18,9 @@ from soc2.detectors.secrets.randomness import looks_generated
 from soc2.detectors.secrets.stand_ins import stands_for_itself
 from soc2.detectors.secrets.values import is_secret
 
-_SHORTEST = 4
+_SHORTEST = 3
 _SHORTEST_TOKEN = 16
+_LAYERS = 2
 _SHORTEST_ENCODED = 24
 _OFTEN = 20
 _LONGEST_CACHED = 300
@@ -25,6 +28,13 @@ _FEW = 0.8
 
 # Everything that no token of a known format holds becomes a space.
 _TOKENS = bytes(byte if byte < 128 and (chr(byte).isalnum() or chr(byte) in "+/_.~-") else 32 for byte in range(256))
+# Base64 as programs break it: 64 or 76 characters in a line, all but the last.
+_SHORTEST_LINE, _LONGEST_LINE = 60, 76
+_BLOCK = re.compile(
+    r"(?:^[ \t]{0,40}[A-Za-z0-9+/]{60,76}\r?\n){1,20000}(?:[ \t]{0,40}[A-Za-z0-9+/]{1,76}={0,2}[ \t]*$)?", re.M
+)
+_DATA_URLS = ("data:,", "data:text/", "data:app")
+_DATA_URL = re.compile(r"data:(?![\w/+.;=-]{0,80};base64)[\w/+.;=-]{0,80},([^\s\"'<>()]{8,100000})")
 _STEMS = (*assignments.STEMS, *commands.STEMS)
 _BINARY_HEAD = 8192
 
@@ -45,11 +55,11 @@ def in_value(name: str, text: str) -> list[Hit]:
     return found
 
 
-def in_text(text: str, *, bare: bool = True, file: bool = False, decode: bool = True) -> list[Hit]:
+def in_text(text: str, *, bare: bool = True, file: bool = False, decode: int = _LAYERS) -> list[Hit]:
     """Return the secrets in a text, in order, without overlaps. The text is Latin-1: one character for each byte.
 
     ``bare`` asks for random tokens without a name that says what they are, too. ``file`` says that the text may be source
-    code, or no text at all; ``decode`` that base64 in it is decoded (once).
+    code, or no text at all; ``decode`` how many layers of base64 are decoded.
     """
     found, text = shapes.private_keys(text)
     lines = text.split("\n")
@@ -64,14 +74,43 @@ def in_text(text: str, *, bare: bool = True, file: bool = False, decode: bool = 
     return _without_overlaps(found)
 
 
-def _by_shape(text: str, *, bare: bool, decode: bool) -> list[Hit]:
+def _by_shape(text: str, *, bare: bool, decode: int) -> list[Hit]:
     data = text.encode("latin-1", "replace")
     urls = shapes.in_urls(text) if "://" in text else ()
-    return [*urls, *shapes.in_surroundings(text), *_in_tokens(text, data, bare=bare, decode=decode)]
+    inner = _in_data_urls(text, decode) if decode else ()
+    return [
+        *urls,
+        *shapes.in_surroundings(text),
+        *tables.in_properties(text),
+        *inner,
+        *_in_tokens(text, data, bare=bare, decode=decode),
+    ]
 
 
-def _in_tokens(text: str, data: bytes, *, bare: bool, decode: bool) -> Iterator[Hit]:
-    for raw in {token for token in data.translate(_TOKENS).split() if len(token) >= _SHORTEST_TOKEN}:
+def _in_data_urls(text: str, decode: int) -> Iterator[Hit]:
+    """Yield the secrets in data URLs whose signs are escaped."""
+    if any(begin in text for begin in _DATA_URLS):
+        for match in _DATA_URL.finditer(text):
+            inner = unquote_to_bytes(match[1]).decode("latin-1")
+            for hit in in_text(inner, bare=False, decode=decode - 1):
+                yield Hit(match.start(1), hit.value, hit.detector)
+
+
+def _in_wrapped(text: str, decode: int) -> Iterator[Hit]:
+    """Yield the secrets in base64 that is broken into lines."""
+    for match in _BLOCK.finditer(text):
+        lines = match[0].split()
+        # What follows in letters only may be the end of a shell's document.
+        inner = _hidden_text("".join(lines), decode) or _hidden_text("".join(lines[:-1]), decode)
+        for hit in in_text(inner, bare=False, decode=decode - 1) if inner else ():
+            yield Hit(match.start(), hit.value, f"{hit.detector}, in base64")
+
+
+def _in_tokens(text: str, data: bytes, *, bare: bool, decode: int) -> Iterator[Hit]:
+    tokens = {token for token in data.translate(_TOKENS).split() if len(token) >= _SHORTEST_TOKEN}
+    if decode and any(_SHORTEST_LINE <= len(token) <= _LONGEST_LINE and not token.islower() for token in tokens):
+        yield from _in_wrapped(text, decode)
+    for raw in tokens:
         # Nearly everything that is long in a manifest is written in small letters, and few formats are.
         if raw.islower():
             if raw.startswith(SMALL_ANCHORS) or b"-us" in raw:
@@ -82,13 +121,19 @@ def _in_tokens(text: str, data: bytes, *, bare: bool, decode: bool) -> Iterator[
             yield from _placed(text, token, list(in_token(token, 0)))
         if len(raw) < _SHORTEST_ENCODED:
             continue
-        inner = decoded_text(token) if decode else None
+        inner = _hidden_text(token, decode) if decode else None
         if inner is not None:
-            hidden = in_text(inner, bare=False, decode=False)
-            yield from _placed(text, token, [Hit(0, hit.value, f"{hit.detector}, in base64") for hit in hidden])
-        elif bare and looks_generated(token) and stands_for_itself(token):
+            hidden = {hit.value: hit.detector for hit in in_text(inner, bare=False, decode=decode - 1)}
+            yield from _placed(text, token, [Hit(0, value, f"{detector}, in base64") for value, detector in hidden.items()])
+        elif bare and not is_file(token) and looks_generated(token) and stands_for_itself(token):
             hits = _placed(text, token, [Hit(0, token, "randomness")])
             yield from (hit for hit in hits if is_unexplained(text, hit.start, hit.start + len(token)))
+
+
+def _hidden_text(token: str, decode: int) -> str | None:
+    # What is packed in what is packed would grow without end.
+    unpacked = unpacked_text(token) if decode == _LAYERS else None
+    return decoded_text(token) if unpacked is None else unpacked
 
 
 def _placed(text: str, token: str, hits: list[Hit]) -> Iterator[Hit]:
@@ -136,7 +181,7 @@ def _in_lines(lines: list[str], telling: Iterable[str], *, file: bool) -> Iterat
 
 
 def _in_line(line: str, file: bool) -> tuple[tuple[Hit, ...], assignments.Above | None]:
-    hits = (*assignments.in_line(line, 0, file=file), *commands.in_commands(line, line.lower(), 0))
+    hits = (*assignments.in_line(line, 0, file=file), *commands.in_commands(line, line.lower(), 0), *tables.in_insert(line, 0))
     return hits, assignments.above(line)
 
 

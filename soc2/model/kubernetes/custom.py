@@ -56,5 +56,5 @@ class CustomResource(KubeObject, frozen=True):
     def findings(self) -> tuple[Finding, ...]:
         return self.content.findings + tuple(
             Finding(found.detector, found.fingerprint, f"metadata.annotations[{name}] {found.place}".rstrip())
-            for name, found in self.metadata.annotations.findings
+            for name, found in self.metadata.annotations.findings(self.content.findings)
         )

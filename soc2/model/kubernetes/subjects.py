@@ -30,7 +30,8 @@ def standards_enforced(pinned: str, server: int | None) -> str:
 
 @dataclass(frozen=True)
 class PodSubject:
-    """A running pod, or the template of a workload. ``metadata`` is that of the pod or of the template.
+    """A running pod, or the template of a workload. ``metadata`` is that of the pod or of the template, ``workload`` that of
+    the workload which the template belongs to.
 
     ``standards`` is the version of the Pod Security Standards that it is held to.
     """
@@ -39,6 +40,7 @@ class PodSubject:
     metadata: Metadata
     spec: PodSpec
     standards: int = LATEST_STANDARDS
+    workload: Metadata | None = None
 
 
 def pod_subjects(pods: tuple[Pod, ...], workloads: tuple[AnyWorkload, ...]) -> tuple[PodSubject, ...]:
@@ -54,5 +56,8 @@ def pod_subjects(pods: tuple[Pod, ...], workloads: tuple[AnyWorkload, ...]) -> t
     )
     return (
         *(PodSubject(pod.resource, pod.metadata, pod.spec) for pod in pods),
-        *(PodSubject(workload.resource, workload.template.metadata, workload.template.spec) for workload in own),
+        *(
+            PodSubject(workload.resource, workload.template.metadata, workload.template.spec, workload=workload.metadata)
+            for workload in own
+        ),
     )
