@@ -204,6 +204,8 @@ def test_what_is_nested_too_deeply_is_refused() -> None:
         ),
         ({"args": ["run", "--api-key", PASSWORD]}, "args[2]"),
         ({"args": ["run", f"--api-key={PASSWORD}"]}, "args[1]"),
+        ({"args": ["--redis-password=Winter2024!", "--log-level=info"]}, "args[0]"),
+        ({"args": ["mysql", "-u", "root", f"-p{PASSWORD}", "orders"]}, "args"),
         ({"DbPassword": {"Type": "String", "Default": PASSWORD}}, "DbPassword.Default"),
         ({"files": {"app.conf": f"a=b\npassword={PASSWORD}"}}, "files[app.conf] line 2"),
         ({"password": 12345678}, "password"),

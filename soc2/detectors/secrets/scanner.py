@@ -49,10 +49,12 @@ class Scanner:
         """Return what is found in a JSON value, lists of arguments among them. Raises TypeError if nested too deeply."""
         findings: dict[Finding, None] = {}
         known: set[str] = set()
+        places: set[str] = set()
         for each in texts(value, name):
-            for found in self._in_arguments(each.text) if each.again else self.value(each.name, each.text):
+            for found in self._once_more(each.without(places)) if each.again else self.value(each.name, each.text):
                 if not (each.again and found.fingerprint in known):
                     known.add(found.fingerprint)
+                    places.add(each.place)
                     findings[replace(found, place=" ".join(filter(None, (each.place, found.place))))] = None
         return tuple(findings)
 
@@ -85,7 +87,7 @@ class Scanner:
         plain = _latin(text)
         return tuple(self._found(in_value(name, plain), plain))
 
-    def _in_arguments(self, text: str) -> tuple[Finding, ...]:
+    def _once_more(self, text: str) -> tuple[Finding, ...]:
         return tuple(self._found(in_text(_latin(text), bare=False), ""))
 
     def _found(self, hits: Iterable[Hit], text: str, line: int = 1) -> Iterator[Finding]:

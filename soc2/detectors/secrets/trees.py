@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -26,12 +26,22 @@ _CIPHERTEXTS = frozenset({"encryptedData"})
 
 
 class Placed(NamedTuple):
-    """A text with its place and the name that it is given. ``again`` says that it is made of others: of arguments."""
+    """A text with its place and the name that it is given.
+
+    ``again`` says that its words stand elsewhere, too; ``arguments`` are the elements of the list that it is made of.
+    """
 
     place: str
     name: str
     text: str
     again: bool = False
+    arguments: tuple[str, ...] = ()
+
+    def without(self, places: Container[str]) -> str:
+        """Return the text, with nothing where arguments stand of which something was found by themselves."""
+        if not self.arguments:
+            return self.text
+        return " ".join('""' if f"{self.place}[{i}]" in places else each for i, each in enumerate(self.arguments))
 
 
 def texts(value: Any, name: str = "", place: str = "", depth: int = 0) -> Iterator[Placed]:
@@ -69,7 +79,7 @@ def texts(value: Any, name: str = "", place: str = "", depth: int = 0) -> Iterat
             before = inner if isinstance(inner, str) else ""
         if len(value) > 1 and all(isinstance(inner, str) for inner in value):
             # A command may take a password that only its place tells from other arguments.
-            yield Placed(place, "", " ".join(inner if inner.isprintable() else "" for inner in value), again=True)
+            yield Placed(place, "", "", again=True, arguments=tuple(inner if inner.isprintable() else "" for inner in value))
 
 
 def _joined(place: str, key: str) -> str:
