@@ -11,7 +11,7 @@ from soc2.model.aws.compute import EksCluster
 from soc2.model.aws.copies import SharedCopy
 from soc2.model.aws.databases import TransitStore
 from soc2.model.aws.iam import Analyzer
-from soc2.model.aws.joins import StoredBucket
+from soc2.model.aws.joins import AccountBlock, StoredBucket
 from soc2.model.aws.literals import FunctionConfiguration, Parameter, TaskDefinition
 from soc2.model.aws.movement import (
     ExternalFinding,
@@ -222,6 +222,20 @@ def test_buckets_require_tls(bucket_policies: Population[StoredBucket], judge: J
 def test_buckets_block_public_access(bucket_blocks: Population[StoredBucket], judge: Judge, system: System) -> None:
     """Every bucket but the approved public ones blocks public access."""
     judge(bucket_blocks, cloud_storage.public_access_blocked(system.exposure.public_buckets))
+
+
+@pytest.mark.check(
+    "account-blocks-public-access",
+    severity="critical",
+    official=["CC6.7", "CC6.1"],
+    hipaa=["164.312(a)(1)"],
+    gdpr=["25(2)"],
+    kind="configuration",
+    remedy="Switch on the account's block of public access; what must stay public belongs under [exposure] public_buckets",
+)
+def test_the_account_blocks_public_access(account_blocks: Population[AccountBlock], judge: Judge) -> None:
+    """The account blocks public access for all of its buckets, as far as approved public ones let it."""
+    judge(account_blocks, cloud_storage.account_blocks)
 
 
 @pytest.mark.check(

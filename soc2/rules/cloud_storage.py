@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from typing import Any, ClassVar
 
 from soc2.model.aws.base import tag
-from soc2.model.aws.joins import CustomerKey, DataStore, StoredBucket
+from soc2.model.aws.joins import AccountBlock, CustomerKey, DataStore, StoredBucket
 from soc2.model.aws.storage import BackupJob, ContinuousBackups, DbInstance, DbSnapshot, Secret
 from soc2.model.deviation import Deviation, Resource
 from soc2.rules.cloud_compute import Unencrypted
@@ -32,6 +32,12 @@ class PlainHttpAllowed(Deviation):
 @dataclass(frozen=True, kw_only=True)
 class PublicAccessPossible(Deviation):
     template: ClassVar[str] = "public access is not blocked: {missing}"
+    missing: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountTakesPublic(Deviation):
+    template: ClassVar[str] = "public access is not blocked for the whole account, new buckets among it: {missing}"
     missing: str
 
 
@@ -142,18 +148,26 @@ def _denies_plain_http(statement: dict[str, Any], bucket: str) -> bool:
 
 
 def public_access_blocked(approved: Iterable[str]) -> Callable[[StoredBucket], Iterator[Deviation]]:
-    """Return the rule that every bucket but the approved public ones blocks public access in all four ways."""
+    """Return the rule that every bucket but the approved public ones blocks public access in all four ways, by its own block
+    and that of its account together."""
     patterns = tuple(approved)
 
     def rule(record: StoredBucket) -> Iterator[Deviation]:
-        block = record.block
-        if block.complete or any(fnmatchcase(record.bucket.name, pattern) for pattern in patterns):
-            return
-        flags = ("block_public_acls", "ignore_public_acls", "block_public_policy", "restrict_public_buckets")
-        missing = ", ".join(flag for flag in flags if not getattr(block, flag))
-        yield PublicAccessPossible(resource=record.resource, missing=missing)
+        if record.block.off and not any(fnmatchcase(record.bucket.name, pattern) for pattern in patterns):
+            yield PublicAccessPossible(resource=record.resource, missing=", ".join(record.block.off))
 
     return rule
+
+
+_OF_POLICIES = ("BlockPublicPolicy", "RestrictPublicBuckets")
+
+
+def account_blocks(record: AccountBlock) -> Iterator[Deviation]:
+    """An account blocks public access for all of its buckets. While one is approved to be public, which takes a policy, only
+    what ACLs would let in can be blocked for all; the policies of the others are blocked bucket by bucket."""
+    off = [flag for flag in record.block.off if not (record.public and flag in _OF_POLICIES)]
+    if off:
+        yield AccountTakesPublic(resource=record.resource, missing=", ".join(off))
 
 
 def database_encrypted(database: DbInstance) -> Iterator[Deviation]:

@@ -51,7 +51,8 @@ def answered(
         raw = HTTPResponse(BytesIO(body), preload_content=False)
         return AWSResponse(request.url, status, {}, raw) if part.encode() in sent else None
 
-    events, event = connection.client(service, region).meta.events, f"before-send.{service}.{operation}"
+    client = connection.client(service, region).meta
+    events, event = client.events, f"before-send.{client.service_model.service_id.hyphenize()}.{operation}"
     events.register_first(event, answer)
     yield
     events.unregister(event, answer)

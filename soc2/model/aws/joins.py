@@ -98,10 +98,26 @@ def buckets_with_policies(buckets: Iterable[Bucket], policies: Iterable[BucketPo
         yield StoredBucket(bucket, policy=found.get(bucket.name, BucketPolicy()))
 
 
-def buckets_with_blocks(buckets: Iterable[Bucket], blocks: Iterable[PublicAccessBlock]) -> Iterator[StoredBucket]:
+def buckets_with_blocks(
+    buckets: Iterable[Bucket], blocks: Iterable[PublicAccessBlock], account: Iterable[PublicAccessBlock]
+) -> Iterator[StoredBucket]:
+    """Yield buckets with the block that S3 applies: their own and the account's together."""
     found = {item.parent_key: item for item in blocks}
+    above = next(iter(account), PublicAccessBlock())
     for bucket in buckets:
-        yield StoredBucket(bucket, block=found.get(bucket.name, PublicAccessBlock()))
+        yield StoredBucket(bucket, block=found.get(bucket.name, PublicAccessBlock()).under(above))
+
+
+@dataclass(frozen=True)
+class AccountBlock:
+    """What the account blocks for all of its buckets; ``public`` are those that are approved to be public."""
+
+    block: PublicAccessBlock
+    public: tuple[str, ...] = ()
+
+    @property
+    def resource(self) -> Resource:
+        return aws_resource("AWS::Account", self.block.source_account)
 
 
 @dataclass(frozen=True)
