@@ -203,7 +203,7 @@ def test_ingresses_use_tls(ingresses: Population[Ingress], judge: Judge) -> None
     hipaa=["164.312(e)(1)", "164.312(e)(2)(ii)"],
     gdpr=["32(1)(a)", "5(1)(f)"],
     kind="configuration",
-    remedy="Add a statement that denies s3:* to everybody when aws:SecureTransport is false",
+    remedy="Add a statement that denies s3:* on the bucket and its objects to everybody when aws:SecureTransport is false",
 )
 def test_buckets_require_tls(bucket_policies: Population[StoredBucket], judge: Judge) -> None:
     """Every bucket refuses requests without TLS."""
