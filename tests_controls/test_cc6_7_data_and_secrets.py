@@ -16,10 +16,9 @@ from soc2.model.aws.literals import FunctionConfiguration, Parameter, TaskDefini
 from soc2.model.aws.movement import (
     ExternalFinding,
     MigrationEndpoint,
-    RecoveryPoint,
     Replica,
     SharePrincipal,
-    VaultKey,
+    StoredBackups,
     VpcEndpoint,
 )
 from soc2.model.aws.storage import DbInstance, DbSnapshot, Secret
@@ -448,10 +447,10 @@ def test_migrations_use_tls(migration_endpoints: Population[MigrationEndpoint], 
     hipaa=["164.312(a)(2)(iv)"],
     gdpr=["32(1)(a)"],
     kind="configuration",
-    remedy="Give the vault a customer managed key, and back up anew what is not encrypted",
+    remedy="Give the vault, and what is backed up, a customer managed key, and back up anew what is encrypted otherwise",
 )
-def test_backups_are_encrypted(backups: Population[VaultKey | RecoveryPoint], judge: Judge) -> None:
-    """Recovery points are encrypted, and vaults use keys that the account manages."""
+def test_backups_are_encrypted(backups: Population[StoredBackups], judge: Judge) -> None:
+    """Vaults and recovery points are encrypted, with keys that the account manages."""
     judge(backups, data_movement.backup_encrypted)
 
 

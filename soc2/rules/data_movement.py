@@ -17,7 +17,7 @@ from soc2.model.aws.movement import (
     RecoveryPoint,
     Replica,
     SharePrincipal,
-    VaultKey,
+    StoredBackups,
     VpcEndpoint,
 )
 from soc2.model.deviation import Deviation
@@ -55,8 +55,8 @@ class BackupUnencrypted(Deviation):
 
 
 @dataclass(frozen=True, kw_only=True)
-class VaultKeyOfAws(Deviation):
-    template: ClassVar[str] = "backups in it are encrypted with {key}, whose policy the account cannot set"
+class KeyOfAnother(Deviation):
+    template: ClassVar[str] = "it is encrypted with {key}, whose policy the account cannot set"
     key: str
 
 
@@ -136,14 +136,13 @@ def stays_in_regions(regions: Iterable[str], accounts: Iterable[str]) -> Callabl
     return rule
 
 
-def backup_encrypted(item: VaultKey | RecoveryPoint) -> Iterator[Deviation]:
-    """A vault encrypts with a key that the account manages, and what is in it is encrypted."""
-    if isinstance(item, RecoveryPoint):
-        if not item.is_encrypted:
-            yield BackupUnencrypted(resource=item.resource, source=item.resource_arn or "an unknown resource")
-    elif item.manager != "CUSTOMER":
-        key = "a key of AWS" if item.manager == "AWS" else item.vault.encryption_key_arn or "no key"
-        yield VaultKeyOfAws(resource=item.resource, key=key)
+def backup_encrypted(item: StoredBackups) -> Iterator[Deviation]:
+    """A recovery point is encrypted, and it and the vaults are with a key that the account manages."""
+    if isinstance(item.of, RecoveryPoint) and not item.of.is_encrypted:
+        yield BackupUnencrypted(resource=item.resource, source=item.of.resource_arn or "an unknown resource")
+    # Not every service tells the key of what it stores in a vault, which is then the vault's.
+    elif item.manager != "CUSTOMER" and (item.key or not isinstance(item.of, RecoveryPoint)):
+        yield KeyOfAnother(resource=item.resource, key="a key of AWS" if item.manager == "AWS" else item.key or "no key")
 
 
 def sharing_resolved(approved: Iterable[str]) -> Callable[[Analyzer | ExternalFinding | SharePrincipal], Iterator[Deviation]]:

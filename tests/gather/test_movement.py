@@ -101,8 +101,13 @@ def test_an_engine_that_is_not_known_is_no_evidence_and_hides_nothing(connection
     rds = connection.client("rds", REGION)
     usual = {"DBInstanceClass": "db.m6g.large", "MasterUsername": "u", "MasterUserPassword": "pppppppp"}
     rds.create_db_instance(DBInstanceIdentifier="ledger", Engine="oracle-se2", **usual)
-    rds.create_db_instance(DBInstanceIdentifier="notes", Engine="postgres", **usual)
+    rds.create_db_parameter_group(DBParameterGroupName="own", DBParameterGroupFamily="postgres16", Description="d")
+    parameter = {"ParameterName": "rds.force_ssl", "ParameterValue": "0", "ApplyMethod": "immediate"}
+    rds.modify_db_parameter_group(DBParameterGroupName="own", Parameters=[parameter])
+    rds.create_db_instance(DBInstanceIdentifier="notes", Engine="postgres", DBParameterGroupName="own", **usual)
+    rds.create_db_instance(DBInstanceIdentifier="shop", Engine="postgres", **usual)  # moto shows no parameters of its group
     population = gathered(connection, tmp_path, "transit_stores")
+    assert "AWS::RDS::DBInstance/shop (the parameters of default.postgres" in population.problems[0][1].detail
     assert [(source, problem.cause) for source, problem in population.problems] == [("db instances", Cause.INCONCLUSIVE)]
     assert "AWS::RDS::DBInstance/ledger (oracle-se2)" in population.problems[0][1].detail
     assert [str(item.resource) for item in population.items] == ["AWS::RDS::DBInstance/notes"]
