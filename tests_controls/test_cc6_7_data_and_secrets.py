@@ -421,9 +421,9 @@ def test_databases_require_tls(transit_stores: Population[TransitStore], judge: 
     kind="configuration",
     remedy="Change the destination, or declare its account or region under [data]",
 )
-def test_replication_stays_in_regions(bucket_replicas: Population[Replica], judge: Judge, system: System) -> None:
-    """Buckets are replicated to approved accounts and to declared regions only."""
-    judge(bucket_replicas, data_movement.stays_in_regions(system.data_regions, system.data_accounts))
+def test_replication_stays_in_regions(data_replicas: Population[Replica], judge: Judge, system: System) -> None:
+    """Buckets are replicated, and tasks of DataSync copy, to approved accounts and to declared regions only."""
+    judge(data_replicas, data_movement.stays_in_regions(system.data_regions, system.data_accounts))
 
 
 @pytest.mark.check(

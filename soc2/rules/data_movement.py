@@ -49,6 +49,13 @@ class ReplicatedAway(Deviation):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CopiedAway(Deviation):
+    template: ClassVar[str] = "it copies to {target}, {where}"
+    target: str
+    where: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class BackupUnencrypted(Deviation):
     template: ClassVar[str] = "the recovery point of {source} is not encrypted"
     source: str
@@ -121,11 +128,11 @@ def migrates_by_tls(endpoint: MigrationEndpoint) -> Iterator[Deviation]:
 
 
 def stays_in_regions(regions: Iterable[str], accounts: Iterable[str]) -> Callable[[Replica], Iterator[Deviation]]:
-    """Return the rule that buckets are replicated to these regions, and to these accounts. The region of an approved
+    """Return the rule that data is replicated and copied to these regions, and to these accounts. The region of an approved
     account's bucket is not shown, and is not judged here."""
     allowed, known = tuple(regions), tuple(accounts)
 
-    def rule(replica: Replica) -> Iterator[Deviation]:
+    def judged(replica: Replica) -> Iterator[Deviation]:
         if not replica.own and not replica.account:
             where = "which is of no account that is known"
         elif not replica.own and not _known(replica.account, known):
@@ -134,11 +141,13 @@ def stays_in_regions(regions: Iterable[str], accounts: Iterable[str]) -> Callabl
             where = f"in the region {replica.region}, where no data is declared to be"
         else:
             return
-        yield ReplicatedAway(
-            resource=replica.resource, rule=replica.rule or "without a name", target=replica.target, where=where
-        )
+        if replica.rule is None:
+            yield CopiedAway(resource=replica.resource, target=replica.target, where=where)
+        else:
+            rule = replica.rule or "without a name"
+            yield ReplicatedAway(resource=replica.resource, rule=rule, target=replica.target, where=where)
 
-    return rule
+    return judged
 
 
 def backup_encrypted(item: StoredBackups) -> Iterator[Deviation]:

@@ -126,7 +126,7 @@ def test_replicas_of_buckets(connection: AwsConnection, tmp_path: Path) -> None:
     s3.put_bucket_replication(
         Bucket="notes", ReplicationConfiguration={"Role": f"arn:aws:iam::{ACCOUNT}:role/r", "Rules": rules_of}
     )
-    population = gathered(connection, tmp_path, "bucket_replicas")
+    population = gathered(connection, tmp_path, "data_replicas")
     assert len(population.items) == 2
     assert deviations(population, rules.stays_in_regions([REGION], [ACCOUNT])) == [
         "AWS::S3::Bucket/notes: the rule far replicates it to far, in the region us-west-2, where no data is declared to be"
@@ -199,7 +199,7 @@ def test_one_bucket_that_is_refused_hides_no_other(connection: AwsConnection, tm
         place = {"LocationConstraint": REGION}
         connection.client("s3", REGION).create_bucket(Bucket=name, CreateBucketConfiguration=place)
     with refused(connection, "s3", REGION, "GetBucketReplication", "", "AccessDenied"):
-        assert causes(gathered(connection, tmp_path, "bucket_replicas")) == [Cause.DENIED]
+        assert causes(gathered(connection, tmp_path, "data_replicas")) == [Cause.DENIED]
     rule = (
         '<ReplicationConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Role>r</Role><Rule><ID>all</ID><Priority>1'
         "</Priority><Status>Enabled</Status><Filter><Prefix></Prefix></Filter><Destination><Bucket>arn:aws:s3:::{}</Bucket>"
@@ -212,7 +212,7 @@ def test_one_bucket_that_is_refused_hides_no_other(connection: AwsConnection, tm
     ):
         body = rule.format(target, account).encode()
         with answered(connection, "s3", REGION, "GetBucketReplication", "", body, 200):
-            population = gathered(connection, tmp_path, "bucket_replicas", accounts=("2109*",))
+            population = gathered(connection, tmp_path, "data_replicas", accounts=("2109*",))
         assert (len(population.items), causes(population)) == (2, expected)
 
 
