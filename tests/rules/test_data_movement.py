@@ -10,14 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soc2.model.aws.copies import SharedCopy
+from soc2.model.aws.databases import ClusterMember, DbCluster, DbParameter, database_stores
 from soc2.model.aws.movement import (
     BucketLocation,
     KafkaSettings,
     MigrationEndpoint,
     RedisSettings,
     SharePrincipal,
+    SyncLocation,
+    SyncTask,
     VpcEndpoint,
+    synchronized,
 )
+from soc2.model.aws.storage import Bucket, DbInstance, ParameterGroup
 from soc2.model.deviation import Resource
 from soc2.rules.data_movement import (
     PublicCopy,
@@ -207,3 +212,44 @@ _UNIT = "arn:aws:organizations::111111111111:ou/o-known/ou-x-1"
 )
 def test_a_unit_is_approved_with_its_organization(approved: str, found: int) -> None:
     assert len(list(not_shared([approved])(SharedCopy(COPY, (_UNIT,))))) == found
+
+
+@pytest.mark.parametrize(
+    ("engine", "parameter", "value", "status", "gap"),
+    [
+        ("postgres", "rds.force_ssl", "1", "in-sync", ""),
+        ("postgres", "rds.force_ssl", "0", "in-sync", "rds.force_ssl is 0 in g"),
+        ("postgres", "rds.force_ssl", None, "in-sync", "rds.force_ssl is not set in g"),
+        ("sqlserver-ee", "rds.force_ssl", "1", "pending-reboot", "rds.force_ssl of g takes effect with the next restart"),
+        ("mysql", "require_secure_transport", "ON", "", ""),
+        ("mysql", "require_secure_transport", "OFF", "in-sync", "require_secure_transport is off in g"),
+        ("mariadb", "require_secure_transport", "1", "failed-to-apply", "require_secure_transport of g could not be applied"),
+        ("mariadb", "require_secure_transport", "1", "something-new", "require_secure_transport of g is something-new"),
+        ("mariadb", "rds.force_ssl", "1", "in-sync", "require_secure_transport is not set in g"),
+    ],
+)
+def test_when_a_database_forces_tls(engine: str, parameter: str, value: str | None, status: str, gap: str) -> None:
+    groups = (ParameterGroup(name="g", status=status),)
+    instance = DbInstance(identifier="d", engine=engine, parameter_groups=groups)
+    parameters = [DbParameter(parent_key="g", parameter_name=parameter, parameter_value=value)]
+    cluster = DbCluster(identifier="d", engine=engine, parameter_group="g", members=(ClusterMember(), ClusterMember(status)))
+    found = database_stores([instance], [cluster], parameters, parameters)
+    assert [(each.gap, each.unknown) for each in found] == [(gap, "")] * 2
+
+
+@pytest.mark.parametrize(
+    ("uri", "own", "region"),
+    [
+        ("s3://notes/archive/", True, "eu-west-1"),
+        ("s3://partner/archive/", False, ""),
+        ("efs://us-gov-west-1.fs-0a1b2c3d/", True, "us-gov-west-1"),
+        ("fsxw://eu-central-1.fs-0a1b2c3d/share", True, "eu-central-1"),
+        ("nfs://eu-west-1.example.com/export", False, ""),
+        ("azure-blob://account.blob.core.windows.net/c", False, ""),
+    ],
+)
+def test_where_tasks_copy_to(uri: str, own: bool, region: str) -> None:
+    places = [SyncLocation(arn="l", uri=uri), SyncLocation(arn="other", uri="s3://notes/")]
+    tasks = [SyncTask(name="t", destination="l"), SyncTask(name="lost", destination="gone")]
+    (found,) = synchronized(tasks, places, [Bucket(name="notes")], [BucketLocation(parent_key="notes", constraint="EU")])
+    assert (found.resource.name, found.target, found.own, found.account, found.region) == ("t", uri, own, "", region)

@@ -148,6 +148,7 @@ def _values(parameters: Iterable[DbParameter]) -> dict[tuple[str, str], dict[str
     return found
 
 
+_IN_FORCE = ("", "in-sync")
 _APPLIES = {
     "pending-reboot": "takes effect with the next restart",
     "pending-database-upgrade": "takes effect with the next upgrade",
@@ -171,7 +172,7 @@ def _database(
     forced = value not in ("", "disabled") if engine.startswith("docdb") else value in _FORCED
     if not forced:
         return TransitStore(resource, f"{name} is {value or 'not set'} in {group}")
-    waits = next((_APPLIES[status] for status in applied if status in _APPLIES), "")
+    waits = next((_APPLIES.get(status, f"is {status}") for status in applied if status not in _IN_FORCE), "")
     return TransitStore(resource, f"{name} of {group} {waits}" if waits else "")
 
 
