@@ -51,7 +51,7 @@ def answered(
     def answer(request: Any, **_: Any) -> AWSResponse | None:
         sent = request.body if isinstance(request.body, bytes) else str(request.body or "").encode()
         raw = HTTPResponse(BytesIO(body), preload_content=False)
-        return AWSResponse(request.url, status, {}, raw) if part.encode() in sent else None
+        return AWSResponse(request.url, status, {}, raw) if part.encode() in sent + request.url.encode() else None
 
     client = connection.client(service, region).meta
     events, event = client.events, f"before-send.{client.service_model.service_id.hyphenize()}.{operation}"

@@ -31,9 +31,9 @@ def test_a_bucket_is_as_closed_as_its_block_and_the_accounts_together(
     records = buckets_with_blocks(buckets, blocks, [account] if account else [])
     found = {each.bucket.name: [one.fields["missing"] for one in public_access_blocked([approved])(each)] for each in records}
     above = set(FLAGS) - set(account.off) if account else set()
-    for name in "abc":
-        held = above | (set(FLAGS) - set(own[name].off) if name in own else set())
-        missing = [flag for flag in FLAGS if flag not in held]
+    assert set(found) == set(own)
+    for name, block in own.items():
+        missing = [flag for flag in FLAGS if flag in block.off and flag not in above]
         assert found[name] == ([", ".join(missing)] if missing and name not in approved else [])
 
 
@@ -73,3 +73,24 @@ def test_an_answer_that_says_nothing_blocks_nothing(connection: AwsConnection, t
     with answered(connection, "s3control", REGION, "GetPublicAccessBlock", "", b"", 200):
         population = gathered(connection, tmp_path, "account_blocks")
     assert _judged(population) == [f"AWS::Account/{ACCOUNT}: {', '.join(FLAGS)}"]
+
+
+@pytest.mark.parametrize(
+    ("operation", "name"),
+    [
+        ("GetPublicAccessBlock", "bucket_blocks"),
+        ("GetBucketPolicy", "bucket_policies"),
+        ("GetBucketEncryption", "bucket_encryption"),
+        ("GetBucketTagging", "bucket_encryption"),
+    ],
+)
+def test_one_bucket_that_is_refused_hides_no_other(
+    connection: AwsConnection, tmp_path: Path, operation: str, name: str
+) -> None:
+    for bucket in ("shown", "hidden"):
+        place = {"LocationConstraint": REGION}
+        connection.client("s3", REGION).create_bucket(Bucket=bucket, CreateBucketConfiguration=place)
+    with refused(connection, "s3", REGION, operation, "hidden", "AccessDenied"):
+        population = gathered(connection, tmp_path, name)
+    assert [item.bucket.name for item in population.items] == ["shown"]
+    assert [problem.cause for _, problem in population.problems] == [Cause.DENIED]
