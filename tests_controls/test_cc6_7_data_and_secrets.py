@@ -11,15 +11,14 @@ from soc2.model.aws.copies import SharedCopy
 from soc2.model.aws.databases import TransitStore
 from soc2.model.aws.eks_encryption import EksEncryption
 from soc2.model.aws.iam import Analyzer
-from soc2.model.aws.joins import StoredBucket
+from soc2.model.aws.joins import AccountBlock, StoredBucket
 from soc2.model.aws.literals import FunctionConfiguration, Parameter, ParameterName, TaskDefinition
 from soc2.model.aws.movement import (
     ExternalFinding,
     MigrationEndpoint,
-    RecoveryPoint,
     Replica,
     SharePrincipal,
-    VaultKey,
+    StoredBackups,
     VpcEndpoint,
 )
 from soc2.model.aws.storage import DbInstance, DbSnapshot, Secret
@@ -219,7 +218,7 @@ def test_ingresses_use_tls(ingresses: Population[Ingress], judge: Judge) -> None
     hipaa=["164.312(e)(1)", "164.312(e)(2)(ii)"],
     gdpr=["32(1)(a)", "5(1)(f)"],
     kind="configuration",
-    remedy="Add a statement that denies s3:* to everybody when aws:SecureTransport is false",
+    remedy="Add a statement that denies s3:* on the bucket and its objects to everybody when aws:SecureTransport is false",
 )
 def test_buckets_require_tls(bucket_policies: Population[StoredBucket], judge: Judge) -> None:
     """Every bucket refuses requests without TLS."""
@@ -238,6 +237,20 @@ def test_buckets_require_tls(bucket_policies: Population[StoredBucket], judge: J
 def test_buckets_block_public_access(bucket_blocks: Population[StoredBucket], judge: Judge, system: System) -> None:
     """Every bucket but the approved public ones blocks public access."""
     judge(bucket_blocks, cloud_storage.public_access_blocked(system.exposure.public_buckets))
+
+
+@pytest.mark.check(
+    "account-blocks-public-access",
+    severity="critical",
+    official=["CC6.7", "CC6.1"],
+    hipaa=["164.312(a)(1)"],
+    gdpr=["25(2)"],
+    kind="configuration",
+    remedy="Switch on the account's block of public access; what must stay public belongs under [exposure] public_buckets",
+)
+def test_the_account_blocks_public_access(account_blocks: Population[AccountBlock], judge: Judge) -> None:
+    """The account blocks public access for all of its buckets, as far as approved public ones let it."""
+    judge(account_blocks, cloud_storage.account_blocks)
 
 
 @pytest.mark.check(
@@ -428,9 +441,9 @@ def test_databases_require_tls(transit_stores: Population[TransitStore], judge: 
     kind="configuration",
     remedy="Change the destination, or declare its account or region under [data]",
 )
-def test_replication_stays_in_regions(bucket_replicas: Population[Replica], judge: Judge, system: System) -> None:
-    """Buckets are replicated to approved accounts and to declared regions only."""
-    judge(bucket_replicas, data_movement.stays_in_regions(system.data_regions, system.data_accounts))
+def test_replication_stays_in_regions(data_replicas: Population[Replica], judge: Judge, system: System) -> None:
+    """Buckets are replicated, and tasks of DataSync copy, to approved accounts and to declared regions only."""
+    judge(data_replicas, data_movement.stays_in_regions(system.data_regions, system.data_accounts))
 
 
 @pytest.mark.check(
@@ -454,10 +467,10 @@ def test_migrations_use_tls(migration_endpoints: Population[MigrationEndpoint], 
     hipaa=["164.312(a)(2)(iv)"],
     gdpr=["32(1)(a)"],
     kind="configuration",
-    remedy="Give the vault a customer managed key, and back up anew what is not encrypted",
+    remedy="Give the vault, and what is backed up, a customer managed key, and back up anew what is encrypted otherwise",
 )
-def test_backups_are_encrypted(backups: Population[VaultKey | RecoveryPoint], judge: Judge) -> None:
-    """Recovery points are encrypted, and vaults use keys that the account manages."""
+def test_backups_are_encrypted(backups: Population[StoredBackups], judge: Judge) -> None:
+    """Vaults and recovery points are encrypted, with keys that the account manages."""
     judge(backups, data_movement.backup_encrypted)
 
 

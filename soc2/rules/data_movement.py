@@ -17,7 +17,7 @@ from soc2.model.aws.movement import (
     RecoveryPoint,
     Replica,
     SharePrincipal,
-    VaultKey,
+    StoredBackups,
     VpcEndpoint,
 )
 from soc2.model.deviation import Deviation
@@ -49,14 +49,21 @@ class ReplicatedAway(Deviation):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CopiedAway(Deviation):
+    template: ClassVar[str] = "it copies to {target}, {where}"
+    target: str
+    where: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class BackupUnencrypted(Deviation):
     template: ClassVar[str] = "the recovery point of {source} is not encrypted"
     source: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class VaultKeyOfAws(Deviation):
-    template: ClassVar[str] = "backups in it are encrypted with {key}, whose policy the account cannot set"
+class KeyOfAnother(Deviation):
+    template: ClassVar[str] = "it is encrypted with {key}, whose policy the account cannot set"
     key: str
 
 
@@ -88,7 +95,10 @@ def not_shared(approved: Iterable[str]) -> Callable[[SharedCopy], Iterator[Devia
 
 
 def _known(name: str, patterns: Iterable[str]) -> bool:
-    return any(fnmatchcase(name, pattern) for pattern in patterns)
+    """Tell whether a name is approved; a unit is with its organization."""
+    head, unit, path = name.partition(":ou/")
+    names = (name, f"{head}:organization/{path.partition('/')[0]}") if unit else (name,)
+    return any(fnmatchcase(one, pattern) for one in names for pattern in patterns)
 
 
 def requires_tls(store: TransitStore) -> Iterator[Deviation]:
@@ -97,30 +107,32 @@ def requires_tls(store: TransitStore) -> Iterator[Deviation]:
         yield TakesPlainText(resource=store.resource, gap=store.gap)
 
 
-# Engines that Database Migration Service talks to by TLS only where the mode says so.
-_ENGINES_WITH_MODE = ("aurora", "db2", "docdb", "mariadb", "mongodb", "mysql", "oracle", "postgres", "sqlserver", "sybase")
+# Services of AWS that Database Migration Service talks to by TLS whatever the mode says. All others are databases.
+_ALWAYS_TLS = ("dynamodb", "elasticsearch", "kinesis", "neptune", "opensearch", "redshift", "s3", "timestream")
 _KAFKA_TLS = ("ssl-encryption", "ssl-authentication", "sasl-ssl")
 
 
 def migrates_by_tls(endpoint: MigrationEndpoint) -> Iterator[Deviation]:
     """Data is migrated from and to a database, a broker or a cache by TLS."""
-    engine, gap = endpoint.engine, ""
-    if engine.startswith(_ENGINES_WITH_MODE) and endpoint.ssl_mode in ("", "none"):
+    engine, gap = endpoint.engine.lower(), ""
+    if engine == "kafka":
+        if endpoint.kafka.security_protocol not in _KAFKA_TLS:
+            gap = f"data goes to Kafka without TLS (SecurityProtocol {endpoint.kafka.security_protocol or 'not set'})"
+    elif engine == "redis":
+        if endpoint.redis.ssl_security_protocol == "plaintext":
+            gap = "data goes to Redis without TLS (SslSecurityProtocol plaintext)"
+    elif not engine.startswith(_ALWAYS_TLS) and endpoint.ssl_mode in ("", "none"):
         gap = f"data goes from or to {engine} without TLS (SslMode {endpoint.ssl_mode or 'not set'})"
-    elif engine == "kafka" and endpoint.kafka.security_protocol not in _KAFKA_TLS:
-        gap = f"data goes to Kafka without TLS (SecurityProtocol {endpoint.kafka.security_protocol or 'not set'})"
-    elif engine == "redis" and endpoint.redis.ssl_security_protocol == "plaintext":
-        gap = "data goes to Redis without TLS (SslSecurityProtocol plaintext)"
     if gap:
         yield TakesPlainText(resource=endpoint.resource, gap=gap)
 
 
 def stays_in_regions(regions: Iterable[str], accounts: Iterable[str]) -> Callable[[Replica], Iterator[Deviation]]:
-    """Return the rule that buckets are replicated to these regions, and to these accounts. The region of an approved
+    """Return the rule that data is replicated and copied to these regions, and to these accounts. The region of an approved
     account's bucket is not shown, and is not judged here."""
     allowed, known = tuple(regions), tuple(accounts)
 
-    def rule(replica: Replica) -> Iterator[Deviation]:
+    def judged(replica: Replica) -> Iterator[Deviation]:
         if not replica.own and not replica.account:
             where = "which is of no account that is known"
         elif not replica.own and not _known(replica.account, known):
@@ -129,21 +141,22 @@ def stays_in_regions(regions: Iterable[str], accounts: Iterable[str]) -> Callabl
             where = f"in the region {replica.region}, where no data is declared to be"
         else:
             return
-        yield ReplicatedAway(
-            resource=replica.resource, rule=replica.rule or "without a name", target=replica.target, where=where
-        )
+        if replica.rule is None:
+            yield CopiedAway(resource=replica.resource, target=replica.target, where=where)
+        else:
+            rule = replica.rule or "without a name"
+            yield ReplicatedAway(resource=replica.resource, rule=rule, target=replica.target, where=where)
 
-    return rule
+    return judged
 
 
-def backup_encrypted(item: VaultKey | RecoveryPoint) -> Iterator[Deviation]:
-    """A vault encrypts with a key that the account manages, and what is in it is encrypted."""
-    if isinstance(item, RecoveryPoint):
-        if not item.is_encrypted:
-            yield BackupUnencrypted(resource=item.resource, source=item.resource_arn or "an unknown resource")
-    elif item.manager != "CUSTOMER":
-        key = "a key of AWS" if item.manager == "AWS" else item.vault.encryption_key_arn or "no key"
-        yield VaultKeyOfAws(resource=item.resource, key=key)
+def backup_encrypted(item: StoredBackups) -> Iterator[Deviation]:
+    """A recovery point is encrypted, and it and the vaults are with a key that the account manages."""
+    if isinstance(item.of, RecoveryPoint) and not item.of.is_encrypted:
+        yield BackupUnencrypted(resource=item.resource, source=item.of.resource_arn or "an unknown resource")
+    # Not every service tells the key of what it stores in a vault, which is then the vault's.
+    elif item.manager != "CUSTOMER" and (item.key or not isinstance(item.of, RecoveryPoint)):
+        yield KeyOfAnother(resource=item.resource, key="a key of AWS" if item.manager == "AWS" else item.key or "no key")
 
 
 def sharing_resolved(approved: Iterable[str]) -> Callable[[Analyzer | ExternalFinding | SharePrincipal], Iterator[Deviation]]:
@@ -166,7 +179,7 @@ def sharing_resolved(approved: Iterable[str]) -> Callable[[Analyzer | ExternalFi
 
 
 _PRINCIPAL_KEYS = frozenset({"aws:principalorgid", "aws:principalorgpaths", "aws:principalaccount"})
-_RESOURCE_KEYS = frozenset({"aws:resourceorgid", "aws:resourceorgpaths", "aws:resourceaccount"})
+_RESOURCE_KEYS = frozenset({"aws:resourceorgid", "aws:resourceorgpaths", "aws:resourceaccount", "s3:resourceaccount"})
 # The forms of a condition under which a key has to have one of the values; "IfExists" lets through who has none.
 _REFUSES = ("stringnotequals", "stringnotequalsignorecase", "stringnotlike")
 _DEMANDS = frozenset(
@@ -182,12 +195,11 @@ def keeps_data_inside(endpoint: VpcEndpoint) -> Iterator[Deviation]:
         if statement.get("Effect") != "Allow":
             continue
         keys = denied | set(_demanded(statement.get("Condition")))
-        whose = _named_resources(statement.get("Resource"))
         missing = [
             what
             for what, held in (
-                ("callers of any account", keys & _PRINCIPAL_KEYS),
-                ("requests for what belongs to any account", keys & _RESOURCE_KEYS or whose),
+                ("callers of any account", keys & _PRINCIPAL_KEYS or _named_callers(statement)),
+                ("requests for what belongs to any account", keys & _RESOURCE_KEYS or _named_resources(statement)),
             )
             if not held
         ]
@@ -201,7 +213,7 @@ def _statements(policy: str | None) -> list[dict[str, Any]]:
     everything = [{"Effect": "Allow"}]
     try:
         document = json.loads(policy or "")
-    except ValueError:
+    except (ValueError, RecursionError):
         return everything
     found: Any = document.get("Statement") if isinstance(document, dict) else None
     statements: list[Any] = found if isinstance(found, list) else [found]
@@ -209,33 +221,54 @@ def _statements(policy: str | None) -> list[dict[str, Any]]:
 
 
 def _demanded(condition: Any) -> Iterator[str]:
-    for operator, keys in (condition if isinstance(condition, dict) else {}).items():
-        if operator.lower() in _DEMANDS and isinstance(keys, dict):
-            for key, values in keys.items():
-                given = values if isinstance(values, list) else [values]
-                # A pattern that everything matches demands nothing.
-                if given and not any(str(value).strip("*?") == "" for value in given):
-                    yield key.lower()
+    for operator, key, values in _conditions(condition):
+        if operator in _DEMANDS and _tells(key, values):
+            yield key
 
 
 def _refused(statement: dict[str, Any]) -> Iterator[str]:
     """Yield the key by which a statement refuses everything that has another value of it. With a second condition it refuses
-    only what both hold for; whether AWS itself asks may be left out."""
+    only what both hold for; that what AWS itself asks for is spared does not matter."""
     if any(statement.get(part) not in ("*", ["*"], {"AWS": "*"}) for part in ("Principal", "Action", "Resource")):
         return
-    condition = statement.get("Condition")
-    conditions = [
-        (operator.lower().removesuffix("ifexists"), key.lower())
-        for operator, keys in (condition if isinstance(condition, dict) else {}).items()
-        for key in (keys if isinstance(keys, dict) else {})
+    spared = ("bool", "aws:principalisawsservice", ["false"])
+    other = [
+        (operator.removesuffix("ifexists"), key, values)
+        for operator, key, values in _conditions(statement.get("Condition"))
+        if (operator.removesuffix("ifexists"), key, values) != spared
     ]
-    other = [each for each in conditions if each != ("bool", "aws:principalisawsservice")]
-    if len(other) == 1 and other[0][0] in _REFUSES:
-        yield other[0][1]
+    if len(other) == 1:
+        operator, key, values = other[0]
+        if operator in _REFUSES and _tells(key, values):
+            yield key
 
 
-def _named_resources(resources: Any) -> bool:
-    """Tell whether every resource is named: a bucket, for example, and not all buckets."""
-    given = resources if isinstance(resources, list) else [resources]
-    names = [str(each).split(":", 5)[-1] if str(each).count(":") >= 5 else "*" for each in given if each is not None]
-    return bool(names) and not any(name[:1] in ("*", "?") for name in names)
+def _conditions(condition: Any) -> Iterator[tuple[str, str, list[str]]]:
+    """Yield operator and key in lower case, with the values."""
+    for operator, keys in (condition if isinstance(condition, dict) else {}).items():
+        for key, values in (keys if isinstance(keys, dict) else {}).items():
+            yield operator.lower(), key.lower(), [str(value).lower() for value in _list(values)]
+
+
+def _tells(key: str, values: list[str]) -> bool:
+    """Tell whether values tell one owner from another. A pattern that everything matches does not; nor does, of a caller, a
+    variable, by which callers are compared with what they ask for, that may be anybody's."""
+    wild = any(value.removeprefix("o-").strip("*?/") == "" for value in values)
+    return bool(values) and not wild and not (key in _PRINCIPAL_KEYS and any("${" in value for value in values))
+
+
+def _named_callers(statement: dict[str, Any]) -> bool:
+    """Tell whether every caller is named: an account, a user or a role."""
+    given = statement.get("Principal")
+    names = [name for named in given.values() for name in _list(named)] if isinstance(given, dict) else _list(given)
+    return bool(names) and not any("*" in str(name) for name in names)
+
+
+def _named_resources(statement: dict[str, Any]) -> bool:
+    """Tell whether every resource is named, a bucket, for example, and not all buckets; and none of any account."""
+    parts = [str(each).split(":", 5) for each in _list(statement.get("Resource"))]
+    return bool(parts) and all(len(part) == 6 and part[5][:1] not in ("*", "?") and "*" not in part[4] for part in parts)
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]

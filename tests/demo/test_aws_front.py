@@ -18,6 +18,7 @@ from soc2.demo.aws.answers import read_answers
 from soc2.demo.aws.seed import declared_answers, declared_company
 from soc2.demo.aws.server import AwsServers
 from soc2.errors import UsageError
+from soc2.gather.aws.connection import AwsConnection
 
 ANSWERS = {
     "guardduty": {"ListFindings": {"FindingIds": ["one", "two"]}},
@@ -25,6 +26,7 @@ ANSWERS = {
     "eks": {"ListAccessEntries": {"accessEntries": ["arn:aws:iam::123456789012:role/a"]}},
     "cloudtrail": {"LookupEvents": {"Events": [{"EventName": "StopLogging"}]}},
     "accessanalyzer": {"ListAnalyzers": {"error": "AccessDeniedException"}},
+    "s3control": {"GetPublicAccessBlock": {"PublicAccessBlockConfiguration": {"BlockPublicAcls": True}}},
 }
 
 
@@ -48,6 +50,13 @@ def test_declared_answers_come_as_declared(servers: AwsServers) -> None:
     (job,) = client(servers, "backup").list_backup_jobs()["BackupJobs"]
     age = datetime.now(UTC) - job["CreationDate"]
     assert timedelta(hours=3) <= age < timedelta(hours=3, minutes=5)
+
+
+def test_the_account_is_not_written_in_front_of_an_address(servers: AwsServers) -> None:
+    connection = AwsConnection(("eu-west-1",), environment=servers.auditor_env)
+    found = connection.client("s3control", "eu-west-1").get_public_access_block(AccountId=connection.account)
+    assert found["PublicAccessBlockConfiguration"] == {"BlockPublicAcls": True}
+    connection.close()
 
 
 def test_a_client_that_waits_to_be_told_may_send_at_once(servers: AwsServers) -> None:

@@ -25,10 +25,12 @@ from tests.logs.reading import ACCOUNT, REGION
 OTHER = "eu-west-2"
 
 
-def gathered(connection: AwsConnection, folder: Path, name: str) -> Population[Any]:
+def gathered(connection: AwsConnection, folder: Path, name: str, accounts: tuple[str, ...] = ()) -> Population[Any]:
     load_populations()
     system = System(
-        system=About(name="t", owner="t"), aws=Aws(regions=(REGION, OTHER), accounts=(ACCOUNT,)), data=Data(perimeter=True)
+        system=About(name="t", owner="t"),
+        aws=Aws(regions=(REGION, OTHER), accounts=(ACCOUNT,)),
+        data=Data(perimeter=True, accounts=accounts),
     )
     gatherer = Gatherer(system, lambda: pytest.fail("no cluster here"), lambda: connection, EvidenceStore(folder))
     return build_population(DECLARED[name], system, gatherer.get)
@@ -49,9 +51,10 @@ def answered(
     def answer(request: Any, **_: Any) -> AWSResponse | None:
         sent = request.body if isinstance(request.body, bytes) else str(request.body or "").encode()
         raw = HTTPResponse(BytesIO(body), preload_content=False)
-        return AWSResponse(request.url, status, {}, raw) if part.encode() in sent else None
+        return AWSResponse(request.url, status, {}, raw) if part.encode() in sent + request.url.encode() else None
 
-    events, event = connection.client(service, region).meta.events, f"before-send.{service}.{operation}"
+    client = connection.client(service, region).meta
+    events, event = client.events, f"before-send.{client.service_model.service_id.hyphenize()}.{operation}"
     events.register_first(event, answer)
     yield
     events.unregister(event, answer)

@@ -10,9 +10,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soc2.model.aws.copies import SharedCopy
-from soc2.model.aws.movement import BucketLocation, SharePrincipal, VpcEndpoint
+from soc2.model.aws.databases import ClusterMember, DbCluster, DbParameter, database_stores
+from soc2.model.aws.movement import (
+    BucketLocation,
+    KafkaSettings,
+    MigrationEndpoint,
+    RedisSettings,
+    SharePrincipal,
+    SyncLocation,
+    SyncTask,
+    VpcEndpoint,
+    synchronized,
+)
+from soc2.model.aws.storage import Bucket, DbInstance, ParameterGroup
 from soc2.model.deviation import Resource
-from soc2.rules.data_movement import PublicCopy, SharedOutside, keeps_data_inside, not_shared, sharing_resolved
+from soc2.rules.data_movement import (
+    PublicCopy,
+    SharedOutside,
+    keeps_data_inside,
+    migrates_by_tls,
+    not_shared,
+    sharing_resolved,
+)
 
 COPY = Resource("AWS::EC2::Snapshot", "snap-1")
 _ACCOUNTS = st.sampled_from(["all", "123456789012", "210987654321", "999999999999"])
@@ -79,6 +98,12 @@ CALLERS, RESOURCES = "callers of any account", "requests for what belongs to any
         ({"StringLike": {"aws:PrincipalOrgID": ["o-1", "*"], **OWN}}, CALLERS),
         ({"StringEquals": {"aws:PrincipalOrgID": [], **OWN}}, CALLERS),
         ({"Null": {"aws:PrincipalOrgID": "false"}}, f"{CALLERS} and {RESOURCES}"),
+        ({"StringLike": {"aws:PrincipalOrgID": "o-*", "aws:ResourceOrgID": "o-?*"}}, f"{CALLERS} and {RESOURCES}"),
+        ({"StringLike": {"aws:PrincipalOrgPaths": "o-*/*", **OWN}}, CALLERS),
+        ({"StringEquals": {**ORG, "aws:ResourceOrgID": "${aws:PrincipalOrgID}"}}, ""),
+        ({"StringEquals": {"aws:PrincipalOrgID": "${aws:ResourceOrgID}", **OWN}}, CALLERS),
+        ({"StringEquals": {**ORG, "s3:ResourceAccount": "123456789012"}}, ""),
+        ({"StringEquals": "o-1"}, f"{CALLERS} and {RESOURCES}"),
     ],
 )
 def test_which_conditions_keep_data_inside(condition: dict[str, Any] | None, found: str) -> None:
@@ -87,7 +112,15 @@ def test_which_conditions_keep_data_inside(condition: dict[str, Any] | None, fou
 
 @pytest.mark.parametrize(
     ("policy", "open_"),
-    [(None, True), ("", True), ("no JSON", True), ("[]", True), ('{"Statement": "x"}', True), ('{"Statement": []}', False)],
+    [
+        (None, True),
+        ("", True),
+        ("no JSON", True),
+        ("[" * 20_000, True),
+        ("[]", True),
+        ('{"Statement": "x"}', True),
+        ('{"Statement": []}', False),
+    ],
 )
 def test_a_policy_that_is_not_told_lets_everything_through(policy: str | None, open_: bool) -> None:
     assert bool(list(keeps_data_inside(VpcEndpoint(id="e", policy=policy)))) is open_
@@ -101,6 +134,12 @@ def test_one_open_statement_is_enough() -> None:
     deny = {**ALLOW, "Effect": "Deny", "Condition": foreign}
     assert open_for(ALLOW, deny) == RESOURCES
     assert open_for(ALLOW, {**deny, "Action": "s3:*"}) == f"{CALLERS} and {RESOURCES}"
+    assert (
+        open_for(ALLOW, {**deny, "Condition": {"StringNotLike": {"aws:PrincipalOrgID": "*"}}}) == f"{CALLERS} and {RESOURCES}"
+    )
+    for spared, found in (("false", RESOURCES), ("true", f"{CALLERS} and {RESOURCES}")):
+        condition = {**foreign, "BoolIfExists": {"aws:PrincipalIsAWSService": spared}}
+        assert open_for(ALLOW, {**deny, "Condition": condition}) == found
     assert open_for(ALLOW, {**deny, "Condition": {**foreign, "Bool": {"aws:SecureTransport": "false"}}}) == (
         f"{CALLERS} and {RESOURCES}"
     )
@@ -114,7 +153,103 @@ def test_one_open_statement_is_enough() -> None:
         ("arn:aws:s3:::*", RESOURCES),
         (["arn:aws:s3:::notes", "*"], RESOURCES),
         ([], RESOURCES),
+        ("arn:aws:dynamodb:eu-west-1:*:table/notes", RESOURCES),
+        ("arn:aws:dynamodb:eu-west-1:123456789012:table/notes", ""),
     ],
 )
 def test_named_resources_are_known(resource: str | list[str], found: str) -> None:
     assert open_for({**ALLOW, "Resource": resource, "Condition": {"StringEquals": ORG}}) == found
+
+
+@pytest.mark.parametrize(
+    ("principal", "found"),
+    [
+        ({"AWS": "123456789012"}, ""),
+        ({"AWS": ["arn:aws:iam::123456789012:role/a", "arn:aws:iam::123456789012:role/b"]}, ""),
+        ({"AWS": ["123456789012", "*"]}, CALLERS),
+        ({"AWS": []}, CALLERS),
+        ({}, CALLERS),
+        (None, CALLERS),
+    ],
+)
+def test_named_callers_are_known(principal: Any, found: str) -> None:
+    assert open_for({**ALLOW, "Principal": principal, "Condition": {"StringEquals": OWN}}) == found
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "gap"),
+    [
+        ({"engine": "postgres", "ssl_mode": "require"}, False),
+        ({"engine": "postgres", "ssl_mode": "none"}, True),
+        ({"engine": "aurora-postgresql"}, True),
+        ({"engine": "azuredb", "ssl_mode": "none"}, True),
+        ({"engine": "babelfish", "ssl_mode": "none"}, True),
+        ({"engine": "a-new-database"}, True),
+        ({"engine": "redshift", "ssl_mode": "none"}, False),
+        ({"engine": "s3", "ssl_mode": "none"}, False),
+        ({"engine": "kafka", "ssl_mode": "none"}, True),
+        ({"engine": "kafka", "kafka": KafkaSettings("plaintext")}, True),
+        ({"engine": "kafka", "kafka": KafkaSettings("sasl-ssl")}, False),
+        ({"engine": "redis", "ssl_mode": "none"}, False),
+        ({"engine": "redis", "redis": RedisSettings("plaintext")}, True),
+    ],
+)
+def test_what_migrates_without_tls(endpoint: dict[str, Any], gap: bool) -> None:
+    assert bool(list(migrates_by_tls(MigrationEndpoint(identifier="e", **endpoint)))) is gap
+
+
+_UNIT = "arn:aws:organizations::111111111111:ou/o-known/ou-x-1"
+
+
+@pytest.mark.parametrize(
+    ("approved", "found"),
+    [
+        ("arn:aws:organizations::111111111111:organization/o-known", 0),
+        (_UNIT, 0),
+        ("arn:aws:organizations::111111111111:organization/o-other", 1),
+        ("arn:aws:organizations::222222222222:organization/o-known", 1),
+    ],
+)
+def test_a_unit_is_approved_with_its_organization(approved: str, found: int) -> None:
+    assert len(list(not_shared([approved])(SharedCopy(COPY, (_UNIT,))))) == found
+
+
+@pytest.mark.parametrize(
+    ("engine", "parameter", "value", "status", "gap"),
+    [
+        ("postgres", "rds.force_ssl", "1", "in-sync", ""),
+        ("postgres", "rds.force_ssl", "0", "in-sync", "rds.force_ssl is 0 in g"),
+        ("postgres", "rds.force_ssl", None, "in-sync", "rds.force_ssl is not set in g"),
+        ("sqlserver-ee", "rds.force_ssl", "1", "pending-reboot", "rds.force_ssl of g takes effect with the next restart"),
+        ("mysql", "require_secure_transport", "ON", "", ""),
+        ("mysql", "require_secure_transport", "OFF", "in-sync", "require_secure_transport is off in g"),
+        ("mariadb", "require_secure_transport", "1", "failed-to-apply", "require_secure_transport of g could not be applied"),
+        ("mariadb", "require_secure_transport", "1", "something-new", "require_secure_transport of g is something-new"),
+        ("mariadb", "rds.force_ssl", "1", "in-sync", "require_secure_transport is not set in g"),
+    ],
+)
+def test_when_a_database_forces_tls(engine: str, parameter: str, value: str | None, status: str, gap: str) -> None:
+    groups = (ParameterGroup(name="g", status=status),)
+    instance = DbInstance(identifier="d", engine=engine, parameter_groups=groups)
+    parameters = [DbParameter(parent_key="g", parameter_name=parameter, parameter_value=value)]
+    cluster = DbCluster(identifier="d", engine=engine, parameter_group="g", members=(ClusterMember(), ClusterMember(status)))
+    found = database_stores([instance], [cluster], parameters, parameters)
+    assert [(each.gap, each.unknown) for each in found] == [(gap, "")] * 2
+
+
+@pytest.mark.parametrize(
+    ("uri", "own", "region"),
+    [
+        ("s3://notes/archive/", True, "eu-west-1"),
+        ("s3://partner/archive/", False, ""),
+        ("efs://us-gov-west-1.fs-0a1b2c3d/", True, "us-gov-west-1"),
+        ("fsxw://eu-central-1.fs-0a1b2c3d/share", True, "eu-central-1"),
+        ("nfs://eu-west-1.example.com/export", False, ""),
+        ("azure-blob://account.blob.core.windows.net/c", False, ""),
+    ],
+)
+def test_where_tasks_copy_to(uri: str, own: bool, region: str) -> None:
+    places = [SyncLocation(arn="l", uri=uri), SyncLocation(arn="other", uri="s3://notes/")]
+    tasks = [SyncTask(name="t", destination="l"), SyncTask(name="lost", destination="gone")]
+    (found,) = synchronized(tasks, places, [Bucket(name="notes")], [BucketLocation(parent_key="notes", constraint="EU")])
+    assert (found.resource.name, found.target, found.own, found.account, found.region) == ("t", uri, own, "", region)

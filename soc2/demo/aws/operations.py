@@ -11,6 +11,7 @@ import botocore.session
 from botocore.model import OperationModel, ServiceModel
 
 _CREDENTIAL = re.compile(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/aws4_request")
+_S3_CONTROL = "/v20180820/"
 _RPC_PATH = re.compile(r"^/service/[^/]+/operation/(\w+)$")
 
 # Where the name in a signature is not the name of the service in botocore.
@@ -51,6 +52,8 @@ def recognise(method: str, target: str, headers: dict[str, str], body: bytes) ->
     signature = _CREDENTIAL.search(headers.get("authorization", ""))
     access_key, region, signing = signature.groups() if signature else ("", "", "")
     service = _SERVICES.get(signing, signing)
+    if service == "s3" and target.startswith(_S3_CONTROL):
+        service = "s3control"
     if service == "apigateway" and target.startswith("/v2/"):
         service = "apigatewayv2"
     return Request(access_key, region, service, _operation(service, method, target, headers, body))

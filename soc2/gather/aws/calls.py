@@ -30,7 +30,7 @@ class AwsList(Generic[T]):
     """The items under ``result`` of an operation, in every region in scope (or in one, for global services).
 
     An empty ``result`` makes one item of each page. ``home`` is the region of a global service whose parts have to be
-    asked for in that very region.
+    asked for in that very region, ``account`` the name of a parameter that takes the id of the account.
     """
 
     name: str
@@ -43,6 +43,7 @@ class AwsList(Generic[T]):
     absent: frozenset[str] = frozenset()
     shape: Shape = _as_it_is
     home: str = ""
+    account: str = ""
 
     def gather(self, gatherer: Gatherer) -> Listing[T]:
         exempt = gatherer.system.aws.absent
@@ -50,7 +51,8 @@ class AwsList(Generic[T]):
             return Listing((), (), exempt)
         connection = gatherer.aws
         regions = connection.regions if self.regional else (self.home,) if self.home else connection.regions[:1]
-        wanted = [_Wanted(region, dict(self.parameters), {}) for region in regions]
+        parameters = {**self.parameters, **({self.account: connection.account} if self.account else {})}
+        wanted = [_Wanted(region, dict(parameters), {}) for region in regions]
         return _gather(gatherer, self, wanted, None)
 
 

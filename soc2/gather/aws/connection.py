@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
@@ -78,9 +80,11 @@ class AwsConnection:
         """Return the client of a service in a region, made once. Making one is not thread-safe in boto3."""
         with self._creating:
             if (service, region) not in self._clients:
-                self._clients[service, region] = self._session.client(
-                    service, region_name=region, endpoint_url=self._environment.get("AWS_ENDPOINT_URL"), config=_CONFIG
-                )
+                endpoint = self._environment.get("AWS_ENDPOINT_URL")
+                client = self._session.client(service, region_name=region, endpoint_url=endpoint, config=_CONFIG)
+                if endpoint and service == "s3control":
+                    client.meta.events.register("before-sign", partial(_without_account, urlsplit(endpoint).netloc))
+                self._clients[service, region] = client
             return self._clients[service, region]
 
     @cached_property
@@ -109,6 +113,13 @@ class AwsConnection:
         self.calls.shutdown(wait=True, cancel_futures=True)
         for client in self._clients.values():
             client.close()
+
+
+def _without_account(host: str, request: AWSRequest, **_: Any) -> None:
+    """Take the account's id, which botocore writes in front of the host, away: a host that is given may be an address."""
+    url = urlsplit(request.url)
+    if url.netloc.endswith(f".{host}"):
+        request.url = url._replace(netloc=host).geturl()
 
 
 def error_code(error: ClientError) -> str:

@@ -27,6 +27,18 @@ BUCKET_REPLICATION = AwsDetail(
     lambda each: {"Bucket": each.name},
     frozenset({"ReplicationConfigurationNotFoundError"}),
 )
+SYNC_TASKS = AwsList("datasync tasks", "datasync", "list_tasks", "Tasks", movement.SyncTaskName)
+SYNC_TASK_DETAILS = AwsDetail(
+    "datasync task details",
+    "datasync",
+    "describe_task",
+    "",
+    movement.SyncTask,
+    SYNC_TASKS,
+    lambda each: each.arn,
+    lambda each: {"TaskArn": each.arn},
+)
+SYNC_LOCATIONS = AwsList("datasync locations", "datasync", "list_locations", "Locations", movement.SyncLocation)
 MIGRATION_ENDPOINTS = AwsList("migration endpoints", "dms", "describe_endpoints", "Endpoints", movement.MigrationEndpoint)
 BACKUP_VAULTS = AwsList("backup vaults", "backup", "list_backup_vaults", "BackupVaultList", movement.BackupVault)
 RECOVERY_POINTS = AwsDetail(

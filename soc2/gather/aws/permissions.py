@@ -23,6 +23,7 @@ _PERMISSIONS = {
     "s3:GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
     "s3:GetBucketLifecycle": "s3:GetLifecycleConfiguration",
     "s3:GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
+    "s3control:GetPublicAccessBlock": "s3:GetAccountPublicAccessBlock",
     "access-analyzer:ListFindingsV2": "access-analyzer:ListFindings",
     "apigateway:GetApis": "apigateway:GET",
     "apigateway:GetRestApis": "apigateway:GET",

@@ -151,6 +151,16 @@ PUBLIC_ACCESS_BLOCKS = _of_bucket(
     storage.PublicAccessBlock,
     "NoSuchPublicAccessBlockConfiguration",
 )
+ACCOUNT_BLOCK = AwsList(
+    "public access block of the account",
+    "s3control",
+    "get_public_access_block",
+    "PublicAccessBlockConfiguration",
+    storage.PublicAccessBlock,
+    regional=False,
+    absent=frozenset({"NoSuchPublicAccessBlockConfiguration"}),
+    account="AccountId",
+)
 
 DB_INSTANCES = AwsList("db instances", "rds", "describe_db_instances", "DBInstances", storage.DbInstance)
 DB_SNAPSHOTS = AwsList(

@@ -33,7 +33,7 @@ class Permission(msgspec.Struct, frozen=True, rename="pascal"):
 
     @property
     def whom(self) -> str:
-        return self.group or self.user_id or self.organization_arn or self.organizational_unit_arn
+        return self.group or self.user_id or self.organization_arn or self.organizational_unit_arn or "somebody not told"
 
 
 class VolumeSnapshotSharing(PascalRecord, frozen=True):

@@ -86,22 +86,42 @@ class StoredBucket:
 def encrypted_buckets(
     buckets: Iterable[Bucket], encryption: Iterable[BucketEncryption], tags: Iterable[BucketTags], class_tag: str
 ) -> Iterator[StoredBucket]:
+    """Yield buckets of which both are told, be it that there are none; as below."""
     found = {item.parent_key: item for item in encryption}
     classes = {item.parent_key: tag(item.tag_set, class_tag) for item in tags}
     for bucket in buckets:
-        yield StoredBucket(bucket, classes.get(bucket.name), found.get(bucket.name, BucketEncryption()))
+        if bucket.name in found and bucket.name in classes:
+            yield StoredBucket(bucket, classes[bucket.name], found[bucket.name])
 
 
 def buckets_with_policies(buckets: Iterable[Bucket], policies: Iterable[BucketPolicy]) -> Iterator[StoredBucket]:
     found = {item.parent_key: item for item in policies}
     for bucket in buckets:
-        yield StoredBucket(bucket, policy=found.get(bucket.name, BucketPolicy()))
+        if bucket.name in found:
+            yield StoredBucket(bucket, policy=found[bucket.name])
 
 
-def buckets_with_blocks(buckets: Iterable[Bucket], blocks: Iterable[PublicAccessBlock]) -> Iterator[StoredBucket]:
+def buckets_with_blocks(
+    buckets: Iterable[Bucket], blocks: Iterable[PublicAccessBlock], account: Iterable[PublicAccessBlock]
+) -> Iterator[StoredBucket]:
+    """Yield buckets with the block that S3 applies: their own and the account's together."""
     found = {item.parent_key: item for item in blocks}
+    above = next(iter(account), PublicAccessBlock())
     for bucket in buckets:
-        yield StoredBucket(bucket, block=found.get(bucket.name, PublicAccessBlock()))
+        if bucket.name in found:
+            yield StoredBucket(bucket, block=found[bucket.name].under(above))
+
+
+@dataclass(frozen=True)
+class AccountBlock:
+    """What the account blocks for all of its buckets; ``public`` are those that are approved to be public."""
+
+    block: PublicAccessBlock
+    public: tuple[str, ...] = ()
+
+    @property
+    def resource(self) -> Resource:
+        return aws_resource("AWS::Account", self.block.source_account)
 
 
 @dataclass(frozen=True)

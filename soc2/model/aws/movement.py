@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -38,13 +39,37 @@ class BucketReplication(PascalRecord, frozen=True):
     rules: tuple[ReplicationRule, ...] = ()
 
 
+class SyncTaskName(PascalRecord, frozen=True):
+    arn: str = field(default="", name="TaskArn")
+
+
+class SyncTask(PascalRecord, frozen=True):
+    """A task of DataSync, which copies between two locations (ARNs) by TLS, whatever they are."""
+
+    arn: str = field(default="", name="TaskArn")
+    name: str = ""
+    destination: str = field(default="", name="DestinationLocationArn")
+
+    @property
+    def resource(self) -> Resource:
+        return aws_resource("AWS::DataSync::Task", self.name or self.arn.rpartition("/")[2])
+
+
+class SyncLocation(PascalRecord, frozen=True):
+    """``uri`` is, for example, ``s3://notes/archive/``, ``efs://eu-west-1.fs-0a1b2c3d/`` or ``nfs://files.example.com/export``."""
+
+    arn: str = field(default="", name="LocationArn")
+    uri: str = field(default="", name="LocationUri")
+
+
 @dataclass(frozen=True)
 class Replica:
-    """Where a rule has a bucket replicated to. Of a bucket of the account itself (``own``) the region is known; of another,
-    the account where the rule names it, and else it is empty."""
+    """Where a rule has a bucket replicated to, or (without a rule) a task of DataSync copies to. Of a bucket or a file system
+    of the account itself (``own``) the region is known; of another bucket, the account where the rule names it, and else it
+    is empty."""
 
     resource: Resource
-    rule: str
+    rule: str | None
     target: str
     own: bool = False
     account: str = ""
@@ -65,6 +90,26 @@ def replicas(
                 yield Replica(resource, rule.id, name, own=True, region=regions.get(name, ""))
             elif rule.status == "Enabled":
                 yield Replica(resource, rule.id, name, account=rule.destination.account)
+
+
+_REGIONAL = re.compile(r"(?:efs|fsx[a-z]*)://([a-z]+(?:-[a-z]+)+-[0-9]+)\.")
+
+
+def synchronized(
+    tasks: Iterable[SyncTask], places: Iterable[SyncLocation], buckets: Iterable[Bucket], locations: Iterable[BucketLocation]
+) -> Iterator[Replica]:
+    """Yield every task, but for those whose destination is not told."""
+    uris = {place.arn: place.uri for place in places}
+    regions = {each.parent_key: each.region for each in locations}
+    own = {bucket.name for bucket in buckets}
+    for task in tasks:
+        uri = uris.get(task.destination, "")
+        kind, _, path = uri.partition("://")
+        bucket, regional = path.partition("/")[0], _REGIONAL.match(uri)
+        if kind == "s3" and bucket in own:
+            yield Replica(task.resource, None, uri, own=True, region=regions.get(bucket, ""))
+        elif uri:
+            yield Replica(task.resource, None, uri, own=regional is not None, region=regional[1] if regional else "")
 
 
 class KafkaSettings(msgspec.Struct, frozen=True, rename="pascal"):
@@ -103,9 +148,12 @@ class BackupVault(PascalRecord, frozen=True):
 
 
 class RecoveryPoint(PascalRecord, frozen=True):
+    """Its key may be another than the vault's: snapshots of volumes and databases keep that of what they are of."""
+
     arn: str = field(default="", name="RecoveryPointArn")
     resource_arn: str = ""
     status: str = ""
+    encryption_key_arn: str = ""
     is_encrypted: bool = False
 
     @property
@@ -114,29 +162,41 @@ class RecoveryPoint(PascalRecord, frozen=True):
 
 
 @dataclass(frozen=True)
-class VaultKey:
-    """A vault with the manager of its key: CUSTOMER, AWS, or empty where the key is none of the account's."""
+class StoredBackups:
+    """A vault or a recovery point, with its key (an ARN, empty where none is told) and the manager of the key: CUSTOMER, AWS,
+    or empty where the key is none of the account's."""
 
-    vault: BackupVault
+    of: BackupVault | RecoveryPoint
+    key: str
     manager: str
 
     @property
     def resource(self) -> Resource:
-        return self.vault.resource
+        return self.of.resource
+
+    @property
+    def own(self) -> bool:
+        """Tell whether the key is one of the account."""
+        return bool(self.key) and account_in(self.key) == self.of.source_account
 
 
-def vault_keys(vaults: Iterable[BackupVault], keys: Iterable[Key]) -> Iterator[VaultKey]:
+def stored_backups(
+    vaults: Iterable[BackupVault], points: Iterable[RecoveryPoint], keys: Iterable[Key]
+) -> Iterator[StoredBackups]:
     managers = {key.arn: key.manager for key in keys}
-    for vault in vaults:
-        yield VaultKey(vault, managers.get(vault.encryption_key_arn, ""))
+    stored: tuple[BackupVault | RecoveryPoint, ...] = (*vaults, *points)
+    for each in stored:
+        yield StoredBackups(each, each.encryption_key_arn, managers.get(each.encryption_key_arn, ""))
 
 
 class ExternalFinding(CamelRecord, frozen=True):
-    """What an analyzer of external access found: ``resource_name`` is the ARN of what others are let in to."""
+    """What an analyzer of external access found: ``resource_name`` is the ARN of what others are let in to, ``error`` why the
+    analyzer could not look at it."""
 
     id: str = ""
     status: str = ""
     finding_type: str = ""
+    error: str = ""
     resource_type: str = ""
     resource_name: str = field(default="", name="resource")
 

@@ -118,20 +118,33 @@ class BucketLifecycle(PascalRecord, frozen=True):
 
 
 class PublicAccessBlock(PascalRecord, frozen=True):
+    """The block of a bucket, or of a whole account; without one, nothing is blocked."""
+
     block_public_acls: bool = False
     ignore_public_acls: bool = False
     block_public_policy: bool = False
     restrict_public_buckets: bool = False
 
     @property
-    def complete(self) -> bool:
-        flags = (
-            self.block_public_acls,
-            self.ignore_public_acls,
-            self.block_public_policy,
-            self.restrict_public_buckets,
+    def off(self) -> tuple[str, ...]:
+        """Return what it does not block, by the names of S3, in its order."""
+        flags = {
+            "BlockPublicAcls": self.block_public_acls,
+            "IgnorePublicAcls": self.ignore_public_acls,
+            "BlockPublicPolicy": self.block_public_policy,
+            "RestrictPublicBuckets": self.restrict_public_buckets,
+        }
+        return tuple(name for name, on in flags.items() if not on)
+
+    def under(self, account: PublicAccessBlock) -> PublicAccessBlock:
+        """Return what S3 applies to a bucket with this block: what either blocks, its own or that of its account."""
+        return msgspec.structs.replace(
+            self,
+            block_public_acls=self.block_public_acls or account.block_public_acls,
+            ignore_public_acls=self.ignore_public_acls or account.ignore_public_acls,
+            block_public_policy=self.block_public_policy or account.block_public_policy,
+            restrict_public_buckets=self.restrict_public_buckets or account.restrict_public_buckets,
         )
-        return all(flags)
 
 
 class ParameterGroup(msgspec.Struct, frozen=True):
