@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from soc2.model.aws.copies import EVERYBODY, SharedCopy
 from soc2.model.aws.databases import TransitStore
@@ -18,7 +17,6 @@ from soc2.model.aws.movement import (
     Replica,
     SharePrincipal,
     VaultKey,
-    VpcEndpoint,
 )
 from soc2.model.deviation import Deviation
 
@@ -64,13 +62,6 @@ class VaultKeyOfAws(Deviation):
 class OthersLetIn(Deviation):
     template: ClassVar[str] = "somebody from outside is let in, by the finding {finding}; take that away, or archive it"
     finding: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class EndpointOpen(Deviation):
-    template: ClassVar[str] = "its policy lets {what} through to {service}"
-    what: str
-    service: str
 
 
 def not_shared(approved: Iterable[str]) -> Callable[[SharedCopy], Iterator[Deviation]]:
@@ -163,79 +154,3 @@ def sharing_resolved(approved: Iterable[str]) -> Callable[[Analyzer | ExternalFi
             yield SharedOutside(resource=item.resource, whom=item.principal)
 
     return rule
-
-
-_PRINCIPAL_KEYS = frozenset({"aws:principalorgid", "aws:principalorgpaths", "aws:principalaccount"})
-_RESOURCE_KEYS = frozenset({"aws:resourceorgid", "aws:resourceorgpaths", "aws:resourceaccount"})
-# The forms of a condition under which a key has to have one of the values; "IfExists" lets through who has none.
-_REFUSES = ("stringnotequals", "stringnotequalsignorecase", "stringnotlike")
-_DEMANDS = frozenset(
-    {"stringequals", "stringequalsignorecase", "stringlike", "foranyvalue:stringlike", "foranyvalue:stringequals"}
-)
-
-
-def keeps_data_inside(endpoint: VpcEndpoint) -> Iterator[Deviation]:
-    """What an endpoint lets through is of the organization: who asks, and what is asked for."""
-    statements = _statements(endpoint.policy)
-    denied = {key for each in statements if each.get("Effect") == "Deny" for key in _refused(each)}
-    for statement in statements:
-        if statement.get("Effect") != "Allow":
-            continue
-        keys = denied | set(_demanded(statement.get("Condition")))
-        whose = _named_resources(statement.get("Resource"))
-        missing = [
-            what
-            for what, held in (
-                ("callers of any account", keys & _PRINCIPAL_KEYS),
-                ("requests for what belongs to any account", keys & _RESOURCE_KEYS or whose),
-            )
-            if not held
-        ]
-        if missing:
-            yield EndpointOpen(resource=endpoint.resource, what=" and ".join(missing), service=endpoint.service)
-            return
-
-
-def _statements(policy: str | None) -> list[dict[str, Any]]:
-    """Return the statements of a policy. One that is not told, or not to be read, lets everything through."""
-    everything = [{"Effect": "Allow"}]
-    try:
-        document = json.loads(policy or "")
-    except ValueError:
-        return everything
-    found: Any = document.get("Statement") if isinstance(document, dict) else None
-    statements: list[Any] = found if isinstance(found, list) else [found]
-    return statements if all(isinstance(each, dict) for each in statements) else everything
-
-
-def _demanded(condition: Any) -> Iterator[str]:
-    for operator, keys in (condition if isinstance(condition, dict) else {}).items():
-        if operator.lower() in _DEMANDS and isinstance(keys, dict):
-            for key, values in keys.items():
-                given = values if isinstance(values, list) else [values]
-                # A pattern that everything matches demands nothing.
-                if given and not any(str(value).strip("*?") == "" for value in given):
-                    yield key.lower()
-
-
-def _refused(statement: dict[str, Any]) -> Iterator[str]:
-    """Yield the key by which a statement refuses everything that has another value of it. With a second condition it refuses
-    only what both hold for; whether AWS itself asks may be left out."""
-    if any(statement.get(part) not in ("*", ["*"], {"AWS": "*"}) for part in ("Principal", "Action", "Resource")):
-        return
-    condition = statement.get("Condition")
-    conditions = [
-        (operator.lower().removesuffix("ifexists"), key.lower())
-        for operator, keys in (condition if isinstance(condition, dict) else {}).items()
-        for key in (keys if isinstance(keys, dict) else {})
-    ]
-    other = [each for each in conditions if each != ("bool", "aws:principalisawsservice")]
-    if len(other) == 1 and other[0][0] in _REFUSES:
-        yield other[0][1]
-
-
-def _named_resources(resources: Any) -> bool:
-    """Tell whether every resource is named: a bucket, for example, and not all buckets."""
-    given = resources if isinstance(resources, list) else [resources]
-    names = [str(each).split(":", 5)[-1] if str(each).count(":") >= 5 else "*" for each in given if each is not None]
-    return bool(names) and not any(name[:1] in ("*", "?") for name in names)
