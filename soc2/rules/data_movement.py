@@ -11,12 +11,13 @@ from soc2.model.aws.copies import EVERYBODY, SharedCopy
 from soc2.model.aws.databases import TransitStore
 from soc2.model.aws.iam import Analyzer
 from soc2.model.aws.movement import (
+    BackupVault,
     ExternalFinding,
+    KeptBackups,
     MigrationEndpoint,
     RecoveryPoint,
     Replica,
     SharePrincipal,
-    VaultKey,
 )
 from soc2.model.deviation import Deviation
 
@@ -53,8 +54,9 @@ class BackupUnencrypted(Deviation):
 
 
 @dataclass(frozen=True, kw_only=True)
-class VaultKeyOfAws(Deviation):
-    template: ClassVar[str] = "backups in it are encrypted with {key}, whose policy the account cannot set"
+class KeyOfAws(Deviation):
+    template: ClassVar[str] = "{what} encrypted with {key}, whose policy the account cannot set"
+    what: str
     key: str
 
 
@@ -88,20 +90,37 @@ def requires_tls(store: TransitStore) -> Iterator[Deviation]:
         yield TakesPlainText(resource=store.resource, gap=store.gap)
 
 
-# Engines that Database Migration Service talks to by TLS only where the mode says so.
-_ENGINES_WITH_MODE = ("aurora", "db2", "docdb", "mariadb", "mongodb", "mysql", "oracle", "postgres", "sqlserver", "sybase")
+# What Database Migration Service talks to by TLS whatever the mode says; with everything else it has to say so.
+_BY_TLS_ALWAYS = (
+    "dms-transfer",
+    "dynamodb",
+    "kinesis",
+    "lakehouse",
+    "neptune",
+    "redshift",
+    "redshift-serverless",
+    "s3",
+    "timestream",
+)
+_SEARCH = ("elasticsearch", "opensearch")
 _KAFKA_TLS = ("ssl-encryption", "ssl-authentication", "sasl-ssl")
 
 
 def migrates_by_tls(endpoint: MigrationEndpoint) -> Iterator[Deviation]:
-    """Data is migrated from and to a database, a broker or a cache by TLS."""
-    engine, gap = endpoint.engine, ""
-    if engine.startswith(_ENGINES_WITH_MODE) and endpoint.ssl_mode in ("", "none"):
-        gap = f"data goes from or to {engine} without TLS (SslMode {endpoint.ssl_mode or 'not set'})"
-    elif engine == "kafka" and endpoint.kafka.security_protocol not in _KAFKA_TLS:
-        gap = f"data goes to Kafka without TLS (SecurityProtocol {endpoint.kafka.security_protocol or 'not set'})"
-    elif engine == "redis" and endpoint.redis.ssl_security_protocol == "plaintext":
-        gap = "data goes to Redis without TLS (SslSecurityProtocol plaintext)"
+    """Data is migrated from and to a database, a broker, a cache or a search domain by TLS."""
+    engine, gap = endpoint.engine.lower(), ""
+    if engine == "kafka":
+        if endpoint.kafka.security_protocol not in _KAFKA_TLS:
+            gap = f"data goes to Kafka without TLS (SecurityProtocol {endpoint.kafka.security_protocol or 'not set'})"
+    elif engine == "redis":
+        if endpoint.redis.ssl_security_protocol == "plaintext":
+            gap = "data goes to Redis without TLS (SslSecurityProtocol plaintext)"
+    elif engine in _SEARCH:
+        if endpoint.search.endpoint_uri.lower().startswith("http:"):
+            gap = "data goes to the search domain by plain HTTP (EndpointUri)"
+    elif engine not in _BY_TLS_ALWAYS and endpoint.ssl_mode in ("", "none"):
+        known = engine or "an engine that is not told"
+        gap = f"data goes from or to {known} without TLS (SslMode {endpoint.ssl_mode or 'not set'})"
     if gap:
         yield TakesPlainText(resource=endpoint.resource, gap=gap)
 
@@ -127,14 +146,15 @@ def stays_in_regions(regions: Iterable[str], accounts: Iterable[str]) -> Callabl
     return rule
 
 
-def backup_encrypted(item: VaultKey | RecoveryPoint) -> Iterator[Deviation]:
-    """A vault encrypts with a key that the account manages, and what is in it is encrypted."""
-    if isinstance(item, RecoveryPoint):
-        if not item.is_encrypted:
-            yield BackupUnencrypted(resource=item.resource, source=item.resource_arn or "an unknown resource")
-    elif item.manager != "CUSTOMER":
-        key = "a key of AWS" if item.manager == "AWS" else item.vault.encryption_key_arn or "no key"
-        yield VaultKeyOfAws(resource=item.resource, key=key)
+def backup_encrypted(item: KeptBackups) -> Iterator[Deviation]:
+    """A vault encrypts with a key that the account manages, and so is what is in it: backups of databases, volumes and others
+    keep the key of what they are made of, whatever that of their vault."""
+    source = "" if isinstance(item.of, BackupVault) else item.of.resource_arn or "an unknown resource"
+    if isinstance(item.of, RecoveryPoint) and not item.of.is_encrypted:
+        yield BackupUnencrypted(resource=item.resource, source=source)
+    elif item.manager != "CUSTOMER" and (isinstance(item.of, BackupVault) or item.of.encryption_key_arn or item.of.key_type):
+        key = "a key of AWS" if item.manager == "AWS" else item.of.encryption_key_arn or "no key"
+        yield KeyOfAws(resource=item.resource, what=f"the backup of {source} is" if source else "backups in it are", key=key)
 
 
 def sharing_resolved(approved: Iterable[str]) -> Callable[[Analyzer | ExternalFinding | SharePrincipal], Iterator[Deviation]]:

@@ -7,13 +7,19 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import pytest
 from moto.ec2.models import ec2_backends
 
+from fixtures.population import DECLARED
 from soc2.gather.aws.connection import AwsConnection
 from soc2.judge import Rule
-from soc2.model.population import Cause, Population, Problem
+from soc2.model.aws.movement import BucketReplication, Destination, ReplicationRule
+from soc2.model.aws.storage import Bucket
+from soc2.model.population import Cause, Pictured, Population, Problem
 from soc2.rules import data_movement as rules
 from soc2.rules.perimeter import keeps_data_inside
+from soc2.system import About, Aws, Data, System
+from tests.case import load_populations
 from tests.gather.account import OTHER, answered, gathered
 from tests.logs.reading import ACCOUNT, REGION
 
@@ -157,3 +163,16 @@ def test_without_an_analyzer_in_a_region_nothing_can_be_found(connection: AwsCon
     assert [item.arn for item in population.items] == ["arn:a"]
     detail = f"no active analyzer looks for external access in {OTHER}"
     assert population.problems == (("access analyzers", Problem(Cause.ABSENT, detail)),)
+
+
+@pytest.mark.parametrize("approved", [PARTNER, "2109*", "*"])
+def test_the_region_of_a_bucket_of_an_approved_account_is_not_seen_however_it_is_approved(approved: str) -> None:
+    load_populations()
+    system = System(system=About(name="t", owner="t"), aws=Aws(regions=(REGION,)), data=Data(accounts=(approved,)))
+    rule = ReplicationRule("all", "Enabled", Destination("arn:aws:s3:::theirs", PARTNER))
+    replication = BucketReplication(parent_key="notes", rules=(rule,))
+    built = DECLARED["bucket_replicas"].build(system, (Bucket(name="notes"),), (), (replication,))
+    assert isinstance(built, Pictured)
+    assert [(gap.status.problem.cause, "theirs" in gap.status.problem.detail) for gap in built.gaps if gap.status.problem] == [
+        (Cause.INCONCLUSIVE, True)
+    ]

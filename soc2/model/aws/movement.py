@@ -77,6 +77,12 @@ class RedisSettings(msgspec.Struct, frozen=True, rename="pascal"):
     ssl_security_protocol: str = "ssl-encryption"
 
 
+class SearchSettings(msgspec.Struct, frozen=True, rename="pascal"):
+    """An address without a scheme means HTTPS."""
+
+    endpoint_uri: str = ""
+
+
 class MigrationEndpoint(PascalRecord, frozen=True):
     """A source or target of Database Migration Service. ``ssl_mode`` counts for databases only; what it says of AWS's own
     services, which take HTTPS, means nothing."""
@@ -86,6 +92,7 @@ class MigrationEndpoint(PascalRecord, frozen=True):
     ssl_mode: str = ""
     kafka: KafkaSettings = field(default=KafkaSettings(), name="KafkaSettings")
     redis: RedisSettings = field(default=RedisSettings(), name="RedisSettings")
+    search: SearchSettings = field(default=SearchSettings(), name="ElasticsearchSettings")
 
     @property
     def resource(self) -> Resource:
@@ -96,6 +103,7 @@ class BackupVault(PascalRecord, frozen=True):
     name: str = field(default="", name="BackupVaultName")
     arn: str = field(default="", name="BackupVaultArn")
     encryption_key_arn: str = ""
+    key_type: str = field(default="", name="EncryptionKeyType")
 
     @property
     def resource(self) -> Resource:
@@ -107,6 +115,8 @@ class RecoveryPoint(PascalRecord, frozen=True):
     resource_arn: str = ""
     status: str = ""
     is_encrypted: bool = False
+    encryption_key_arn: str = ""
+    key_type: str = field(default="", name="EncryptionKeyType")
 
     @property
     def resource(self) -> Resource:
@@ -114,21 +124,23 @@ class RecoveryPoint(PascalRecord, frozen=True):
 
 
 @dataclass(frozen=True)
-class VaultKey:
-    """A vault with the manager of its key: CUSTOMER, AWS, or empty where the key is none of the account's."""
+class KeptBackups:
+    """A vault or a recovery point in one, with the manager of its key: CUSTOMER, AWS, or empty where the key is none of the
+    account's, or is not told."""
 
-    vault: BackupVault
+    of: BackupVault | RecoveryPoint
     manager: str
 
     @property
     def resource(self) -> Resource:
-        return self.vault.resource
+        return self.of.resource
 
 
-def vault_keys(vaults: Iterable[BackupVault], keys: Iterable[Key]) -> Iterator[VaultKey]:
+def kept_backups(kept: Iterable[BackupVault | RecoveryPoint], keys: Iterable[Key]) -> Iterator[KeptBackups]:
     managers = {key.arn: key.manager for key in keys}
-    for vault in vaults:
-        yield VaultKey(vault, managers.get(vault.encryption_key_arn, ""))
+    for each in kept:
+        owned_by_aws = each.key_type == "AWS_OWNED_KMS_KEY"
+        yield KeptBackups(each, "AWS" if owned_by_aws else managers.get(each.encryption_key_arn, ""))
 
 
 class ExternalFinding(CamelRecord, frozen=True):
