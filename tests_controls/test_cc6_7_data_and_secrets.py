@@ -15,10 +15,11 @@ from soc2.model.aws.joins import AccountBlock, StoredBucket
 from soc2.model.aws.literals import FunctionConfiguration, Parameter, TaskDefinition
 from soc2.model.aws.movement import (
     ExternalFinding,
-    KeptBackups,
     MigrationEndpoint,
+    RecoveryPoint,
     Replica,
     SharePrincipal,
+    VaultKey,
     VpcEndpoint,
 )
 from soc2.model.aws.storage import DbInstance, DbSnapshot, Secret
@@ -448,10 +449,10 @@ def test_migrations_use_tls(migration_endpoints: Population[MigrationEndpoint], 
     hipaa=["164.312(a)(2)(iv)"],
     gdpr=["32(1)(a)"],
     kind="configuration",
-    remedy="Give the vault, or what is backed up, a customer managed key, and back up anew what is not encrypted with one",
+    remedy="Give the vault a customer managed key, and back up anew what is not encrypted",
 )
-def test_backups_are_encrypted(backups: Population[KeptBackups], judge: Judge) -> None:
-    """Recovery points are encrypted, and they and their vaults use keys that the account manages."""
+def test_backups_are_encrypted(backups: Population[VaultKey | RecoveryPoint], judge: Judge) -> None:
+    """Recovery points are encrypted, and vaults use keys that the account manages."""
     judge(backups, data_movement.backup_encrypted)
 
 

@@ -11,13 +11,12 @@ from soc2.model.aws.copies import EVERYBODY, SharedCopy
 from soc2.model.aws.databases import TransitStore
 from soc2.model.aws.iam import Analyzer
 from soc2.model.aws.movement import (
-    BackupVault,
     ExternalFinding,
-    KeptBackups,
     MigrationEndpoint,
     RecoveryPoint,
     Replica,
     SharePrincipal,
+    VaultKey,
 )
 from soc2.model.deviation import Deviation
 
@@ -54,9 +53,8 @@ class BackupUnencrypted(Deviation):
 
 
 @dataclass(frozen=True, kw_only=True)
-class KeyOfAws(Deviation):
-    template: ClassVar[str] = "{what} encrypted with {key}, whose policy the account cannot set"
-    what: str
+class VaultKeyOfAws(Deviation):
+    template: ClassVar[str] = "backups in it are encrypted with {key}, whose policy the account cannot set"
     key: str
 
 
@@ -146,15 +144,14 @@ def stays_in_regions(regions: Iterable[str], accounts: Iterable[str]) -> Callabl
     return rule
 
 
-def backup_encrypted(item: KeptBackups) -> Iterator[Deviation]:
-    """A vault encrypts with a key that the account manages, and so is what is in it: backups of databases, volumes and others
-    keep the key of what they are made of, whatever that of their vault."""
-    source = "" if isinstance(item.of, BackupVault) else item.of.resource_arn or "an unknown resource"
-    if isinstance(item.of, RecoveryPoint) and not item.of.is_encrypted:
-        yield BackupUnencrypted(resource=item.resource, source=source)
-    elif item.manager != "CUSTOMER" and (isinstance(item.of, BackupVault) or item.of.encryption_key_arn or item.of.key_type):
-        key = "a key of AWS" if item.manager == "AWS" else item.of.encryption_key_arn or "no key"
-        yield KeyOfAws(resource=item.resource, what=f"the backup of {source} is" if source else "backups in it are", key=key)
+def backup_encrypted(item: VaultKey | RecoveryPoint) -> Iterator[Deviation]:
+    """A vault encrypts with a key that the account manages, and what is in it is encrypted."""
+    if isinstance(item, RecoveryPoint):
+        if not item.is_encrypted:
+            yield BackupUnencrypted(resource=item.resource, source=item.resource_arn or "an unknown resource")
+    elif item.manager != "CUSTOMER":
+        key = "a key of AWS" if item.manager == "AWS" else item.vault.encryption_key_arn or "no key"
+        yield VaultKeyOfAws(resource=item.resource, key=key)
 
 
 def sharing_resolved(approved: Iterable[str]) -> Callable[[Analyzer | ExternalFinding | SharePrincipal], Iterator[Deviation]]:

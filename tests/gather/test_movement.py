@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from botocore.awsrequest import AWSResponse
 from moto.ec2.models import ec2_backends
-from urllib3 import HTTPResponse
 
 from soc2.gather.aws.connection import AwsConnection
 from soc2.judge import Rule
 from soc2.model.population import Cause, Population, Problem
 from soc2.rules import data_movement as rules
 from soc2.rules.perimeter import keeps_data_inside
-from tests.gather.account import OTHER, answered, gathered, refused
+from tests.gather.account import OTHER, answered, gathered
 from tests.logs.reading import ACCOUNT, REGION
 
 PARTNER = "210987654321"
@@ -160,44 +157,3 @@ def test_without_an_analyzer_in_a_region_nothing_can_be_found(connection: AwsCon
     assert [item.arn for item in population.items] == ["arn:a"]
     detail = f"no active analyzer looks for external access in {OTHER}"
     assert population.problems == (("access analyzers", Problem(Cause.ABSENT, detail)),)
-
-
-def test_shares_are_judged_where_findings_are_refused(connection: AwsConnection, tmp_path: Path) -> None:
-    analyzers = [{"arn": "arn:a", "name": "a", "type": "ACCOUNT", "createdAt": 0, "status": "ACTIVE"}]
-    body = json.dumps({"analyzers": analyzers}).encode()
-    association = {
-        "resourceShareName": "subnets", "associatedEntity": PARTNER, "associationType": "PRINCIPAL",
-        "status": "ASSOCIATED", "external": True,
-    }  # fmt: skip
-    with ExitStack() as stack:
-        for region in (REGION, OTHER):
-            stack.enter_context(answered(connection, "accessanalyzer", region, "ListAnalyzers", "", body, 200))
-            stack.enter_context(refused(connection, "accessanalyzer", region, "ListFindingsV2", "", "AccessDeniedException"))
-        shared = json.dumps({"resourceShareAssociations": [association]}).encode()
-        stack.enter_context(answered(connection, "ram", REGION, "GetResourceShareAssociations", "", shared, 200))
-        stack.enter_context(answered(connection, "ram", OTHER, "GetResourceShareAssociations", "", b"{}", 200))
-        population = gathered(connection, tmp_path, "external_sharing")
-    found = [each.whom for item in population.items for each in rules.sharing_resolved([])(item)]  # type: ignore[attr-defined]
-    assert found == [PARTNER]
-    assert [(source, problem.cause) for source, problem in population.problems] == [("external access findings", Cause.DENIED)]
-
-
-def test_what_a_vault_refuses_hides_no_other_vault(connection: AwsConnection, tmp_path: Path) -> None:
-    backup = connection.client("backup", REGION)
-    for name in ("closed", "open"):
-        backup.create_backup_vault(BackupVaultName=name)
-    plain = json.dumps({"RecoveryPoints": [{"RecoveryPointArn": "rp-1", "ResourceArn": "db", "IsEncrypted": False}]}).encode()
-    listing = "ListRecoveryPointsByBackupVault"
-    answers = {"closed": (b'{"message": "no"}', 403), "open": (plain, 200)}
-
-    def answer(request: Any, **_: Any) -> AWSResponse:
-        body, status = answers[request.url.split("/backup-vaults/")[1].split("/")[0]]
-        headers = {"x-amzn-errortype": "AccessDeniedException"} if status == 403 else {}
-        return AWSResponse(request.url, status, headers, HTTPResponse(BytesIO(body), preload_content=False))
-
-    backup.meta.events.register_first(f"before-send.backup.{listing}", answer)
-    population = gathered(connection, tmp_path, "backups")
-    backup.meta.events.unregister(f"before-send.backup.{listing}", answer)
-    found = [f"{each.resource}: {each.message}" for item in population.items for each in rules.backup_encrypted(item)]
-    assert "AWS::Backup::RecoveryPoint/rp-1: the recovery point of db is not encrypted" in found
-    assert [(source, problem.cause) for source, problem in population.problems] == [("recovery points", Cause.DENIED)]

@@ -103,7 +103,6 @@ class BackupVault(PascalRecord, frozen=True):
     name: str = field(default="", name="BackupVaultName")
     arn: str = field(default="", name="BackupVaultArn")
     encryption_key_arn: str = ""
-    key_type: str = field(default="", name="EncryptionKeyType")
 
     @property
     def resource(self) -> Resource:
@@ -115,8 +114,6 @@ class RecoveryPoint(PascalRecord, frozen=True):
     resource_arn: str = ""
     status: str = ""
     is_encrypted: bool = False
-    encryption_key_arn: str = ""
-    key_type: str = field(default="", name="EncryptionKeyType")
 
     @property
     def resource(self) -> Resource:
@@ -124,23 +121,21 @@ class RecoveryPoint(PascalRecord, frozen=True):
 
 
 @dataclass(frozen=True)
-class KeptBackups:
-    """A vault or a recovery point in one, with the manager of its key: CUSTOMER, AWS, or empty where the key is none of the
-    account's, or is not told."""
+class VaultKey:
+    """A vault with the manager of its key: CUSTOMER, AWS, or empty where the key is none of the account's."""
 
-    of: BackupVault | RecoveryPoint
+    vault: BackupVault
     manager: str
 
     @property
     def resource(self) -> Resource:
-        return self.of.resource
+        return self.vault.resource
 
 
-def kept_backups(kept: Iterable[BackupVault | RecoveryPoint], keys: Iterable[Key]) -> Iterator[KeptBackups]:
+def vault_keys(vaults: Iterable[BackupVault], keys: Iterable[Key]) -> Iterator[VaultKey]:
     managers = {key.arn: key.manager for key in keys}
-    for each in kept:
-        owned_by_aws = each.key_type == "AWS_OWNED_KMS_KEY"
-        yield KeptBackups(each, "AWS" if owned_by_aws else managers.get(each.encryption_key_arn, ""))
+    for vault in vaults:
+        yield VaultKey(vault, managers.get(vault.encryption_key_arn, ""))
 
 
 class ExternalFinding(CamelRecord, frozen=True):
