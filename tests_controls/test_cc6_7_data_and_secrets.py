@@ -16,10 +16,9 @@ from soc2.model.aws.literals import FunctionConfiguration, Parameter, TaskDefini
 from soc2.model.aws.movement import (
     ExternalFinding,
     MigrationEndpoint,
-    RecoveryPoint,
     Replica,
     SharePrincipal,
-    VaultKey,
+    StoredBackups,
     VpcEndpoint,
 )
 from soc2.model.aws.storage import DbInstance, DbSnapshot, Secret
@@ -204,7 +203,7 @@ def test_ingresses_use_tls(ingresses: Population[Ingress], judge: Judge) -> None
     hipaa=["164.312(e)(1)", "164.312(e)(2)(ii)"],
     gdpr=["32(1)(a)", "5(1)(f)"],
     kind="configuration",
-    remedy="Add a statement that denies s3:* to everybody when aws:SecureTransport is false",
+    remedy="Add a statement that denies s3:* on the bucket and its objects to everybody when aws:SecureTransport is false",
 )
 def test_buckets_require_tls(bucket_policies: Population[StoredBucket], judge: Judge) -> None:
     """Every bucket refuses requests without TLS."""
@@ -449,10 +448,10 @@ def test_migrations_use_tls(migration_endpoints: Population[MigrationEndpoint], 
     hipaa=["164.312(a)(2)(iv)"],
     gdpr=["32(1)(a)"],
     kind="configuration",
-    remedy="Give the vault a customer managed key, and back up anew what is not encrypted",
+    remedy="Give the vault, and what is backed up, a customer managed key, and back up anew what is encrypted otherwise",
 )
-def test_backups_are_encrypted(backups: Population[VaultKey | RecoveryPoint], judge: Judge) -> None:
-    """Recovery points are encrypted, and vaults use keys that the account manages."""
+def test_backups_are_encrypted(backups: Population[StoredBackups], judge: Judge) -> None:
+    """Vaults and recovery points are encrypted, with keys that the account manages."""
     judge(backups, data_movement.backup_encrypted)
 
 

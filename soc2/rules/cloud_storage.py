@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
-from typing import Any, ClassVar
+from typing import ClassVar
 
+from soc2.model.access.iam import Decision, Policies, Request, evaluate, statements
+from soc2.model.aws.balancers import partition_of
 from soc2.model.aws.base import tag
 from soc2.model.aws.joins import AccountBlock, CustomerKey, DataStore, StoredBucket
 from soc2.model.aws.storage import BackupJob, ContinuousBackups, DbInstance, DbSnapshot, Secret
@@ -109,42 +111,34 @@ def bucket_encrypted(restricted: Iterable[str]) -> Callable[[StoredBucket], Iter
     return rule
 
 
+# What no policy names, so that what denies it denies every action on every object; and nobody is who is asking.
+_ANY_ACTION, _ANY_KEY, _WITHOUT_TLS = "s3:-any-", "/-any-", {"aws:securetransport": "false"}
+
+
 def requires_tls(record: StoredBucket) -> Iterator[Deviation]:
-    """A statement denies every action to everybody who does not use TLS."""
-    try:
-        document = json.loads(record.policy.policy) if record.policy.policy else {}
-    except json.JSONDecodeError:
-        document = {}
-    statements = _as_list(document.get("Statement"))
-    if not any(_denies_plain_http(statement, record.bucket.name) for statement in statements):
-        found = "there is no policy" if not statements else f"{len(statements)} statements"
+    """The policy denies every action on the bucket and on its objects to everybody who does not use TLS. Statements that
+    spare somebody or something (NotPrincipal, NotAction, NotResource, further conditions) do not count."""
+    found = _without_tls(record)
+    if found:
         yield PlainHttpAllowed(resource=record.resource, found=found)
 
 
-def _denies_plain_http(statement: dict[str, Any], bucket: str) -> bool:
-    condition = statement.get("Condition") or {}
-    secure = {
-        str(value).lower()
-        for operator, keys in condition.items()
-        if operator == "Bool"
-        for key, values in keys.items()
-        if key.lower() == "aws:securetransport"
-        for value in _as_list(values)
-    }
-    other_conditions = len(condition) != 1 or any(len(keys) != 1 for keys in condition.values())
-    everybody = statement.get("Principal") in ("*", {"AWS": "*"}, {"AWS": ["*"]})
-    actions = _as_list(statement.get("Action"))
-    objects = any(
-        resource in ("*", f"arn:aws:s3:::{bucket}/*", "arn:aws:s3:::*") for resource in _as_list(statement.get("Resource"))
-    )
-    return (
-        statement.get("Effect") == "Deny"
-        and everybody
-        and secure == {"false"}
-        and not other_conditions
-        and objects
-        and any(action.lower() in ("s3:*", "*") for action in actions)
-    )
+def _without_tls(record: StoredBucket) -> str:
+    """Return what of a bucket answers requests without TLS, in words, or nothing."""
+    if not record.policy.policy:
+        return "there is no policy"
+    try:
+        given = statements(json.loads(record.policy.policy))
+    except (ValueError, RecursionError):
+        return "its policy cannot be read"
+    counted = {"Statement": [each for each in given if not any(key.startswith("Not") for key in each)]}
+    name = f"arn:{partition_of(record.bucket.source_region)}:s3:::{record.bucket.name}"
+    open_ = [
+        words
+        for words, arn in (("the bucket itself", name), ("its objects", name + _ANY_KEY))
+        if evaluate(Policies(), Request(_ANY_ACTION, arn, _WITHOUT_TLS), counted) is not Decision.EXPLICIT_DENY
+    ]
+    return f"none of {len(given)} does for {' and '.join(open_)}" if open_ else ""
 
 
 def public_access_blocked(approved: Iterable[str]) -> Callable[[StoredBucket], Iterator[Deviation]]:
@@ -262,7 +256,3 @@ def backup_completed(job: BackupJob) -> Iterator[Deviation]:
     """The job did not end badly."""
     if job.state in ("FAILED", "ABORTED", "EXPIRED", "PARTIAL"):
         yield BackupFailed(resource=job.resource, source=job.resource_arn, state=job.state)
-
-
-def _as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [] if value is None else [value]

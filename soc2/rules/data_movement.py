@@ -16,7 +16,7 @@ from soc2.model.aws.movement import (
     RecoveryPoint,
     Replica,
     SharePrincipal,
-    VaultKey,
+    StoredBackups,
 )
 from soc2.model.deviation import Deviation
 
@@ -53,8 +53,8 @@ class BackupUnencrypted(Deviation):
 
 
 @dataclass(frozen=True, kw_only=True)
-class VaultKeyOfAws(Deviation):
-    template: ClassVar[str] = "backups in it are encrypted with {key}, whose policy the account cannot set"
+class KeyOfAnother(Deviation):
+    template: ClassVar[str] = "it is encrypted with {key}, whose policy the account cannot set"
     key: str
 
 
@@ -79,7 +79,10 @@ def not_shared(approved: Iterable[str]) -> Callable[[SharedCopy], Iterator[Devia
 
 
 def _known(name: str, patterns: Iterable[str]) -> bool:
-    return any(fnmatchcase(name, pattern) for pattern in patterns)
+    """Tell whether a name is approved; a unit is with its organization."""
+    head, unit, path = name.partition(":ou/")
+    names = (name, f"{head}:organization/{path.partition('/')[0]}") if unit else (name,)
+    return any(fnmatchcase(one, pattern) for one in names for pattern in patterns)
 
 
 def requires_tls(store: TransitStore) -> Iterator[Deviation]:
@@ -88,18 +91,8 @@ def requires_tls(store: TransitStore) -> Iterator[Deviation]:
         yield TakesPlainText(resource=store.resource, gap=store.gap)
 
 
-# What Database Migration Service talks to by TLS whatever the mode says; with everything else it has to say so.
-_BY_TLS_ALWAYS = (
-    "dms-transfer",
-    "dynamodb",
-    "kinesis",
-    "lakehouse",
-    "neptune",
-    "redshift",
-    "redshift-serverless",
-    "s3",
-    "timestream",
-)
+# Services of AWS that Database Migration Service talks to by TLS whatever the mode says. All others are databases.
+_ALWAYS_TLS = ("dms-transfer", "dynamodb", "kinesis", "lakehouse", "neptune", "redshift", "s3", "timestream")
 _SEARCH = ("elasticsearch", "opensearch")
 _KAFKA_TLS = ("ssl-encryption", "ssl-authentication", "sasl-ssl")
 
@@ -116,9 +109,9 @@ def migrates_by_tls(endpoint: MigrationEndpoint) -> Iterator[Deviation]:
     elif engine in _SEARCH:
         if endpoint.search.endpoint_uri.lower().startswith("http:"):
             gap = "data goes to the search domain by plain HTTP (EndpointUri)"
-    elif engine not in _BY_TLS_ALWAYS and endpoint.ssl_mode in ("", "none"):
-        known = engine or "an engine that is not told"
-        gap = f"data goes from or to {known} without TLS (SslMode {endpoint.ssl_mode or 'not set'})"
+    elif not engine.startswith(_ALWAYS_TLS) and endpoint.ssl_mode in ("", "none"):
+        whose = engine or "an engine that is not told"
+        gap = f"data goes from or to {whose} without TLS (SslMode {endpoint.ssl_mode or 'not set'})"
     if gap:
         yield TakesPlainText(resource=endpoint.resource, gap=gap)
 
@@ -144,14 +137,13 @@ def stays_in_regions(regions: Iterable[str], accounts: Iterable[str]) -> Callabl
     return rule
 
 
-def backup_encrypted(item: VaultKey | RecoveryPoint) -> Iterator[Deviation]:
-    """A vault encrypts with a key that the account manages, and what is in it is encrypted."""
-    if isinstance(item, RecoveryPoint):
-        if not item.is_encrypted:
-            yield BackupUnencrypted(resource=item.resource, source=item.resource_arn or "an unknown resource")
-    elif item.manager != "CUSTOMER":
-        key = "a key of AWS" if item.manager == "AWS" else item.vault.encryption_key_arn or "no key"
-        yield VaultKeyOfAws(resource=item.resource, key=key)
+def backup_encrypted(item: StoredBackups) -> Iterator[Deviation]:
+    """A recovery point is encrypted, and it and the vaults are with a key that the account manages."""
+    if isinstance(item.of, RecoveryPoint) and not item.of.is_encrypted:
+        yield BackupUnencrypted(resource=item.resource, source=item.of.resource_arn or "an unknown resource")
+    # Not every service tells the key of what it stores in a vault, which is then the vault's.
+    elif item.manager != "CUSTOMER" and (item.key or not isinstance(item.of, RecoveryPoint)):
+        yield KeyOfAnother(resource=item.resource, key="a key of AWS" if item.manager == "AWS" else item.key or "no key")
 
 
 def sharing_resolved(approved: Iterable[str]) -> Callable[[Analyzer | ExternalFinding | SharePrincipal], Iterator[Deviation]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -13,6 +14,8 @@ from soc2.model.deviation import Deviation
 _PRINCIPAL_KEYS = frozenset({"aws:principalorgid", "aws:principalorgpaths", "aws:principalaccount", "aws:principalarn"})
 # S3 had a key of its own before there was one for all services.
 _RESOURCE_KEYS = frozenset({"aws:resourceorgid", "aws:resourceorgpaths", "aws:resourceaccount", "s3:resourceaccount"})
+# What AWS makes of the ARN of a user or a role in a policy.
+_UNIQUE = re.compile(r"A(?:ID|RO)A[A-Z0-9]+\Z")
 _OF_SERVICES = "aws:principalisawsservice"
 # The forms of a condition under which a key has to have one of the values; "IfExists" lets through who has none.
 _DEMANDS = frozenset(
@@ -64,7 +67,7 @@ def _statements(policy: str | None) -> list[dict[str, Any]]:
     everything = [{"Effect": "Allow"}]
     try:
         document = json.loads(policy or "")
-    except ValueError:
+    except (ValueError, RecursionError):
         return everything
     found: Any = document.get("Statement") if isinstance(document, dict) else None
     statements: list[Any] = found if isinstance(found, list) else [found]
@@ -120,11 +123,11 @@ def _refused(statement: dict[str, Any], every_action: tuple[str, ...]) -> Iterat
 
 
 def _named_callers(principal: Any) -> bool:
-    """Tell whether every caller is of an account that is named."""
+    """Tell whether every caller is of an account that is named, or is a user or a role by the id that AWS keeps of it."""
     if not isinstance(principal, dict) or set(principal) != {"AWS"}:
         return False
     names = [str(each) for each in _listed(principal["AWS"])]
-    return bool(names) and all((name if name.isdigit() else _account(name)).isdigit() for name in names)
+    return bool(names) and all(_UNIQUE.match(name) or (_account(name) or name).isdigit() for name in names)
 
 
 def _named_resources(statement: dict[str, Any]) -> bool:

@@ -25,10 +25,12 @@ from tests.logs.reading import ACCOUNT, REGION
 OTHER = "eu-west-2"
 
 
-def gathered(connection: AwsConnection, folder: Path, name: str) -> Population[Any]:
+def gathered(connection: AwsConnection, folder: Path, name: str, accounts: tuple[str, ...] = ()) -> Population[Any]:
     load_populations()
     system = System(
-        system=About(name="t", owner="t"), aws=Aws(regions=(REGION, OTHER), accounts=(ACCOUNT,)), data=Data(perimeter=True)
+        system=About(name="t", owner="t"),
+        aws=Aws(regions=(REGION, OTHER), accounts=(ACCOUNT,)),
+        data=Data(perimeter=True, accounts=accounts),
     )
     gatherer = Gatherer(system, lambda: pytest.fail("no cluster here"), lambda: connection, EvidenceStore(folder))
     return build_population(DECLARED[name], system, gatherer.get)

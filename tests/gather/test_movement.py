@@ -14,7 +14,7 @@ from soc2.judge import Rule
 from soc2.model.population import Cause, Population, Problem
 from soc2.rules import data_movement as rules
 from soc2.rules.perimeter import keeps_data_inside
-from tests.gather.account import OTHER, answered, gathered
+from tests.gather.account import OTHER, answered, gathered, refused
 from tests.logs.reading import ACCOUNT, REGION
 
 PARTNER = "210987654321"
@@ -102,8 +102,13 @@ def test_an_engine_that_is_not_known_is_no_evidence_and_hides_nothing(connection
     rds = connection.client("rds", REGION)
     usual = {"DBInstanceClass": "db.m6g.large", "MasterUsername": "u", "MasterUserPassword": "pppppppp"}
     rds.create_db_instance(DBInstanceIdentifier="ledger", Engine="oracle-se2", **usual)
-    rds.create_db_instance(DBInstanceIdentifier="notes", Engine="postgres", **usual)
+    rds.create_db_parameter_group(DBParameterGroupName="own", DBParameterGroupFamily="postgres16", Description="d")
+    parameter = {"ParameterName": "rds.force_ssl", "ParameterValue": "0", "ApplyMethod": "immediate"}
+    rds.modify_db_parameter_group(DBParameterGroupName="own", Parameters=[parameter])
+    rds.create_db_instance(DBInstanceIdentifier="notes", Engine="postgres", DBParameterGroupName="own", **usual)
+    rds.create_db_instance(DBInstanceIdentifier="shop", Engine="postgres", **usual)  # moto shows no parameters of its group
     population = gathered(connection, tmp_path, "transit_stores")
+    assert "AWS::RDS::DBInstance/shop (the parameters of default.postgres" in population.problems[0][1].detail
     assert [(source, problem.cause) for source, problem in population.problems] == [("db instances", Cause.INCONCLUSIVE)]
     assert "AWS::RDS::DBInstance/ledger (oracle-se2)" in population.problems[0][1].detail
     assert [str(item.resource) for item in population.items] == ["AWS::RDS::DBInstance/notes"]
@@ -157,3 +162,78 @@ def test_without_an_analyzer_in_a_region_nothing_can_be_found(connection: AwsCon
     assert [item.arn for item in population.items] == ["arn:a"]
     detail = f"no active analyzer looks for external access in {OTHER}"
     assert population.problems == (("access analyzers", Problem(Cause.ABSENT, detail)),)
+
+
+def causes(population: Population[Any]) -> list[Cause]:
+    return [problem.cause for _, problem in population.problems]
+
+
+def test_one_group_of_parameters_that_is_refused_hides_no_other(connection: AwsConnection, tmp_path: Path) -> None:
+    rds = connection.client("rds", REGION)
+    usual = {"DBInstanceClass": "db.m6g.large", "MasterUsername": "u", "MasterUserPassword": "pppppppp"}
+    for name in ("shown", "hidden"):
+        rds.create_db_parameter_group(DBParameterGroupName=name, DBParameterGroupFamily="postgres16", Description="d")
+        parameter = {"ParameterName": "rds.force_ssl", "ParameterValue": "0", "ApplyMethod": "immediate"}
+        rds.modify_db_parameter_group(DBParameterGroupName=name, Parameters=[parameter])
+        rds.create_db_instance(DBInstanceIdentifier=name, Engine="postgres", DBParameterGroupName=name, **usual)
+    with refused(connection, "rds", REGION, "DescribeDBParameters", "hidden", "AccessDenied"):
+        population = gathered(connection, tmp_path, "transit_stores")
+    found = [each.message for item in population.items for each in rules.requires_tls(item)]
+    assert found == ["rds.force_ssl is 0 in shown"]
+    assert causes(population) == [Cause.DENIED, Cause.INCONCLUSIVE]
+    assert "AWS::RDS::DBInstance/hidden (the parameters of hidden are not shown)" in population.problems[1][1].detail
+
+
+def test_one_key_that_is_refused_hides_no_other(connection: AwsConnection, tmp_path: Path) -> None:
+    kms, backup = connection.client("kms", REGION), connection.client("backup", REGION)
+    keys = [kms.create_key()["KeyMetadata"] for _ in range(2)]
+    for name, key in zip(("shown", "hidden"), keys, strict=True):
+        backup.create_backup_vault(BackupVaultName=name, EncryptionKeyArn=key["Arn"])
+    with refused(connection, "kms", REGION, "DescribeKey", keys[1]["KeyId"], "AccessDeniedException"):
+        population = gathered(connection, tmp_path, "backups")
+    assert [(item.resource.name, item.manager) for item in population.items] == [("shown", "CUSTOMER")]
+    assert causes(population) == [Cause.DENIED, Cause.NOT_IMPLEMENTED, Cause.INCONCLUSIVE]  # moto has no recovery points
+
+
+def test_one_bucket_that_is_refused_hides_no_other(connection: AwsConnection, tmp_path: Path) -> None:
+    for name in ("notes", "hidden"):
+        place = {"LocationConstraint": REGION}
+        connection.client("s3", REGION).create_bucket(Bucket=name, CreateBucketConfiguration=place)
+    with refused(connection, "s3", REGION, "GetBucketReplication", "", "AccessDenied"):
+        assert causes(gathered(connection, tmp_path, "bucket_replicas")) == [Cause.DENIED]
+    rule = (
+        '<ReplicationConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Role>r</Role><Rule><ID>all</ID><Priority>1'
+        "</Priority><Status>Enabled</Status><Filter><Prefix></Prefix></Filter><Destination><Bucket>arn:aws:s3:::{}</Bucket>"
+        "<Account>{}</Account></Destination></Rule></ReplicationConfiguration>"
+    )
+    for target, account, expected in (
+        ("notes", ACCOUNT, []),
+        ("partner", PARTNER, [Cause.INCONCLUSIVE]),
+        ("partner", "999999999999", []),
+    ):
+        body = rule.format(target, account).encode()
+        with answered(connection, "s3", REGION, "GetBucketReplication", "", body, 200):
+            population = gathered(connection, tmp_path, "bucket_replicas", accounts=("2109*",))
+        assert (len(population.items), causes(population)) == (2, expected)
+
+
+def test_what_an_analyzer_could_not_look_at_is_no_finding(connection: AwsConnection, tmp_path: Path) -> None:
+    body = json.dumps(
+        {
+            "analyzers": [{"arn": "arn:a", "name": "a", "type": "ACCOUNT", "createdAt": 0, "status": "ACTIVE"}],
+            "findings": [
+                {"id": "1", "status": "ACTIVE", "resource": "arn:aws:s3:::open", "resourceType": "AWS::S3::Bucket"},
+                {"id": "2", "status": "ACTIVE", "resource": "arn:aws:s3:::odd", "error": "ACCESS_DENIED"},
+                {"id": "3", "status": "RESOLVED", "resource": "arn:aws:s3:::mended", "error": "ACCESS_DENIED"},
+            ],
+        }
+    ).encode()
+    with ExitStack() as stack:
+        for region in (REGION, OTHER):
+            for operation in ("ListAnalyzers", "ListFindingsV2"):
+                stack.enter_context(answered(connection, "accessanalyzer", region, operation, "", body, 200))
+        stack.enter_context(refused(connection, "ram", OTHER, "GetResourceShareAssociations", "", "AccessDenied"))
+        population = gathered(connection, tmp_path, "external_sharing")
+    found = [each.resource.name for item in population.items for each in rules.sharing_resolved([])(item)]
+    assert found == ["arn:aws:s3:::open"] * 2
+    assert causes(population) == [Cause.DENIED, Cause.INCONCLUSIVE]

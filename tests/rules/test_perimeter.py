@@ -40,6 +40,8 @@ CALLERS, RESOURCES = "callers of any account", "requests for what belongs to any
         ({"StringLike": {"aws:PrincipalOrgID": ["o-1", "*"], **OWN}}, CALLERS),
         ({"StringEquals": {"aws:PrincipalOrgID": [], **OWN}}, CALLERS),
         ({"StringLike": {"aws:PrincipalOrgID": "o-*", **OWN}}, CALLERS),
+        ({"StringLike": {"aws:PrincipalOrgID": "o-*", "aws:ResourceOrgID": "o-?*"}}, f"{CALLERS} and {RESOURCES}"),
+        ({"StringEquals": "o-1"}, f"{CALLERS} and {RESOURCES}"),
         ({"StringLike": {**ORG, "aws:ResourceAccount": ["123456789012", "12345678901?"]}}, RESOURCES),
         ({"ForAnyValue:StringLike": {"aws:PrincipalOrgPaths": "o-1/*"}, "StringEquals": OWN}, ""),
         ({"ForAnyValue:StringLike": {"aws:PrincipalOrgPaths": "o-*/r-1/*"}, "StringEquals": OWN}, CALLERS),
@@ -62,7 +64,15 @@ def test_which_conditions_keep_data_inside(condition: dict[str, Any] | None, fou
 
 @pytest.mark.parametrize(
     ("policy", "open_"),
-    [(None, True), ("", True), ("no JSON", True), ("[]", True), ('{"Statement": "x"}', True), ('{"Statement": []}', False)],
+    [
+        (None, True),
+        ("", True),
+        ("no JSON", True),
+        ("[" * 20_000, True),
+        ("[]", True),
+        ('{"Statement": "x"}', True),
+        ('{"Statement": []}', False),
+    ],
 )
 def test_a_policy_that_is_not_told_lets_everything_through(policy: str | None, open_: bool) -> None:
     assert bool(list(keeps_data_inside(VpcEndpoint(id="e", policy=policy)))) is open_
@@ -91,6 +101,7 @@ def test_one_open_statement_is_enough() -> None:
         ("arn:aws:s3:::note?", RESOURCES),
         ("arn:aws:s3:*:*:accesspoint/*", RESOURCES),
         ("arn:aws:secretsmanager:*:*:secret:*", RESOURCES),
+        ("arn:aws:dynamodb:eu-west-1:*:table/notes", RESOURCES),
         ("arn:aws:kms:eu-west-1:${aws:PrincipalAccount}:key/*", RESOURCES),
         ("arn:aws:sqs:eu-west-1:123456789012:*", ""),
         ("arn:aws:secretsmanager:*:123456789012:secret:*", ""),
@@ -135,6 +146,10 @@ def test_what_a_refusal_refuses(change: dict[str, Any], found: str) -> None:
         ({"AWS": "123456789012"}, ""),
         ({"AWS": ["arn:aws:iam::123456789012:root", "arn:aws:iam::123456789012:role/reader"]}, ""),
         ({"AWS": ["arn:aws:iam::123456789012:root", "*"]}, CALLERS),
+        ({"AWS": ["AROAEXAMPLE0READER", "AIDAEXAMPLE0000ANN"]}, ""),
+        ({"AWS": "AROAEXAMPLE*"}, CALLERS),
+        ({"AWS": "arn:aws:iam::*:role/reader"}, CALLERS),
+        ({}, CALLERS),
         ({"AWS": []}, CALLERS),
         ({"AWS": "123456789012", "Federated": "*"}, CALLERS),
         (None, CALLERS),

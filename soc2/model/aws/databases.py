@@ -93,10 +93,12 @@ class SearchDomain(PascalRecord, frozen=True):
 
 @dataclass(frozen=True)
 class TransitStore:
-    """A store of data; ``gap`` says in words by what it takes connections without TLS, and is empty when it does not."""
+    """A store of data; ``gap`` says in words by what it takes connections without TLS, and is empty when it does not.
+    ``unknown`` says why that cannot be told."""
 
     resource: Resource
-    gap: str
+    gap: str = ""
+    unknown: str = ""
 
 
 _FORCED = ("1", "on", "true")
@@ -124,32 +126,19 @@ def database_stores(
     parameters: Iterable[DbParameter],
     cluster_parameters: Iterable[DbParameter],
 ) -> Iterator[TransitStore]:
-    """Yield databases whose engine has a parameter for it; an instance of a cluster counts with its cluster."""
+    """Yield every database; an instance of a cluster counts with its cluster."""
     of_instances, of_clusters = _values(parameters), _values(cluster_parameters)
     for cluster in clusters:
-        if name := parameter_of(cluster.engine):
-            values = of_clusters.get((cluster.source_region, cluster.parameter_group), {})
-            pending = any(member.parameters == "pending-reboot" for member in cluster.members)
-            yield TransitStore(cluster.resource, _gap(cluster.engine, name, values, cluster.parameter_group, pending=pending))
+        values = of_clusters.get((cluster.source_region, cluster.parameter_group))
+        applied = [member.parameters for member in cluster.members]
+        yield _database(cluster.resource, cluster.engine, cluster.parameter_group, values, applied)
     for instance in instances:
-        name = parameter_of(instance.engine)
-        if not name or instance.cluster:
-            continue
-        group = instance.parameter_groups[0] if instance.parameter_groups else None
-        called = group.name if group else ""
-        values = of_instances.get((instance.source_region, called), {})
-        pending = group is not None and group.status == "pending-reboot"
-        yield TransitStore(instance.resource, _gap(instance.engine, name, values, called, pending=pending))
-
-
-def unevaluated(instances: Iterable[DbInstance], clusters: Iterable[DbCluster]) -> Iterator[tuple[Resource, str]]:
-    """Yield databases, with their engine, that force TLS by something that is not asked for."""
-    for one in clusters:
-        if not parameter_of(one.engine):
-            yield one.resource, one.engine
-    for each in instances:
-        if not each.cluster and not parameter_of(each.engine):
-            yield each.resource, each.engine
+        if not instance.cluster:
+            # RDS gives an instance exactly one group.
+            name = instance.parameter_groups[0].name if instance.parameter_groups else ""
+            values = of_instances.get((instance.source_region, name))
+            applied = [group.status for group in instance.parameter_groups]
+            yield _database(instance.resource, instance.engine, name, values, applied)
 
 
 def _values(parameters: Iterable[DbParameter]) -> dict[tuple[str, str], dict[str, str | None]]:
@@ -159,13 +148,31 @@ def _values(parameters: Iterable[DbParameter]) -> dict[tuple[str, str], dict[str
     return found
 
 
-def _gap(engine: str, name: str, values: dict[str, str | None], group: str, *, pending: bool) -> str:
+_APPLIES = {
+    "pending-reboot": "takes effect with the next restart",
+    "pending-database-upgrade": "takes effect with the next upgrade",
+    "applying": "is only being applied",
+    "failed-to-apply": "could not be applied",
+}
+"""What RDS says of a group of parameters that does not count yet."""
+
+
+def _database(
+    resource: Resource, engine: str, group: str, values: dict[str, str | None] | None, applied: Iterable[str]
+) -> TransitStore:
+    name = parameter_of(engine)
+    if not name:
+        return TransitStore(resource, unknown=engine)
+    if values is None:
+        # Every group has parameters, those of AWS as well.
+        return TransitStore(resource, unknown=f"the parameters of {group} are not shown" if group else "no parameter group")
     value = (values.get(name) or "").lower()
     # DocumentDB names the oldest version instead, or the kind of module.
     forced = value not in ("", "disabled") if engine.startswith("docdb") else value in _FORCED
     if not forced:
-        return f"{name} is {value or 'not set'} in {group or 'no parameter group'}"
-    return f"{name} of {group} takes effect with the next restart" if pending else ""
+        return TransitStore(resource, f"{name} is {value or 'not set'} in {group}")
+    waits = next((_APPLIES[status] for status in applied if status in _APPLIES), "")
+    return TransitStore(resource, f"{name} of {group} {waits}" if waits else "")
 
 
 def other_stores(

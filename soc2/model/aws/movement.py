@@ -110,9 +110,12 @@ class BackupVault(PascalRecord, frozen=True):
 
 
 class RecoveryPoint(PascalRecord, frozen=True):
+    """Its key may be another than the vault's: snapshots of volumes and databases keep that of what they are of."""
+
     arn: str = field(default="", name="RecoveryPointArn")
     resource_arn: str = ""
     status: str = ""
+    encryption_key_arn: str = ""
     is_encrypted: bool = False
 
     @property
@@ -121,29 +124,41 @@ class RecoveryPoint(PascalRecord, frozen=True):
 
 
 @dataclass(frozen=True)
-class VaultKey:
-    """A vault with the manager of its key: CUSTOMER, AWS, or empty where the key is none of the account's."""
+class StoredBackups:
+    """A vault or a recovery point, with its key (an ARN, empty where none is told) and the manager of the key: CUSTOMER, AWS,
+    or empty where the key is none of the account's."""
 
-    vault: BackupVault
+    of: BackupVault | RecoveryPoint
+    key: str
     manager: str
 
     @property
     def resource(self) -> Resource:
-        return self.vault.resource
+        return self.of.resource
+
+    @property
+    def own(self) -> bool:
+        """Tell whether the key is one of the account."""
+        return bool(self.key) and account_in(self.key) == self.of.source_account
 
 
-def vault_keys(vaults: Iterable[BackupVault], keys: Iterable[Key]) -> Iterator[VaultKey]:
+def stored_backups(
+    vaults: Iterable[BackupVault], points: Iterable[RecoveryPoint], keys: Iterable[Key]
+) -> Iterator[StoredBackups]:
     managers = {key.arn: key.manager for key in keys}
-    for vault in vaults:
-        yield VaultKey(vault, managers.get(vault.encryption_key_arn, ""))
+    stored: tuple[BackupVault | RecoveryPoint, ...] = (*vaults, *points)
+    for each in stored:
+        yield StoredBackups(each, each.encryption_key_arn, managers.get(each.encryption_key_arn, ""))
 
 
 class ExternalFinding(CamelRecord, frozen=True):
-    """What an analyzer of external access found: ``resource_name`` is the ARN of what others are let in to."""
+    """What an analyzer of external access found: ``resource_name`` is the ARN of what others are let in to, ``error`` why the
+    analyzer could not look at it."""
 
     id: str = ""
     status: str = ""
     finding_type: str = ""
+    error: str = ""
     resource_type: str = ""
     resource_name: str = field(default="", name="resource")
 
