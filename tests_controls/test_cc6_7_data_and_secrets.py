@@ -43,6 +43,7 @@ from soc2.rules import (
     exposure,
     image_content,
     literals,
+    perimeter,
     secret_stores,
 )
 from soc2.system import System
@@ -501,4 +502,4 @@ def test_external_sharing_is_resolved(
 )
 def test_vpc_endpoints_keep_data_inside(vpc_endpoints: Population[VpcEndpoint], judge: Judge) -> None:
     """Endpoints of VPCs let through what is of the organization only, where that is a declared control."""
-    judge(vpc_endpoints, data_movement.keeps_data_inside)
+    judge(vpc_endpoints, perimeter.keeps_data_inside)

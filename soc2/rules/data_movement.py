@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from soc2.model.aws.copies import EVERYBODY, SharedCopy
 from soc2.model.aws.databases import TransitStore
@@ -18,7 +17,6 @@ from soc2.model.aws.movement import (
     Replica,
     SharePrincipal,
     StoredBackups,
-    VpcEndpoint,
 )
 from soc2.model.deviation import Deviation
 
@@ -73,13 +71,6 @@ class OthersLetIn(Deviation):
     finding: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class EndpointOpen(Deviation):
-    template: ClassVar[str] = "its policy lets {what} through to {service}"
-    what: str
-    service: str
-
-
 def not_shared(approved: Iterable[str]) -> Callable[[SharedCopy], Iterator[Deviation]]:
     """Return the rule that a copy is shared with approved accounts and organizations (ids or ARNs, patterns) only."""
     patterns = tuple(approved)
@@ -108,12 +99,13 @@ def requires_tls(store: TransitStore) -> Iterator[Deviation]:
 
 
 # Services of AWS that Database Migration Service talks to by TLS whatever the mode says. All others are databases.
-_ALWAYS_TLS = ("dynamodb", "elasticsearch", "kinesis", "neptune", "opensearch", "redshift", "s3", "timestream")
+_ALWAYS_TLS = ("dms-transfer", "dynamodb", "kinesis", "lakehouse", "neptune", "redshift", "s3", "timestream")
+_SEARCH = ("elasticsearch", "opensearch")
 _KAFKA_TLS = ("ssl-encryption", "ssl-authentication", "sasl-ssl")
 
 
 def migrates_by_tls(endpoint: MigrationEndpoint) -> Iterator[Deviation]:
-    """Data is migrated from and to a database, a broker or a cache by TLS."""
+    """Data is migrated from and to a database, a broker, a cache or a search domain by TLS."""
     engine, gap = endpoint.engine.lower(), ""
     if engine == "kafka":
         if endpoint.kafka.security_protocol not in _KAFKA_TLS:
@@ -121,8 +113,12 @@ def migrates_by_tls(endpoint: MigrationEndpoint) -> Iterator[Deviation]:
     elif engine == "redis":
         if endpoint.redis.ssl_security_protocol == "plaintext":
             gap = "data goes to Redis without TLS (SslSecurityProtocol plaintext)"
+    elif engine in _SEARCH:
+        if endpoint.search.endpoint_uri.lower().startswith("http:"):
+            gap = "data goes to the search domain by plain HTTP (EndpointUri)"
     elif not engine.startswith(_ALWAYS_TLS) and endpoint.ssl_mode in ("", "none"):
-        gap = f"data goes from or to {engine} without TLS (SslMode {endpoint.ssl_mode or 'not set'})"
+        whose = engine or "an engine that is not told"
+        gap = f"data goes from or to {whose} without TLS (SslMode {endpoint.ssl_mode or 'not set'})"
     if gap:
         yield TakesPlainText(resource=endpoint.resource, gap=gap)
 
@@ -176,99 +172,3 @@ def sharing_resolved(approved: Iterable[str]) -> Callable[[Analyzer | ExternalFi
             yield SharedOutside(resource=item.resource, whom=item.principal)
 
     return rule
-
-
-_PRINCIPAL_KEYS = frozenset({"aws:principalorgid", "aws:principalorgpaths", "aws:principalaccount"})
-_RESOURCE_KEYS = frozenset({"aws:resourceorgid", "aws:resourceorgpaths", "aws:resourceaccount", "s3:resourceaccount"})
-# The forms of a condition under which a key has to have one of the values; "IfExists" lets through who has none.
-_REFUSES = ("stringnotequals", "stringnotequalsignorecase", "stringnotlike")
-_DEMANDS = frozenset(
-    {"stringequals", "stringequalsignorecase", "stringlike", "foranyvalue:stringlike", "foranyvalue:stringequals"}
-)
-
-
-def keeps_data_inside(endpoint: VpcEndpoint) -> Iterator[Deviation]:
-    """What an endpoint lets through is of the organization: who asks, and what is asked for."""
-    statements = _statements(endpoint.policy)
-    denied = {key for each in statements if each.get("Effect") == "Deny" for key in _refused(each)}
-    for statement in statements:
-        if statement.get("Effect") != "Allow":
-            continue
-        keys = denied | set(_demanded(statement.get("Condition")))
-        missing = [
-            what
-            for what, held in (
-                ("callers of any account", keys & _PRINCIPAL_KEYS or _named_callers(statement)),
-                ("requests for what belongs to any account", keys & _RESOURCE_KEYS or _named_resources(statement)),
-            )
-            if not held
-        ]
-        if missing:
-            yield EndpointOpen(resource=endpoint.resource, what=" and ".join(missing), service=endpoint.service)
-            return
-
-
-def _statements(policy: str | None) -> list[dict[str, Any]]:
-    """Return the statements of a policy. One that is not told, or not to be read, lets everything through."""
-    everything = [{"Effect": "Allow"}]
-    try:
-        document = json.loads(policy or "")
-    except (ValueError, RecursionError):
-        return everything
-    found: Any = document.get("Statement") if isinstance(document, dict) else None
-    statements: list[Any] = found if isinstance(found, list) else [found]
-    return statements if all(isinstance(each, dict) for each in statements) else everything
-
-
-def _demanded(condition: Any) -> Iterator[str]:
-    for operator, key, values in _conditions(condition):
-        if operator in _DEMANDS and _tells(key, values):
-            yield key
-
-
-def _refused(statement: dict[str, Any]) -> Iterator[str]:
-    """Yield the key by which a statement refuses everything that has another value of it. With a second condition it refuses
-    only what both hold for; that what AWS itself asks for is spared does not matter."""
-    if any(statement.get(part) not in ("*", ["*"], {"AWS": "*"}) for part in ("Principal", "Action", "Resource")):
-        return
-    spared = ("bool", "aws:principalisawsservice", ["false"])
-    other = [
-        (operator.removesuffix("ifexists"), key, values)
-        for operator, key, values in _conditions(statement.get("Condition"))
-        if (operator.removesuffix("ifexists"), key, values) != spared
-    ]
-    if len(other) == 1:
-        operator, key, values = other[0]
-        if operator in _REFUSES and _tells(key, values):
-            yield key
-
-
-def _conditions(condition: Any) -> Iterator[tuple[str, str, list[str]]]:
-    """Yield operator and key in lower case, with the values."""
-    for operator, keys in (condition if isinstance(condition, dict) else {}).items():
-        for key, values in (keys if isinstance(keys, dict) else {}).items():
-            yield operator.lower(), key.lower(), [str(value).lower() for value in _list(values)]
-
-
-def _tells(key: str, values: list[str]) -> bool:
-    """Tell whether values tell one owner from another. A pattern that everything matches does not; nor does, of a caller, a
-    variable, by which callers are compared with what they ask for, that may be anybody's."""
-    wild = any(value.removeprefix("o-").strip("*?/") == "" for value in values)
-    return bool(values) and not wild and not (key in _PRINCIPAL_KEYS and any("${" in value for value in values))
-
-
-def _named_callers(statement: dict[str, Any]) -> bool:
-    """Tell whether every caller is named: an account, a user or a role."""
-    given = statement.get("Principal")
-    names = [name for named in given.values() for name in _list(named)] if isinstance(given, dict) else _list(given)
-    return bool(names) and not any("*" in str(name) for name in names)
-
-
-def _named_resources(statement: dict[str, Any]) -> bool:
-    """Tell whether every resource is named, a bucket, for example, and not all buckets; and none of any account."""
-    parts = [str(each).split(":", 5) for each in _list(statement.get("Resource"))]
-    return bool(parts) and all(len(part) == 6 and part[5][:1] not in ("*", "?") and "*" not in part[4] for part in parts)
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [] if value is None else [value]

@@ -13,6 +13,7 @@ from soc2.gather.aws.connection import AwsConnection
 from soc2.judge import Rule
 from soc2.model.population import Cause, Population, Problem
 from soc2.rules import data_movement as rules
+from soc2.rules.perimeter import keeps_data_inside
 from tests.gather.account import OTHER, answered, gathered, refused
 from tests.logs.reading import ACCOUNT, REGION
 
@@ -147,7 +148,7 @@ def test_endpoints_of_vpcs(connection: AwsConnection, tmp_path: Path) -> None:
         )
     population = gathered(connection, tmp_path, "vpc_endpoints")
     assert len(population.items) == 2
-    assert len(deviations(population, rules.keeps_data_inside)) == 1
+    assert len(deviations(population, keeps_data_inside)) == 1
 
 
 def test_without_an_analyzer_in_a_region_nothing_can_be_found(connection: AwsConnection, tmp_path: Path) -> None:

@@ -1,8 +1,7 @@
-"""Rules on data that moves, for every way to write a policy and every account."""
+"""Rules on data that moves, for every account and every engine."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -16,10 +15,10 @@ from soc2.model.aws.movement import (
     KafkaSettings,
     MigrationEndpoint,
     RedisSettings,
+    SearchSettings,
     SharePrincipal,
     SyncLocation,
     SyncTask,
-    VpcEndpoint,
     synchronized,
 )
 from soc2.model.aws.storage import Bucket, DbInstance, ParameterGroup
@@ -27,7 +26,6 @@ from soc2.model.deviation import Resource
 from soc2.rules.data_movement import (
     PublicCopy,
     SharedOutside,
-    keeps_data_inside,
     migrates_by_tls,
     not_shared,
     sharing_resolved,
@@ -72,110 +70,6 @@ def test_old_names_of_regions(constraint: str | None, region: str) -> None:
     assert BucketLocation(constraint=constraint).region == region
 
 
-def open_for(*statements: dict[str, Any]) -> str:
-    policy = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
-    return " and ".join(each.what for each in keeps_data_inside(VpcEndpoint(id="e", policy=policy)))  # type: ignore[attr-defined]
-
-
-ALLOW = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}
-ORG = {"aws:PrincipalOrgID": "o-1"}
-OWN = {"aws:ResourceAccount": ["123456789012"]}
-CALLERS, RESOURCES = "callers of any account", "requests for what belongs to any account"
-
-
-@pytest.mark.parametrize(
-    ("condition", "found"),
-    [
-        (None, f"{CALLERS} and {RESOURCES}"),
-        ({"StringEquals": ORG}, RESOURCES),
-        ({"StringEquals": OWN}, CALLERS),
-        ({"StringEquals": {**ORG, **OWN}}, ""),
-        ({"StringEquals": ORG, "StringLike": OWN}, ""),
-        ({"stringequals": {"AWS:principalorgid": "o-1"}, "StringLike": OWN}, ""),
-        ({"StringEqualsIfExists": {**ORG, **OWN}}, f"{CALLERS} and {RESOURCES}"),
-        ({"StringNotEquals": {**ORG, **OWN}}, f"{CALLERS} and {RESOURCES}"),
-        ({"ForAllValues:StringEquals": {**ORG, **OWN}}, f"{CALLERS} and {RESOURCES}"),
-        ({"StringLike": {"aws:PrincipalOrgID": ["o-1", "*"], **OWN}}, CALLERS),
-        ({"StringEquals": {"aws:PrincipalOrgID": [], **OWN}}, CALLERS),
-        ({"Null": {"aws:PrincipalOrgID": "false"}}, f"{CALLERS} and {RESOURCES}"),
-        ({"StringLike": {"aws:PrincipalOrgID": "o-*", "aws:ResourceOrgID": "o-?*"}}, f"{CALLERS} and {RESOURCES}"),
-        ({"StringLike": {"aws:PrincipalOrgPaths": "o-*/*", **OWN}}, CALLERS),
-        ({"StringEquals": {**ORG, "aws:ResourceOrgID": "${aws:PrincipalOrgID}"}}, ""),
-        ({"StringEquals": {"aws:PrincipalOrgID": "${aws:ResourceOrgID}", **OWN}}, CALLERS),
-        ({"StringEquals": {**ORG, "s3:ResourceAccount": "123456789012"}}, ""),
-        ({"StringEquals": "o-1"}, f"{CALLERS} and {RESOURCES}"),
-    ],
-)
-def test_which_conditions_keep_data_inside(condition: dict[str, Any] | None, found: str) -> None:
-    assert open_for({**ALLOW, **({"Condition": condition} if condition else {})}) == found
-
-
-@pytest.mark.parametrize(
-    ("policy", "open_"),
-    [
-        (None, True),
-        ("", True),
-        ("no JSON", True),
-        ("[" * 20_000, True),
-        ("[]", True),
-        ('{"Statement": "x"}', True),
-        ('{"Statement": []}', False),
-    ],
-)
-def test_a_policy_that_is_not_told_lets_everything_through(policy: str | None, open_: bool) -> None:
-    assert bool(list(keeps_data_inside(VpcEndpoint(id="e", policy=policy)))) is open_
-
-
-def test_one_open_statement_is_enough() -> None:
-    closed = {**ALLOW, "Condition": {"StringEquals": {**ORG, **OWN}}}
-    assert open_for(closed) == ""
-    assert open_for(closed, ALLOW) == f"{CALLERS} and {RESOURCES}"
-    foreign: dict[str, Any] = {"StringNotEqualsIfExists": ORG}
-    deny = {**ALLOW, "Effect": "Deny", "Condition": foreign}
-    assert open_for(ALLOW, deny) == RESOURCES
-    assert open_for(ALLOW, {**deny, "Action": "s3:*"}) == f"{CALLERS} and {RESOURCES}"
-    assert (
-        open_for(ALLOW, {**deny, "Condition": {"StringNotLike": {"aws:PrincipalOrgID": "*"}}}) == f"{CALLERS} and {RESOURCES}"
-    )
-    for spared, found in (("false", RESOURCES), ("true", f"{CALLERS} and {RESOURCES}")):
-        condition = {**foreign, "BoolIfExists": {"aws:PrincipalIsAWSService": spared}}
-        assert open_for(ALLOW, {**deny, "Condition": condition}) == found
-    assert open_for(ALLOW, {**deny, "Condition": {**foreign, "Bool": {"aws:SecureTransport": "false"}}}) == (
-        f"{CALLERS} and {RESOURCES}"
-    )
-
-
-@pytest.mark.parametrize(
-    ("resource", "found"),
-    [
-        ("arn:aws:s3:::notes/*", ""),
-        (["arn:aws:s3:::notes", "arn:aws:s3:::notes/*"], ""),
-        ("arn:aws:s3:::*", RESOURCES),
-        (["arn:aws:s3:::notes", "*"], RESOURCES),
-        ([], RESOURCES),
-        ("arn:aws:dynamodb:eu-west-1:*:table/notes", RESOURCES),
-        ("arn:aws:dynamodb:eu-west-1:123456789012:table/notes", ""),
-    ],
-)
-def test_named_resources_are_known(resource: str | list[str], found: str) -> None:
-    assert open_for({**ALLOW, "Resource": resource, "Condition": {"StringEquals": ORG}}) == found
-
-
-@pytest.mark.parametrize(
-    ("principal", "found"),
-    [
-        ({"AWS": "123456789012"}, ""),
-        ({"AWS": ["arn:aws:iam::123456789012:role/a", "arn:aws:iam::123456789012:role/b"]}, ""),
-        ({"AWS": ["123456789012", "*"]}, CALLERS),
-        ({"AWS": []}, CALLERS),
-        ({}, CALLERS),
-        (None, CALLERS),
-    ],
-)
-def test_named_callers_are_known(principal: Any, found: str) -> None:
-    assert open_for({**ALLOW, "Principal": principal, "Condition": {"StringEquals": OWN}}) == found
-
-
 @pytest.mark.parametrize(
     ("endpoint", "gap"),
     [
@@ -187,6 +81,9 @@ def test_named_callers_are_known(principal: Any, found: str) -> None:
         ({"engine": "a-new-database"}, True),
         ({"engine": "redshift", "ssl_mode": "none"}, False),
         ({"engine": "s3", "ssl_mode": "none"}, False),
+        ({"engine": "opensearch", "search": SearchSettings("notes.example")}, False),
+        ({"engine": "opensearch", "search": SearchSettings("https://notes.example")}, False),
+        ({"engine": "elasticsearch", "search": SearchSettings("HTTP://notes.example")}, True),
         ({"engine": "kafka", "ssl_mode": "none"}, True),
         ({"engine": "kafka", "kafka": KafkaSettings("plaintext")}, True),
         ({"engine": "kafka", "kafka": KafkaSettings("sasl-ssl")}, False),

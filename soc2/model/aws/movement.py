@@ -122,6 +122,12 @@ class RedisSettings(msgspec.Struct, frozen=True, rename="pascal"):
     ssl_security_protocol: str = "ssl-encryption"
 
 
+class SearchSettings(msgspec.Struct, frozen=True, rename="pascal"):
+    """An address without a scheme means HTTPS."""
+
+    endpoint_uri: str = ""
+
+
 class MigrationEndpoint(PascalRecord, frozen=True):
     """A source or target of Database Migration Service. ``ssl_mode`` counts for databases only; what it says of AWS's own
     services, which take HTTPS, means nothing."""
@@ -131,6 +137,7 @@ class MigrationEndpoint(PascalRecord, frozen=True):
     ssl_mode: str = ""
     kafka: KafkaSettings = field(default=KafkaSettings(), name="KafkaSettings")
     redis: RedisSettings = field(default=RedisSettings(), name="RedisSettings")
+    search: SearchSettings = field(default=SearchSettings(), name="ElasticsearchSettings")
 
     @property
     def resource(self) -> Resource:
