@@ -60,6 +60,76 @@ def test_a_tag_that_was_moved_is_told_once() -> None:
     assert message == f"container app: {IMAGE} is not the same image in all pods: {', '.join(DIGESTS)}"
 
 
+def rolled(kind: str, *pods: dict[str, Any], revisions: bool = True, since: str = "2026-05-31T20:00:00Z") -> list[str]:
+    """Return what is told of a workload whose template was changed from v1 to v2."""
+    owned = {"namespace": "shop", "ownerReferences": [{"kind": kind, "name": "web", "uid": "u2", "controller": True}]}
+    versions = [
+        {
+            "metadata": {**owned, "name": f"web-{version}", "creationTimestamp": made},
+            "revision": number,
+            "data": {"spec": {"template": template(version)}},
+        }
+        for number, (version, made) in enumerate([("v1", "2026-01-01T00:00:00Z"), ("v2", since)])
+    ]
+    maker = {
+        "metadata": {"name": "web", "namespace": "shop", "uid": "u2", "generation": 2},
+        "spec": {"template": template("v2")},
+        "status": {
+            "observedGeneration": 2,
+            "desiredNumberScheduled": 2,
+            "updatedNumberScheduled": 1,
+            "updateRevision": "web-v2",
+        },
+    }
+    sources = {"pods": list(pods), f"{kind.lower()}s": [maker], "controllerrevisions": versions if revisions else []}
+    return [item.deviation.message for item in run_check(CHECK, Case(sources)).deviations]
+
+
+def template(version: str) -> dict[str, Any]:
+    return {"spec": {"containers": [{"name": "app", "image": f"registry.example/team/app:{version}"}]}}
+
+
+def member(kind: str, version: str, image: str = "", made: str = "") -> dict[str, Any]:
+    owner = {"kind": kind, "name": "web", "uid": "u2", "controller": True}
+    found = pod(version, image or f"registry.example/team/app:{version}", owner=owner)
+    name = version if kind == "DaemonSet" else f"web-{version}"
+    found["metadata"] |= {"labels": {"controller-revision-hash": name}} | ({"creationTimestamp": made} if made else {})
+    return found
+
+
+@pytest.mark.parametrize("kind", ["DaemonSet", "StatefulSet"])
+@pytest.mark.parametrize("revisions", [True, False])
+def test_pods_that_wait_to_be_replaced_run_what_their_own_version_declares(kind: str, revisions: bool) -> None:
+    assert rolled(kind, member(kind, "v1"), member(kind, "v2"), revisions=revisions) == []
+
+
+@pytest.mark.parametrize("kind", ["DaemonSet", "StatefulSet"])
+def test_an_exchanged_image_is_told_while_pods_are_replaced(kind: str) -> None:
+    evil = "registry.example/team/evil:v1"
+    for version in ("v1", "v2"):
+        (message,) = rolled(kind, member(kind, version, evil))
+        assert message.endswith(f"{kind}/shop/web declares registry.example/team/app:v2")
+
+
+@pytest.mark.parametrize("kind", ["DaemonSet", "StatefulSet"])
+def test_pods_that_are_not_replaced_for_a_day_have_drifted(kind: str) -> None:
+    assert len(rolled(kind, member(kind, "v1"), since="2026-05-30T20:00:00Z")) == 1
+    # A version that was returned to is older than the return.
+    back = member(kind, "v2", made="2026-05-31T23:00:00Z")
+    assert rolled(kind, member(kind, "v1"), back, since="2026-05-01T00:00:00Z") == []
+
+
+def test_a_tag_of_several_platforms_has_a_digest_for_each() -> None:
+    architectures = ("amd64", "arm64")
+    nodes = [{"metadata": {"name": name}, "status": {"nodeInfo": {"architecture": name}}} for name in architectures]
+    pods = [pod(name, digest=digest) for name, digest in zip(architectures, DIGESTS, strict=True)]
+    for each in pods:
+        each["spec"]["nodeName"] = each["metadata"]["name"]
+    maker = {"metadata": {"name": "web-1", "namespace": "shop", "uid": "u1"}, "spec": {"template": template("v1")}}
+    verdict = run_check(CHECK, Case({"pods": pods, "nodes": nodes, "replicasets": [maker]}))
+    assert verdict.deviations == ()
+
+
 def test_by_digest_a_runtime_may_tell_an_index_or_the_image_of_a_platform() -> None:
     image = f"registry.example/team/app@{DIGESTS[0]}"
     assert told(pod("a", image), pod("b", image, DIGESTS[1]), template=image) == []

@@ -33,6 +33,7 @@ DEPLOYMENTS = KubeList("deployments", "/apis/apps/v1/deployments", workloads.Dep
 REPLICA_SETS = KubeList("replicasets", "/apis/apps/v1/replicasets", workloads.ReplicaSet)
 STATEFUL_SETS = KubeList("statefulsets", "/apis/apps/v1/statefulsets", workloads.StatefulSet)
 DAEMON_SETS = KubeList("daemonsets", "/apis/apps/v1/daemonsets", workloads.DaemonSet)
+CONTROLLER_REVISIONS = KubeList("controllerrevisions", "/apis/apps/v1/controllerrevisions", workloads.ControllerRevision)
 JOBS = KubeList("jobs", "/apis/batch/v1/jobs", workloads.Job)
 CRON_JOBS = KubeList("cronjobs", "/apis/batch/v1/cronjobs", workloads.CronJob)
 REPLICATION_CONTROLLERS = KubeList("replicationcontrollers", "/api/v1/replicationcontrollers", workloads.ReplicationController)
