@@ -280,6 +280,20 @@ IMAGE_VALIDATING_POLICIES = KubeList(
     optional=True,
     older=(f"{_KYVERNO}/v1beta1/imagevalidatingpolicies", f"{_KYVERNO}/v1alpha1/imagevalidatingpolicies"),
 )
+NAMESPACED_IMAGE_POLICIES = KubeList(
+    "namespacedimagevalidatingpolicies.policies.kyverno.io",
+    f"{_KYVERNO}/v1/namespacedimagevalidatingpolicies",
+    image_policies.NamespacedImageValidatingPolicy,
+    optional=True,
+    older=(f"{_KYVERNO}/v1beta1/namespacedimagevalidatingpolicies",),
+)
+CEL_EXCEPTIONS = KubeList(
+    "policyexceptions.policies.kyverno.io",
+    f"{_KYVERNO}/v1/policyexceptions",
+    image_policies.CelException,
+    optional=True,
+    older=(f"{_KYVERNO}/v1beta1/policyexceptions", f"{_KYVERNO}/v1alpha1/policyexceptions"),
+)
 CLUSTER_IMAGE_POLICIES = KubeList(
     "clusterimagepolicies.policy.sigstore.dev",
     "/apis/policy.sigstore.dev/v1beta1/clusterimagepolicies",
@@ -295,13 +309,22 @@ RATIFY_CONSTRAINTS = KubeList(
     namespaced=False,
     optional=True,
 )
+GATEKEEPER_CONFIGS = KubeList(
+    "configs.config.gatekeeper.sh",
+    "/apis/config.gatekeeper.sh/v1alpha1/configs",
+    image_policies.GatekeeperConfig,
+    optional=True,
+)
 SIGNATURE_POLICIES = (
     KYVERNO_CLUSTER_POLICIES,
     KYVERNO_POLICIES,
     KYVERNO_EXCEPTIONS,
     IMAGE_VALIDATING_POLICIES,
+    NAMESPACED_IMAGE_POLICIES,
+    CEL_EXCEPTIONS,
     CLUSTER_IMAGE_POLICIES,
     RATIFY_CONSTRAINTS,
+    GATEKEEPER_CONFIGS,
 )
 """What engines that verify the signatures of images are told."""
 

@@ -19,8 +19,9 @@ _MIRROR = "kubernetes.io/config.mirror"
 @dataclass(frozen=True)
 class RunningContainer:
     """A container of a pod: the list that it stands in, its image as the pod names it, and the digest that runs ("" when that
-    is not told). ``declared`` is what the template names, None when it has no such container; ``former`` what the older version
-    of the template names that the pod was made from, None where it was made from the newest. ``platform`` is the node's."""
+    is not told). ``declared`` is what the template names, None when it has no such container; ``former`` what the older
+    version of the template names that the pod was made from, None where it was made from the newest. ``platform`` is the
+    node's."""
 
     name: str
     kind: str

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from msgspec import field
 
-from soc2.model.kubernetes.admission import MatchCondition, MatchResources
+from soc2.model.kubernetes.admission import Expression, MatchCondition, MatchResources
 from soc2.model.kubernetes.meta import KubeObject, LabelSelector, Record
 
 
@@ -24,6 +24,7 @@ class KyvernoResources(Record, frozen=True):
     operations: tuple[str, ...] = ()
     namespace_selector: LabelSelector | None = None
     selector: LabelSelector | None = None
+    annotations: Opaque | None = None
 
 
 class KyvernoFilter(Record, frozen=True):
@@ -71,6 +72,7 @@ class VerifyImages(Record, frozen=True):
     skip_image_references: tuple[str, ...] = ()
     image: str = ""
     failure_action: str = ""
+    required: bool = True
     attestors: tuple[Opaque, ...] = ()
     attestations: tuple[Opaque, ...] = ()
     key: str = ""
@@ -97,10 +99,20 @@ class KyvernoOverride(Record, frozen=True):
     namespace_selector: LabelSelector | None = None
 
 
+class KyvernoWebhook(Record, frozen=True):
+    """How the API server asks about a policy."""
+
+    failure_policy: str = ""
+    match_conditions: tuple[MatchCondition, ...] = ()
+
+
 class KyvernoSpec(Record, frozen=True):
     validation_failure_action: str = "Audit"
     validation_failure_action_overrides: tuple[KyvernoOverride, ...] = ()
     admission: bool = True
+    apply_rules: str = "All"
+    failure_policy: str = "Fail"
+    webhook_configuration: KyvernoWebhook = KyvernoWebhook()
     rules: tuple[KyvernoRule, ...] = ()
 
 
@@ -134,6 +146,23 @@ class KyvernoException(KubeObject, frozen=True):
     spec: KyvernoExceptionSpec = KyvernoExceptionSpec()
 
 
+class PolicyReference(Record, frozen=True):
+    name: str = ""
+    kind: str = ""
+
+
+class CelExceptionSpec(Record, frozen=True):
+    policy_refs: tuple[PolicyReference, ...] = ()
+
+
+class CelException(KubeObject, frozen=True):
+    """What a policy in CEL of Kyverno leaves out."""
+
+    KIND: ClassVar[str] = "PolicyException"
+
+    spec: CelExceptionSpec = CelExceptionSpec()
+
+
 class ImageMatch(Record, frozen=True):
     """A pattern over images; an ``expression`` is in CEL."""
 
@@ -155,7 +184,9 @@ class ImageValidatingSpec(Record, frozen=True):
     match_constraints: MatchResources | None = None
     match_conditions: tuple[MatchCondition, ...] = ()
     match_image_references: tuple[ImageMatch, ...] = ()
-    validations: tuple[Opaque, ...] = ()
+    variables: tuple[Expression, ...] = ()
+    validations: tuple[Expression, ...] = ()
+    failure_policy: str = "Fail"
     evaluation: Evaluation = Evaluation()
 
 
@@ -165,6 +196,12 @@ class ImageValidatingPolicy(KubeObject, frozen=True):
     KIND: ClassVar[str] = "ImageValidatingPolicy"
 
     spec: ImageValidatingSpec = ImageValidatingSpec()
+
+
+class NamespacedImageValidatingPolicy(ImageValidatingPolicy, frozen=True):
+    """One that holds in its own namespace only."""
+
+    KIND: ClassVar[str] = "NamespacedImageValidatingPolicy"
 
 
 class StaticAuthority(Record, frozen=True):
@@ -210,6 +247,8 @@ class ConstraintMatch(Record, frozen=True):
     namespace_selector: LabelSelector | None = None
     label_selector: LabelSelector | None = None
     scope: str = "*"
+    name: str = ""
+    source: str = "All"
 
 
 class EnforcementPoint(Record, frozen=True):
@@ -233,3 +272,25 @@ class RatifyVerification(KubeObject, frozen=True):
     KIND: ClassVar[str] = "RatifyVerification"
 
     spec: ConstraintSpec = field(default_factory=ConstraintSpec)
+
+
+class ExemptNamespaces(Record, frozen=True):
+    excluded_namespaces: tuple[str, ...] = ()
+    processes: tuple[str, ...] = ()
+
+
+class GatekeeperConfigSpec(Record, frozen=True):
+    match: tuple[ExemptNamespaces, ...] = ()
+
+
+class GatekeeperConfig(KubeObject, frozen=True):
+    KIND: ClassVar[str] = "Config"
+
+    spec: GatekeeperConfigSpec = GatekeeperConfigSpec()
+
+    @property
+    def exempt(self) -> tuple[str, ...]:
+        """Return patterns of the namespaces about which Gatekeeper is asked and answers yes."""
+        return tuple(
+            pattern for each in self.spec.match if {"*", "webhook"} & {*each.processes} for pattern in each.excluded_namespaces
+        )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 
+from soc2.model.kubernetes.admission_scope import narrowed, selects
 from soc2.model.kubernetes.cluster import Namespace
-from soc2.model.kubernetes.image_guards import Engine, Guard, PolicyHere, selects, wildcard
+from soc2.model.kubernetes.image_guards import Engine, Guard, NotEvaluated, PolicyHere, wildcard
 from soc2.model.kubernetes.image_policies import (
     KyvernoException,
     KyvernoFilter,
@@ -22,18 +23,23 @@ _HARMLESS = "request.operation"
 
 
 def kyverno_guards(
-    policies: Iterable[KyvernoPolicy], exceptions: Iterable[KyvernoException], engine: Engine
+    policies: Iterable[KyvernoPolicy], exceptions: Iterable[KyvernoException], engine: Engine, declared: tuple[str, ...]
 ) -> Iterator[Guard]:
     """Yield a guard for each part of a rule that verifies images."""
     every = tuple(exceptions)
     for policy in policies:
         for rule in policy.spec.rules:
             for part in rule.verify_images:
-                yield _guard(policy, rule, part, every, engine)
+                yield _guard(policy, rule, part, every, engine, declared)
 
 
 def _guard(
-    policy: KyvernoPolicy, rule: KyvernoRule, part: VerifyImages, exceptions: tuple[KyvernoException, ...], engine: Engine
+    policy: KyvernoPolicy,
+    rule: KyvernoRule,
+    part: VerifyImages,
+    exceptions: tuple[KyvernoException, ...],
+    engine: Engine,
+    declared: tuple[str, ...],
 ) -> Guard:
     name = f"{policy.resource} (rule {rule.name})"
     own = [*part.image_references, *([part.image] if part.image else [])]
@@ -47,6 +53,14 @@ def _guard(
             return f"only does {action}"
         if not policy.spec.admission:
             return "is not evaluated when pods are admitted"
+        asked = policy.spec.webhook_configuration
+        failure_policy = asked.failure_policy or policy.spec.failure_policy
+        if failure_policy != "Fail":
+            return f"lets everything pass when it does not answer (failurePolicy {failure_policy})"
+        if policy.spec.apply_rules == "One" and rule != policy.spec.rules[0]:
+            return "is passed over where a rule before it holds (applyRules One)"
+        if not part.required:
+            return "does not require what it verifies (required: false)"
         if not part.verifies:
             return "verifies nothing: it has no attestors"
         if not own:
@@ -57,12 +71,15 @@ def _guard(
             return "does not match all pods of this namespace"
         if rule.exclude and any(_may_touch(each, namespace) for each in rule.exclude.filters):
             return "excludes pods of this namespace"
-        if _conditional(rule):
-            return "holds under preconditions only, which are not evaluated"
         for each in excepted:
             if any(_may_touch(one, namespace) for one in each.spec.match.filters):
                 return f"has an exception here ({each.namespace}/{each.name})"
-        return engine.missing(namespace)
+        narrow = narrowed(policy.name, [], asked.match_conditions, declared)
+        if problem := narrow or engine.missing(namespace, declared):
+            return problem
+        if _conditional(rule):
+            return NotEvaluated("holds under preconditions only, which are not evaluated")
+        return ""
 
     patterns = tuple(wildcard(glob) for glob in own)
     return lambda namespace: PolicyHere(name, problem(namespace), patterns)
@@ -90,7 +107,8 @@ def _matches(match: KyvernoMatch, namespace: Namespace) -> bool:
 
 def _covers(given: KyvernoFilter, namespace: Namespace) -> bool:
     wanted = given.resources
-    narrow = given.by_who or wanted.name or wanted.names or (wanted.selector and not wanted.selector.selects_everything)
+    named = wanted.name or wanted.names or wanted.annotations
+    narrow = given.by_who or named or (wanted.selector and not wanted.selector.selects_everything)
     made = not wanted.operations or "CREATE" in wanted.operations
     return not narrow and made and _is_pod(wanted.kinds) and _in_namespace(given, namespace)
 
