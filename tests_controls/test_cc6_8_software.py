@@ -22,7 +22,7 @@ from soc2.model.kubernetes.scan_reports import ConfigAuditReport, ExposedSecretR
 from soc2.model.kubernetes.subjects import PodSubject
 from soc2.model.population import Population
 from soc2.model.probes import AdmissionProbe
-from soc2.model.scanners import ScannerState
+from soc2.model.scanners import RegisteredRepository, ScannerState
 from soc2.rules import (
     agents,
     cloud_compute,
@@ -136,9 +136,9 @@ def test_ecr_tags_are_immutable(repositories: Population[Repository], judge: Jud
     kind="configuration",
     remedy="Switch on scanning",
 )
-def test_ecr_images_are_scanned(repositories: Population[Repository], judge: Judge) -> None:
-    """Every ECR repository scans images when they are pushed."""
-    judge(repositories, cloud_compute.scanned_on_push)
+def test_ecr_images_are_scanned(repositories_by_scanning: Population[RegisteredRepository], judge: Judge) -> None:
+    """Every ECR repository has its images scanned when they are pushed, by a rule of its registry or by its own setting."""
+    judge(repositories_by_scanning, cloud_compute.scanned_on_push)
 
 
 @pytest.mark.check(

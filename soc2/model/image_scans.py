@@ -12,6 +12,7 @@ from soc2.model.aws.scanning import Coverage, EcrScan, InspectorFinding
 from soc2.model.deviation import Resource
 from soc2.model.image_reference import parse_reference
 from soc2.model.kubernetes.image_uses import RunningDigest
+from soc2.model.kubernetes.pods import Pod
 from soc2.model.kubernetes.scan_reports import SbomReport, TrivyReport, VulnerabilityReport
 
 T = TypeVar("T")
@@ -23,6 +24,7 @@ Container = tuple[str, tuple[str, str], str]
 SEVERE = ("critical", "high")
 """The severities that have a limit, as all scanners name them."""
 _SCANNED = ("COMPLETE", "ACTIVE")
+_FIXABLE = {"YES": True, "PARTIAL": True, "NO": False}
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class Scan:
 
 @dataclass(frozen=True)
 class Vulnerability:
-    """A severe vulnerability: since when it is known, and what fixes it; ``fixable`` is None when that is not told."""
+    """A vulnerability that is severe or known to be exploited: since when it is known, and what fixes it; ``since`` and
+    ``fixable`` are None when they are not told."""
 
     name: str
     severity: str
@@ -117,7 +120,7 @@ def scanned_images(digests: Iterable[RunningDigest], evidence: ScanEvidence) -> 
             *chain(*map(_of_ecr, ecr.get(wanted, ()))),
             *map(_of_inspector, findings.get(wanted, ())),
         )
-        severe = tuple(dict.fromkeys(each for each in told if each.severity in SEVERE))
+        severe = tuple(dict.fromkeys(each for each in told if each.severity in SEVERE or each.exploited))
         yield ScannedImage(image, uses[0].place, tuple(dict.fromkeys(scans)), severe)
 
 
@@ -146,13 +149,24 @@ def _container_of(report: TrivyReport) -> Container:
     return report.namespace, report.owner, report.container
 
 
+def _owners(pod: Pod) -> Iterator[tuple[str, str]]:
+    """Yield kind and name of what a report on a container of the pod may name."""
+    for each in pod.metadata.owner_references:
+        if each.controller:
+            yield each.kind, each.name
+            # The Jobs of a CronJob are scanned by it, once for all; each has its name and a number.
+            cron_job, _, number = each.name.rpartition("-")
+            if each.kind == "Job" and number.isdigit():
+                yield "CronJob", cron_job
+    yield "Pod", pod.name
+
+
 def _same_image(reports: Mapping[Container, list[R]], use: RunningDigest) -> Iterator[R]:
     """Yield the reports on the container itself, where they are about the image that the pod names: a report on a tag has no
     digest that a runtime tells."""
-    owner = next(((each.kind, each.name) for each in use.pod.metadata.owner_references if each.controller), None)
     named = next(each.image for _, each in use.pod.spec.all_containers if each.name == use.container)
-    for key in (owner, ("Pod", use.pod.name)):
-        for report in reports.get((use.pod.namespace, key, use.container), ()) if key else ():
+    for owner in _owners(use.pod):
+        for report in reports.get((use.pod.namespace, owner, use.container), ()):
             if _names(report, named):
                 yield report
 
@@ -192,7 +206,8 @@ def _of_trivy(report: VulnerabilityReport) -> Iterator[Vulnerability]:
             each.severity.lower(),
             each.resource,
             "Trivy",
-            _day(each.published_date) or report.scanned_at,
+            # A report is renewed every day, so that its own time tells nothing of how long anything is known.
+            _day(each.published_date),
             bool(each.fixed_version),
             each.fixed_version,
         )
@@ -207,10 +222,9 @@ def _day(text: str) -> datetime | None:
 
 
 def _of_ecr(scan: EcrScan) -> Iterator[Vulnerability]:
-    found = scan.image_scan_findings
-    for each in found.findings if found else ():
-        since = found.image_scan_completed_at if found else None
-        yield Vulnerability(each.name, each.severity.lower(), each.package, "ECR", since, None)
+    """Yield what basic scanning found, which says neither since when it is known nor whether there is a fix."""
+    for each in scan.image_scan_findings.findings if scan.image_scan_findings else ():
+        yield Vulnerability(each.name, each.severity.lower(), each.package, "ECR", None, None)
 
 
 def _of_inspector(finding: InspectorFinding) -> Vulnerability:
@@ -220,9 +234,9 @@ def _of_inspector(finding: InspectorFinding) -> Vulnerability:
         details.vulnerability_id,
         finding.severity.lower(),
         ", ".join(package.name for package in packages),
-        "Inspector",
+        "Inspector, suppressed there" if finding.status == "SUPPRESSED" else "Inspector",
         finding.first_observed_at,
-        finding.fix_available in ("YES", "PARTIAL"),
+        _FIXABLE.get(finding.fix_available),
         next((package.fixed_in_version for package in packages if package.fixed_in_version), ""),
         finding.exploit_available == "YES",
     )

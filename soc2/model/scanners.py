@@ -50,6 +50,27 @@ def cloud_states(
             yield ScannerState(Resource("AWS::InspectorV2::Account", region), off)
 
 
+@dataclass(frozen=True)
+class RegisteredRepository:
+    """A repository, and whether the settings of its registry, or its own where they count, have its images scanned."""
+
+    repository: Repository
+    scanned: bool
+
+    @property
+    def resource(self) -> Resource:
+        return self.repository.resource
+
+
+def registered_repositories(
+    repositories: Iterable[Repository], registries: Iterable[RegistryScanning]
+) -> Iterator[RegisteredRepository]:
+    by_region = {registry.source_region: registry for registry in registries}
+    for repository in repositories:
+        registry = by_region.get(repository.source_region, RegistryScanning())
+        yield RegisteredRepository(repository, _is_scanned(repository, registry))
+
+
 def _is_scanned(repository: Repository, registry: RegistryScanning) -> bool:
     own = registry.scanning_configuration
     # Without a rule for it, a repository of basic scanning decides by itself.

@@ -23,13 +23,13 @@ class NotScannedLately(Deviation):
 @dataclass(frozen=True, kw_only=True)
 class Overdue(Deviation):
     template: ClassVar[str] = (
-        "{vulnerability} ({severity}) in {package} is known for {days} days{exploited}, the limit is {limit}; {fix} "
+        "{vulnerability} ({severity}) in {package} is known {how_long}{exploited}, the limit is {limit} days; {fix} "
         "({scanner}); it runs in {place}"
     )
     vulnerability: str
     severity: str
     package: str
-    days: int
+    how_long: str
     limit: int
     exploited: str
     fix: str
@@ -74,15 +74,26 @@ class ScannerOff(Deviation):
     problem: str
 
 
+# Clocks differ, and scans go on while the suite runs; what lies further ahead is no time of anything that happened.
+_AHEAD = timedelta(days=1)
+
+
+def _within(at: datetime | None, max_days: int, as_of: datetime) -> bool:
+    return at is not None and -_AHEAD <= as_of - at <= timedelta(days=max_days)
+
+
+def _age(at: datetime, as_of: datetime) -> str:
+    return f"is {(as_of - at).days} days old" if at - as_of <= _AHEAD else f"is dated {at:%Y-%m-%d}, which is yet to come"
+
+
 def scanned(max_days: int, as_of: datetime) -> Callable[[ScannedImage], Iterator[Deviation]]:
     """Return the rule that a scanner looked at the image within the limit."""
 
     def rule(image: ScannedImage) -> Iterator[Deviation]:
-        if any(scan.at is not None and as_of - scan.at <= timedelta(days=max_days) for scan in image.scans):
+        if any(_within(scan.at, max_days, as_of) for scan in image.scans):
             return
         if image.last and image.last.at:
-            days = (as_of - image.last.at).days
-            problem = f"the last scan is {days} days old ({image.last.scanner}), the limit is {max_days}"
+            problem = f"the last scan {_age(image.last.at, as_of)} ({image.last.scanner}), the limit is {max_days}"
         else:
             told = "; ".join(f"{scan.scanner}: {scan.problem}" for scan in image.scans)
             problem = f"no scanner looked at it ({told})" if told else "no scanner knows it"
@@ -100,15 +111,15 @@ def in_time(limits: Mapping[str, int], max_days: int, as_of: datetime) -> Callab
         yield from known(image)
         for each in image.vulnerabilities:
             limit = limits["critical" if each.exploited else each.severity]
-            days = (as_of - each.since).days if each.since else limit + 1
-            if each.fixable is False or days <= limit:
+            # Of what is known since a day that is not told, nobody can say that it is in time.
+            if each.fixable is False or _within(each.since, limit, as_of):
                 continue
             yield Overdue(
                 resource=image.resource,
                 vulnerability=each.name,
                 severity=each.severity,
                 package=each.package or "a package that is not told",
-                days=days,
+                how_long=f"for {(as_of - each.since).days} days" if each.since else "since a day that is not told",
                 limit=limit,
                 exploited=" and exploited" if each.exploited else "",
                 fix=_fix(each),
@@ -162,8 +173,8 @@ def inventoried(max_days: int, as_of: datetime) -> Callable[[InventoriedImage], 
     def rule(image: InventoriedImage) -> Iterator[Deviation]:
         if image.at is None:
             yield NoInventory(resource=image.resource, problem="nothing lists what is in it", place=image.place)
-        elif (days := (as_of - image.at).days) > max_days:
-            problem = f"its inventory is {days} days old, the limit is {max_days}"
+        elif not _within(image.at, max_days, as_of):
+            problem = f"its inventory {_age(image.at, as_of)}, the limit is {max_days}"
             yield NoInventory(resource=image.resource, problem=problem, place=image.place)
 
     return rule
@@ -171,8 +182,8 @@ def inventoried(max_days: int, as_of: datetime) -> Callable[[InventoriedImage], 
 
 def _fresh(report: TrivyReport, max_days: int, as_of: datetime) -> Iterator[Deviation]:
     at = report.scanned_at
-    if at is None or as_of - at > timedelta(days=max_days):
-        age = f"is {(as_of - at).days} days old" if at else "does not say of when it is"
+    if not _within(at, max_days, as_of):
+        age = _age(at, as_of) if at else "does not say of when it is"
         yield ReportOld(resource=report.resource, age=age, limit=max_days)
 
 

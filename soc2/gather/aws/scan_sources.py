@@ -57,8 +57,16 @@ ECR_SCANS = AwsDetail(
         "repositoryName": image.repository_name,
         "imageId": {"imageDigest": image.digest},
     },
-    # What ECR does not have was not scanned by it either.
-    frozenset({"ScanNotFoundException", "ImageNotFoundException", "RepositoryNotFoundException"}),
+    # What ECR does not have was not scanned by it either, nor what it cannot scan.
+    frozenset(
+        {
+            "ScanNotFoundException",
+            "ImageNotFoundException",
+            "RepositoryNotFoundException",
+            "UnsupportedImageTypeException",
+            "ImageArchivedException",
+        }
+    ),
 )
 REGISTRY_SCANNING = AwsList(
     "ecr registry scanning", "ecr", "get_registry_scanning_configuration", "", scanning.RegistryScanning
@@ -83,21 +91,27 @@ INSPECTOR_COVERAGE = AwsDetail(
     lambda account: account.account_id,
     _where_on({"filterCriteria": {"resourceType": _ECR_IMAGES}}),
 )
-INSPECTOR_FINDINGS = AwsDetail(
-    "inspector findings",
-    "inspector2",
-    "list_findings",
-    "findings",
-    scanning.InspectorFinding,
-    INSPECTOR_ACCOUNTS,
-    lambda account: account.account_id,
-    _where_on(
-        {
-            "filterCriteria": {
-                "resourceType": _ECR_IMAGES,
-                "findingStatus": [{"comparison": "EQUALS", "value": "ACTIVE"}],
-                "severity": [{"comparison": "EQUALS", "value": value} for value in ("CRITICAL", "HIGH")],
-            }
-        },
-    ),
+
+
+def _findings(name: str, which: dict[str, Any]) -> AwsDetail[scanning.InspectorAccount, scanning.InspectorFinding]:
+    """Return findings on images that are there; nobody answers for what is suppressed, so it counts."""
+    there = [{"comparison": "EQUALS", "value": value} for value in ("ACTIVE", "SUPPRESSED")]
+    return AwsDetail(
+        name,
+        "inspector2",
+        "list_findings",
+        "findings",
+        scanning.InspectorFinding,
+        INSPECTOR_ACCOUNTS,
+        lambda account: account.account_id,
+        _where_on({"filterCriteria": {"resourceType": _ECR_IMAGES, "findingStatus": there, **which}}),
+    )
+
+
+INSPECTOR_FINDINGS = _findings(
+    "inspector findings", {"severity": [{"comparison": "EQUALS", "value": value} for value in ("CRITICAL", "HIGH")]}
+)
+# Criteria on different fields have to be met together, so that these are asked for by themselves.
+INSPECTOR_EXPLOITED = _findings(
+    "inspector findings with exploits", {"exploitAvailable": [{"comparison": "EQUALS", "value": "YES"}]}
 )

@@ -128,6 +128,7 @@ class InspectorResource(msgspec.Struct, frozen=True):
 
 class InspectorFinding(CamelRecord, frozen=True):
     severity: str = ""
+    status: str = ""
     fix_available: str = ""
     exploit_available: str = ""
     first_observed_at: datetime | None = None
