@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import ClassVar
 
+from soc2.model.age import age, within
 from soc2.model.deviation import Deviation
 from soc2.model.image_scans import SEVERE, InventoriedImage, ScannedImage, Vulnerability
 from soc2.model.kubernetes.scan_reports import ConfigAuditReport, ExposedSecretReport, TrivyReport
@@ -74,26 +75,14 @@ class ScannerOff(Deviation):
     problem: str
 
 
-# Clocks differ, and scans go on while the suite runs; what lies further ahead is no time of anything that happened.
-_AHEAD = timedelta(days=1)
-
-
-def _within(at: datetime | None, max_days: int, as_of: datetime) -> bool:
-    return at is not None and -_AHEAD <= as_of - at <= timedelta(days=max_days)
-
-
-def _age(at: datetime, as_of: datetime) -> str:
-    return f"is {(as_of - at).days} days old" if at - as_of <= _AHEAD else f"is dated {at:%Y-%m-%d}, which is yet to come"
-
-
 def scanned(max_days: int, as_of: datetime) -> Callable[[ScannedImage], Iterator[Deviation]]:
     """Return the rule that a scanner looked at the image within the limit."""
 
     def rule(image: ScannedImage) -> Iterator[Deviation]:
-        if any(_within(scan.at, max_days, as_of) for scan in image.scans):
+        if any(within(scan.at, max_days, as_of) for scan in image.scans):
             return
         if image.last and image.last.at:
-            problem = f"the last scan {_age(image.last.at, as_of)} ({image.last.scanner}), the limit is {max_days}"
+            problem = f"the last scan {age(image.last.at, as_of)} ({image.last.scanner}), the limit is {max_days}"
         else:
             told = "; ".join(f"{scan.scanner}: {scan.problem}" for scan in image.scans)
             problem = f"no scanner looked at it ({told})" if told else "no scanner knows it"
@@ -112,7 +101,7 @@ def in_time(limits: Mapping[str, int], max_days: int, as_of: datetime) -> Callab
         for each in image.vulnerabilities:
             limit = limits["critical" if each.exploited else each.severity]
             # Of what is known since a day that is not told, nobody can say that it is in time.
-            if each.fixable is False or _within(each.since, limit, as_of):
+            if each.fixable is False or within(each.since, limit, as_of):
                 continue
             yield Overdue(
                 resource=image.resource,
@@ -173,8 +162,8 @@ def inventoried(max_days: int, as_of: datetime) -> Callable[[InventoriedImage], 
     def rule(image: InventoriedImage) -> Iterator[Deviation]:
         if image.at is None:
             yield NoInventory(resource=image.resource, problem="nothing lists what is in it", place=image.place)
-        elif not _within(image.at, max_days, as_of):
-            problem = f"its inventory {_age(image.at, as_of)}, the limit is {max_days}"
+        elif not within(image.at, max_days, as_of):
+            problem = f"its inventory {age(image.at, as_of)}, the limit is {max_days}"
             yield NoInventory(resource=image.resource, problem=problem, place=image.place)
 
     return rule
@@ -182,9 +171,9 @@ def inventoried(max_days: int, as_of: datetime) -> Callable[[InventoriedImage], 
 
 def _fresh(report: TrivyReport, max_days: int, as_of: datetime) -> Iterator[Deviation]:
     at = report.scanned_at
-    if not _within(at, max_days, as_of):
-        age = _age(at, as_of) if at else "does not say of when it is"
-        yield ReportOld(resource=report.resource, age=age, limit=max_days)
+    if not within(at, max_days, as_of):
+        told = age(at, as_of) if at else "does not say of when it is"
+        yield ReportOld(resource=report.resource, age=told, limit=max_days)
 
 
 def switched_on(state: ScannerState) -> Iterator[Deviation]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from soc2.catalog import all_checks
-from soc2.model.aws.node_images import NodeImage
+from soc2.model.aws.node_images import NodeGroup, NodeImage, node_images
 from soc2.model.kubernetes.cluster import Node
 from soc2.model.kubernetes.delivery import Application, Condition, FluxStatus, Kustomization
 from soc2.rules.drift import as_declared
@@ -169,9 +170,39 @@ def test_an_application_that_was_never_compared_is_not_synced() -> None:
     assert problems == ["it is not compared yet", "its health is not known"]
 
 
-@given(st.integers(0, 90), st.one_of(st.none(), st.integers(20, 40)), st.one_of(st.none(), st.integers(20, 40)))
+@given(st.integers(-90, 90), st.one_of(st.none(), st.integers(20, 40)), st.one_of(st.none(), st.integers(20, 40)))
 def test_nodes_are_fresh_within_both_limits(days: int, kubelet: int | None, server: int | None) -> None:
     record = NodeImage(Node(), NOW - timedelta(days=days), "image ami-1", kubelet, server)
     known = kubelet is not None and server is not None
-    skewed = not known or not 0 <= (server or 0) - (kubelet or 0) <= 2
-    assert len(list(fresh(30, 2, NOW)(record))) == (days > 30) + skewed
+    # Kubernetes' version skew policy.
+    skewed = not known or not 0 <= (server or 0) - (kubelet or 0) <= (3 if (kubelet or 0) >= 25 else 2)
+    assert len(list(fresh(30, 3, NOW)(record))) == (not -1 <= days <= 30) + skewed
+
+
+@pytest.mark.parametrize(
+    ("release", "kubelet", "day"),
+    [
+        ("1.36.0-20260520", "v1.36.0-eks-5e0fdde", "2026-05-20"),
+        ("1.36-2026.05.20", "v1.36.3-eks-5e0fdde", "2026-05-20"),
+        ("1.36-2026-05-20", "v1.36.3-eks-5e0fdde", "2026-05-20"),
+        # The group was updated, and the node was not.
+        ("1.36.0-20260520", "v1.35.1-eks-5e0fdde", ""),
+        ("1.36.1-20260520", "v1.36.10-eks-5e0fdde", ""),
+        # Bottlerocket, and what is no day.
+        ("1.20.3-5d9ac849", "v1.36.0-eks-5e0fdde", ""),
+        ("1.36.0-20269999", "v1.36.0-eks-5e0fdde", ""),
+        ("", "v1.36.0", ""),
+    ],
+)
+def test_the_release_of_a_group_is_that_of_its_nodes_with_its_kubelet(release: str, kubelet: str, day: str) -> None:
+    node = msgspec.convert(
+        {
+            "metadata": {"name": "n", "labels": {"eks.amazonaws.com/nodegroup": "g"}},
+            "status": {"nodeInfo": {"kubeletVersion": kubelet}},
+        },
+        Node,
+    )
+    (found,) = node_images(
+        [node], None, [], [], [NodeGroup(nodegroup_name="g", cluster_name="c", release_version=release)], "c"
+    )
+    assert (f"{found.made:%Y-%m-%d}" if found.made else "") == day
