@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import TypeVar
 
-from soc2.model.aws.scanning import Coverage, EcrScan, InspectorFinding
+from soc2.model.aws.scanning import Coverage, EcrManifest, EcrScan, InspectorFinding
 from soc2.model.deviation import Resource
 from soc2.model.image_reference import parse_reference
 from soc2.model.kubernetes.image_uses import RunningDigest
@@ -78,6 +78,7 @@ class ScanEvidence:
     """All that the scanners that count gave."""
 
     reports: tuple[VulnerabilityReport, ...] = ()
+    manifests: tuple[EcrManifest, ...] = ()
     ecr: tuple[EcrScan, ...] = ()
     coverage: tuple[Coverage, ...] = ()
     findings: tuple[InspectorFinding, ...] = ()
@@ -104,24 +105,38 @@ def inventoried_images(digests: Iterable[RunningDigest], reports: Iterable[SbomR
 
 
 def scanned_images(digests: Iterable[RunningDigest], evidence: ScanEvidence) -> Iterator[ScannedImage]:
-    """Join every image that runs with what is said of its digest, or of the very containers that run it."""
+    """Join every image that runs with what is said of its digest, or of the very containers that run it. An index is joined by
+    the images that it has for the platforms on which it runs, each by itself."""
+    indexes = {each.parent_key: each.platforms for each in evidence.manifests}
     ecr = _by(evidence.ecr, lambda scan: (scan.image_id.image_digest or scan.parent_key,))
     coverage = _by(evidence.coverage, lambda item: (item.digest,))
     findings = _by(evidence.findings, lambda finding: finding.digests)
     for image, uses, own in _reported(digests, evidence.reports):
-        wanted = image.partition("@")[2]
-        scans = (
-            *(Scan("Trivy", report.scanned_at, "it does not say when") for report in own),
-            *map(_ecr_scan, ecr.get(wanted, ())),
-            *map(_inspector_scan, coverage.get(wanted, ())),
-        )
-        told = (
-            *chain(*map(_of_trivy, own)),
-            *chain(*map(_of_ecr, ecr.get(wanted, ()))),
-            *map(_of_inspector, findings.get(wanted, ())),
-        )
-        severe = tuple(dict.fromkeys(each for each in told if each.severity in SEVERE or each.exploited))
-        yield ScannedImage(image, uses[0].place, tuple(dict.fromkeys(scans)), severe)
+        running = image.partition("@")[2]
+        for digest, place in _scannable(running, uses, indexes.get(running, {})).items():
+            scans = (
+                *(Scan("Trivy", report.scanned_at, "it does not say when") for report in own),
+                *map(_ecr_scan, ecr.get(digest, ())),
+                *map(_inspector_scan, coverage.get(digest, ())),
+            )
+            told = (
+                *chain(*map(_of_trivy, own)),
+                *chain(*map(_of_ecr, ecr.get(digest, ()))),
+                *map(_of_inspector, findings.get(digest, ())),
+            )
+            severe = tuple(dict.fromkeys(each for each in told if each.severity in SEVERE or each.exploited))
+            yield ScannedImage(image, place, tuple(dict.fromkeys(scans)), severe)
+
+
+def _scannable(running: str, uses: Iterable[RunningDigest], platforms: Mapping[str, str]) -> dict[str, str]:
+    """Return the digests that scanners know a running one by, each with a place where it runs."""
+    found: dict[str, str] = {}
+    for use in uses:
+        own = platforms.get(use.platform)
+        # Of a node that does not tell its platform, any of them may run.
+        for digest in [own] if own else platforms.values() if not use.platform and platforms else [running]:
+            found.setdefault(digest, use.place)
+    return found
 
 
 def _reported(digests: Iterable[RunningDigest], reports: Sequence[R]) -> Iterator[tuple[str, list[RunningDigest], list[R]]]:

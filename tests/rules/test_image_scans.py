@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soc2.catalog import all_checks
+from soc2.model.aws.scanning import EcrManifest
 from soc2.model.image_scans import SEVERE, Scan, ScannedImage, Vulnerability
 from soc2.model.outcome import Outcome
 from soc2.rules.image_scans import in_time, scanned
@@ -288,3 +290,47 @@ def test_repositories_are_scanned_as_their_registry_says(
     }
     check = next(check for check in all_checks() if check.id == "ecr-scanned-on-push")
     assert (run_check(check, Case(given)).deviations == ()) is covered
+
+
+CHILDREN = {"linux/amd64": f"sha256:{'1' * 64}", "linux/arm64": f"sha256:{'2' * 64}"}
+INDEX = {
+    "manifests": [
+        *(
+            {"digest": digest, "platform": dict(zip(("os", "architecture"), platform.split("/"), strict=True))}
+            for platform, digest in CHILDREN.items()
+        ),
+        # The statement of how it was built.
+        {"digest": f"sha256:{'3' * 64}", "platform": {"os": "unknown", "architecture": "unknown"}},
+    ]
+}
+
+
+@pytest.mark.parametrize(
+    ("nodes", "covered", "missing"),
+    [
+        (["amd64"], ["linux/amd64"], 0),
+        (["amd64", "arm64"], ["linux/amd64"], 1),
+        (["amd64", "arm64"], ["linux/amd64", "linux/arm64"], 0),
+        (["amd64"], ["linux/arm64"], 1),
+        ([""], ["linux/amd64"], 1),
+        (["s390x"], ["linux/amd64", "linux/arm64"], 1),
+    ],
+)
+def test_an_index_is_scanned_by_the_images_that_run(nodes: list[str], covered: list[str], missing: int) -> None:
+    pods = [_pod(f"on-{name}", ECR, ECR) for name in nodes]
+    for pod, name in zip(pods, nodes, strict=True):
+        pod["spec"]["nodeName"] = name
+    arn = "arn:aws:ecr:eu-west-1:123456789012:repository/shop/api"
+    sources = {
+        "pods": pods,
+        "nodes": [{"metadata": {"name": name}, "status": {"nodeInfo": {"architecture": name}}} for name in nodes],
+        "ecr image manifests": [{"parentKey": f"sha256:{'b' * 64}", "imageManifest": json.dumps(INDEX)}],
+        "inspector status": [{"accountId": "123456789012", "resourceState": {"ecr": {"status": "ENABLED"}}}],
+        "inspector coverage": [{**COVERED, "resourceId": f"{arn}/{CHILDREN[platform]}"} for platform in covered],
+    }
+    assert len(run_check(CHECKS["running-digests-scanned"], Case(sources)).deviations) == missing
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"manifests": null}', '{"config": {}}', '{"manifests": [{}]}'])
+def test_what_is_no_index_has_no_images(text: str) -> None:
+    assert EcrManifest(image_manifest=text).platforms == {}

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from soc2.gather.aws.calls import AwsDetail, AwsList
 from soc2.gather.kubernetes.sources import NODES, PODS
 from soc2.gather.registry.ecr import ecr_region
@@ -44,13 +46,50 @@ class RunningEcrImages:
 
 
 RUNNING_ECR_IMAGES = RunningEcrImages()
+ECR_MANIFESTS = AwsDetail(
+    "ecr image manifests",
+    "ecr",
+    "batch_get_image",
+    "images",
+    scanning.EcrManifest,
+    RUNNING_ECR_IMAGES,
+    lambda image: image.digest,
+    lambda image: {
+        "registryId": image.registry_id,
+        "repositoryName": image.repository_name,
+        "imageIds": [{"imageDigest": image.digest}],
+    },
+    frozenset({"RepositoryNotFoundException"}),
+)
+
+
+@dataclass(frozen=True)
+class ScannableEcrImages:
+    """The images that pods run and, of those that are an index, the images that it has: an index is never scanned itself."""
+
+    name: str = "scannable images of ecr"
+
+    def gather(self, gatherer: Gatherer) -> Listing[scanning.RunningEcrImage]:
+        running, manifests = gatherer.get(RUNNING_ECR_IMAGES), gatherer.get(ECR_MANIFESTS)
+        if running.exempt:
+            return Listing((), (), running.exempt)
+        children = {each.parent_key: each.platforms.values() for each in manifests.items}
+        found = (
+            msgspec.structs.replace(image, digest=digest)
+            for image in running.items
+            for digest in children.get(image.digest) or (image.digest,)
+        )
+        return Listing(tuple(dict.fromkeys(found)), manifests.statuses)
+
+
+SCANNABLE_ECR_IMAGES = ScannableEcrImages()
 ECR_SCANS = AwsDetail(
     "ecr image scans",
     "ecr",
     "describe_image_scan_findings",
     "",
     scanning.EcrScan,
-    RUNNING_ECR_IMAGES,
+    SCANNABLE_ECR_IMAGES,
     lambda image: image.digest,
     lambda image: {
         "registryId": image.registry_id,

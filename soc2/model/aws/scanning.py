@@ -22,6 +22,41 @@ class ImageId(msgspec.Struct, frozen=True, rename="camel"):
     image_digest: str = ""
 
 
+class _Platform(msgspec.Struct, frozen=True):
+    os: str = ""
+    architecture: str = ""
+
+
+class _Child(msgspec.Struct, frozen=True):
+    digest: str = ""
+    platform: _Platform = _Platform()
+
+
+class _Index(msgspec.Struct, frozen=True):
+    manifests: tuple[_Child, ...] = ()
+
+
+_INDEX = msgspec.json.Decoder(_Index)
+
+
+class EcrManifest(CamelRecord, frozen=True):
+    """The manifest of an image as its registry keeps it."""
+
+    image_id: ImageId = ImageId()
+    image_manifest: str = ""
+
+    @property
+    def platforms(self) -> dict[str, str]:
+        """Return the digests of the images that an index has, by platform (``linux/arm64``); those of an image are none."""
+        try:
+            children = _INDEX.decode(self.image_manifest or "{}").manifests
+        except msgspec.DecodeError:
+            return {}
+        # Attestations stand in an index as images for a platform that there is not.
+        real = (each for each in children if each.digest and each.platform.os not in ("", "unknown"))
+        return {f"{each.platform.os}/{each.platform.architecture}": each.digest for each in real}
+
+
 class ScanStatus(msgspec.Struct, frozen=True):
     status: str = ""
     description: str = ""
