@@ -51,7 +51,7 @@ def as_declared(
             case DeployedPods():
                 yield from _drifted(record, added, as_of)
             case Application():
-                yield from _unsynced(record)
+                yield from _unsynced(record, as_of)
             case FluxObject():
                 yield from _unreconciled(record, as_of)
 
@@ -88,12 +88,17 @@ def _drifted(record: DeployedPods, injected: tuple[str, ...], as_of: datetime) -
             yield DigestsDiffer(resource=record.resource, container=container, image=image, digests=shown)
 
 
-def _unsynced(application: Application) -> Iterator[Deviation]:
-    sync, health = application.status.sync.status, application.status.health.status
-    if sync != "Synced":
+def _unsynced(application: Application, as_of: datetime) -> Iterator[Deviation]:
+    status = application.status
+    sync, health, operation = status.sync.status, status.health.status, status.operation_state
+    if sync != "Synced" and not (operation.phase == "Running" and _lately(operation.started_at, as_of)):
         yield NotAsInRepository(resource=application.resource, problem=f"it is {sync or 'not compared yet'}")
-    if health != "Healthy":
+    if health != "Healthy" and not (health == "Progressing" and _lately(status.health.last_transition_time, as_of)):
         yield NotAsInRepository(resource=application.resource, problem=f"its health is {health or 'not known'}")
+
+
+def _lately(at: datetime | None, as_of: datetime) -> bool:
+    return at is not None and as_of - at <= _EPISODE
 
 
 def _unreconciled(item: FluxObject, as_of: datetime) -> Iterator[Deviation]:

@@ -13,7 +13,16 @@ from hypothesis import strategies as st
 from soc2.catalog import all_checks
 from soc2.model.aws.node_images import NodeGroup, NodeImage, node_images
 from soc2.model.kubernetes.cluster import Node
-from soc2.model.kubernetes.delivery import Application, Condition, FluxStatus, Kustomization
+from soc2.model.kubernetes.delivery import (
+    Application,
+    ApplicationStatus,
+    Condition,
+    FluxStatus,
+    Health,
+    Kustomization,
+    Operation,
+    Status,
+)
 from soc2.rules.drift import as_declared
 from soc2.rules.node_images import fresh
 from tests.case import Case, run_check
@@ -168,6 +177,13 @@ def test_what_flux_deploys_has_a_day_to_become_ready(hours: int | None, status: 
 def test_an_application_that_was_never_compared_is_not_synced() -> None:
     problems = [deviation.fields["problem"] for deviation in as_declared((), NOW)(Application())]
     assert problems == ["it is not compared yet", "its health is not known"]
+
+
+@pytest.mark.parametrize(("hours", "told"), [(1, 0), (25, 2)])
+def test_what_argo_is_about_to_deploy_has_a_day(hours: int, told: int) -> None:
+    since = NOW - timedelta(hours=hours)
+    status = ApplicationStatus(Status("OutOfSync"), Health("Progressing", since), Operation("Running", since))
+    assert len(list(as_declared((), NOW)(Application(status=status)))) == told
 
 
 @given(st.integers(-90, 90), st.one_of(st.none(), st.integers(20, 40)), st.one_of(st.none(), st.integers(20, 40)))

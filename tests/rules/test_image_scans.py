@@ -69,10 +69,13 @@ def test_what_enhanced_scanning_of_ecr_finds_counts_for_ecr_too() -> None:
 
 
 def test_a_container_whose_digest_is_not_told_is_missing_evidence() -> None:
-    pods = [*MANY["pods"], _pod("six", "registry.example/team/app:1", "")]
+    strange = f"registry.example/team/strange@sha256:{'f' * 64}"
+    pods = [*MANY["pods"], _pod("six", "registry.example/team/app:1", ""), _pod("seven", strange, strange)]
     verdict = run_check(CHECKS["running-digests-scanned"], Case({**MANY, "pods": pods}))
     assert verdict.outcome is Outcome.EVIDENCE_MISSING
     assert "shop/six, container app" in verdict.reason
+    # What is known of others is told all the same.
+    assert [str(item.deviation.resource) for item in verdict.deviations] == [f"Image/{strange}"]
 
 
 def _pod(name: str, image: str, image_id: str) -> dict[str, Any]:

@@ -31,9 +31,14 @@ CREATED_PODS = Request("pods", "CREATE")
 
 
 def selects(selector: LabelSelector | None, namespace: Namespace) -> bool:
-    """Tell whether a selector of namespaces that may be left out selects one."""
-    # The API server sets the label of the name on every namespace.
-    return selector is None or selector.matches({**namespace.labels, _NAME_LABEL: namespace.name})
+    """Tell whether a selector of namespaces that may be left out selects one; what no engine can read selects none."""
+    if selector is None:
+        return True
+    try:
+        # The API server sets the label of the name on every namespace.
+        return selector.matches({**namespace.labels, _NAME_LABEL: namespace.name})
+    except ValueError:
+        return False
 
 
 def matches(rule: RuleWithOperations, request: Request) -> bool:
