@@ -65,6 +65,7 @@ OWN, RATIFY, VAP = "policies.kyverno.io", "ratifyverification.constraints.gateke
 NAMESPACED = f"namespaced{IMAGES}"
 POLICIES[NAMESPACED] = POLICIES[IMAGES]
 KYVERNO_RULE = POLICIES[KYVERNO]["rules"][0]
+ANYBODY = {"keyless": {"subject": "*", "issuer": "https://token.example"}}
 RULE, PART = "rules.0", "rules.0.verifyImages.0"
 
 
@@ -176,6 +177,10 @@ def test_an_engine_that_is_not_asked_here_does_nothing(kind: str) -> None:
         (IMAGES, [("matchImageReferences", [{"glob": "other.example/*"}])], "no policy looks at images"),
         (SIGSTORE, [("mode", "warn")], "only does warn"),
         (SIGSTORE, [("authorities", [{"name": "ours"}, {"static": {"action": "pass"}}])], "lets everything pass"),
+        (SIGSTORE, [("authorities", [{"keyless": {"identities": [{"subjectRegExp": ".*"}]}}])], "signatures of anybody"),
+        (SIGSTORE, [("authorities", [{"keyless": {"identities": [{"issuer": "https://a.example"}]}}])], "of anybody"),
+        (KYVERNO, [(f"{PART}.attestors", [{"entries": [ANYBODY]}])], "takes signatures of anybody"),
+        (KYVERNO, [(f"{PART}.attestors", [{"count": 1, "entries": [ANYBODY, {"keys": {}}]}])], "takes signatures of anybody"),
         (SIGSTORE, [("images", [])], "is about no images"),
         (SIGSTORE, [("images", [{"glob": "registry.example/*"}])], "no policy looks at images"),
         (SIGSTORE, [("match", [{"resource": "deployments", "group": "apps"}])], "looks at some pods only"),
@@ -205,6 +210,9 @@ def test_what_does_not_refuse_is_told(kind: str, changes: list[tuple[str, Any]],
         (IMAGES, [("matchConditions", [{"name": "known", "expression": "true"}])]),
         (IMAGES, [("matchImageReferences", [])]),
         (SIGSTORE, [("images", [{"glob": "**"}])]),
+        (SIGSTORE, [("authorities", [{"keyless": {"identities": [{"subject": "ci@team.example"}]}}])]),
+        (KYVERNO, [(f"{PART}.attestors", [{"entries": [ANYBODY, {"keys": {}}]}])]),
+        (KYVERNO, [(f"{PART}.attestors", [{"entries": [{"keyless": {"subject": "https://github.com/team/*"}}]}])]),
         (SIGSTORE, [("match", [{"resource": "pods", "version": "v1"}])]),
         (
             RATIFY,
@@ -237,6 +245,7 @@ CEL_EXCEPTION = [{"metadata": {"name": "e", "namespace": "shop"}, "spec": {"poli
         (KYVERNO, [(f"{RULE}.preconditions", [{"key": "{{ request.object.metadata.labels.x }}"}])], {}, "under preconditions"),
         (IMAGES, [("matchImageReferences", [{"expression": "true"}])], {}, "names its images in CEL"),
         (IMAGES, [("validations", [{"expression": "true"}])], {}, "asks for no signature"),
+        (SIGSTORE, [("authorities", [{"static": {"action": "pass"}}]), ("policy", {"type": "rego"})], {}, "Rego or CUE"),
         (IMAGES, [], {"policyexceptions.policies.kyverno.io": CEL_EXCEPTION}, "has exceptions"),
         (NAMESPACED, [], {"policyexceptions.policies.kyverno.io": CEL_EXCEPTION}, "has exceptions"),
         (

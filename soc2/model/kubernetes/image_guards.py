@@ -180,14 +180,19 @@ def sigstore_guard(policy: ClusterImagePolicy, engine: Engine, declared: tuple[s
     def problem(namespace: Namespace) -> str:
         if spec.mode.lower() != "enforce":
             return f"only does {spec.mode}"
-        if any(authority.static and authority.static.action.lower() == "pass" for authority in spec.authorities):
-            return "lets everything pass (an authority is static)"
         # One authority of several is enough; without any, the controller takes every signature of Sigstore's own.
+        lax = any(authority.static and authority.static.action.lower() == "pass" for authority in spec.authorities)
+        if lax and not spec.policy:
+            return "lets everything pass (an authority is static)"
+        if any(each.anybody for authority in spec.authorities if authority.keyless for each in authority.keyless.identities):
+            return "takes signatures of anybody (keyless, without a subject)"
         if not spec.images:
             return "is about no images"
         if spec.match and not any(each.resource == "pods" and _everything(each.selector) for each in spec.match):
             return "looks at some pods only (match)"
-        return engine.missing(namespace, declared)
+        if problem := engine.missing(namespace, declared):
+            return problem
+        return NotEvaluated("leaves it to its policy in Rego or CUE, which is not evaluated") if lax else ""
 
     patterns = tuple(_sigstore_glob(each.glob) for each in spec.images)
     return lambda namespace: PolicyHere(str(policy.resource), problem(namespace), patterns)

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from msgspec import field
 
 from soc2.model.kubernetes.admission import Expression, MatchCondition, MatchResources
+from soc2.model.kubernetes.image_signers import Attestors, Keyless
 from soc2.model.kubernetes.meta import KubeObject, LabelSelector, Record
 
 
@@ -73,9 +74,14 @@ class VerifyImages(Record, frozen=True):
     image: str = ""
     failure_action: str = ""
     required: bool = True
-    attestors: tuple[Opaque, ...] = ()
+    attestors: tuple[Attestors, ...] = ()
     attestations: tuple[Opaque, ...] = ()
     key: str = ""
+
+    @property
+    def anybody(self) -> bool:
+        """Tell whether a signature of anybody will do."""
+        return bool(self.attestors) and all(each.anybody for each in self.attestors) and not self.attestations
 
     @property
     def verifies(self) -> bool:
@@ -211,6 +217,7 @@ class StaticAuthority(Record, frozen=True):
 class Authority(Record, frozen=True):
     name: str = ""
     static: StaticAuthority | None = None
+    keyless: Keyless | None = None
 
 
 class MatchedKind(Record, frozen=True):
@@ -224,6 +231,7 @@ class ClusterImageSpec(Record, frozen=True):
     images: tuple[ImageMatch, ...] = ()
     authorities: tuple[Authority, ...] = ()
     mode: str = "enforce"
+    policy: Opaque | None = None
     match: tuple[MatchedKind, ...] = ()
 
 

@@ -63,6 +63,8 @@ def _guard(
             return "does not require what it verifies (required: false)"
         if not part.verifies:
             return "verifies nothing: it has no attestors"
+        if part.anybody:
+            return "takes signatures of anybody (keyless, without a subject)"
         if not own:
             return "is about no images"
         if part.skip_image_references:
