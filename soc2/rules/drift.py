@@ -59,7 +59,7 @@ def as_declared(
 
 
 def _drifted(record: DeployedPods, injected: tuple[str, ...], as_of: datetime) -> Iterator[Deviation]:
-    running: dict[tuple[str, str], dict[str, set[str]]] = {}
+    running: dict[tuple[str, str], dict[tuple[str, bool], set[str]]] = {}
     rolling = record.rolling_since is None or as_of - record.rolling_since <= _EPISODE
     for pod, containers in record.pods:
         for each in containers:
@@ -79,7 +79,8 @@ def _drifted(record: DeployedPods, injected: tuple[str, ...], as_of: datetime) -
                 yield Undeclared(resource=record.resource, pod=pod, container=each.name, image=each.image, problem=problem)
             elif each.digest:
                 of_image = running.setdefault((each.name, each.image), {})
-                of_image.setdefault(each.platform, set()).add(each.digest)
+                # A tag may have been moved between one version and the next.
+                of_image.setdefault((each.platform, rolling and each.former is not None), set()).add(each.digest)
     for (container, image), digests in running.items():
         # By digest an image is what it is; a runtime may tell that of an index or of the image for its platform.
         differing = {digest for each in digests.values() if len(each) > 1 for digest in each}

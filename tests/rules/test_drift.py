@@ -70,10 +70,28 @@ def test_a_tag_that_was_moved_is_told_once() -> None:
     assert message == f"container app: {IMAGE} is not the same image in all pods: {', '.join(DIGESTS)}"
 
 
+MAKER: dict[str, Any] = {
+    "metadata": {"name": "web", "namespace": "shop", "uid": "u2", "generation": 2},
+    "spec": {"template": {"spec": {"containers": [{"name": "app", "image": "registry.example/team/app:v2"}]}}},
+    "status": {
+        "observedGeneration": 2,
+        "desiredNumberScheduled": 2,
+        "updatedNumberScheduled": 1,
+        "updateRevision": "web-v2",
+    },
+}
+
+
 def rolled(kind: str, *pods: dict[str, Any], revisions: bool = True, since: str = "2026-05-31T20:00:00Z") -> list[str]:
     """Return what is told of a workload whose template was changed from v1 to v2."""
+    kept = versions(kind, since) if revisions else []
+    sources = {"pods": list(pods), f"{kind.lower()}s": [MAKER], "controllerrevisions": kept}
+    return [item.deviation.message for item in run_check(CHECK, Case(sources)).deviations]
+
+
+def versions(kind: str, since: str) -> list[dict[str, Any]]:
     owned = {"namespace": "shop", "ownerReferences": [{"kind": kind, "name": "web", "uid": "u2", "controller": True}]}
-    versions = [
+    return [
         {
             "metadata": {**owned, "name": f"web-{version}", "creationTimestamp": made},
             "revision": number,
@@ -81,18 +99,6 @@ def rolled(kind: str, *pods: dict[str, Any], revisions: bool = True, since: str 
         }
         for number, (version, made) in enumerate([("v1", "2026-01-01T00:00:00Z"), ("v2", since)])
     ]
-    maker = {
-        "metadata": {"name": "web", "namespace": "shop", "uid": "u2", "generation": 2},
-        "spec": {"template": template("v2")},
-        "status": {
-            "observedGeneration": 2,
-            "desiredNumberScheduled": 2,
-            "updatedNumberScheduled": 1,
-            "updateRevision": "web-v2",
-        },
-    }
-    sources = {"pods": list(pods), f"{kind.lower()}s": [maker], "controllerrevisions": versions if revisions else []}
-    return [item.deviation.message for item in run_check(CHECK, Case(sources)).deviations]
 
 
 def template(version: str) -> dict[str, Any]:
@@ -127,6 +133,14 @@ def test_pods_that_are_not_replaced_for_a_day_have_drifted(kind: str) -> None:
     # A version that was returned to is older than the return.
     back = member(kind, "v2", made="2026-05-31T23:00:00Z")
     assert rolled(kind, member(kind, "v1"), back, since="2026-05-01T00:00:00Z") == []
+
+
+def test_a_tag_may_be_moved_from_one_version_to_the_next() -> None:
+    pods = [member("DaemonSet", "v1", "registry.example/team/app:v2"), member("DaemonSet", "v2")]
+    pods[0]["status"]["containerStatuses"][0]["imageID"] = f"registry.example/team/app@{DIGESTS[1]}"
+    same = [{**each, "data": {"spec": {"template": template("v2")}}} for each in versions("DaemonSet", "2026-05-31T20:00:00Z")]
+    sources = {"pods": pods, "daemonsets": [MAKER], "controllerrevisions": same}
+    assert run_check(CHECK, Case(sources)).deviations == ()
 
 
 def test_a_tag_of_several_platforms_has_a_digest_for_each() -> None:
