@@ -23,6 +23,7 @@ from soc2.model.kubernetes.delivery import (
     Operation,
     Status,
 )
+from soc2.model.outcome import Outcome
 from soc2.rules.drift import as_declared
 from soc2.rules.node_images import fresh
 from tests.case import Case, run_check
@@ -141,6 +142,16 @@ def test_a_tag_may_be_moved_from_one_version_to_the_next() -> None:
     same = [{**each, "data": {"spec": {"template": template("v2")}}} for each in versions("DaemonSet", "2026-05-31T20:00:00Z")]
     sources = {"pods": pods, "daemonsets": [MAKER], "controllerrevisions": same}
     assert run_check(CHECK, Case(sources)).deviations == ()
+
+
+def test_what_runs_of_a_tag_without_a_digest_is_not_known() -> None:
+    unknown = pod("a")
+    # A runtime that was given the image by hand tells the digest of its configuration.
+    unknown["status"]["containerStatuses"][0]["imageID"] = DIGESTS[0]
+    maker = {"metadata": {"name": "web-1", "namespace": "shop", "uid": "u1"}, "spec": {"template": template("v1")}}
+    verdict = run_check(CHECK, Case({"pods": [unknown], "replicasets": [maker]}))
+    assert verdict.outcome is Outcome.EVIDENCE_MISSING
+    assert "shop/a, container app" in verdict.reason
 
 
 def test_a_tag_of_several_platforms_has_a_digest_for_each() -> None:
