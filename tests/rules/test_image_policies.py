@@ -66,6 +66,8 @@ NAMESPACED = f"namespaced{IMAGES}"
 POLICIES[NAMESPACED] = POLICIES[IMAGES]
 KYVERNO_RULE = POLICIES[KYVERNO]["rules"][0]
 ANYBODY = {"keyless": {"subject": "*", "issuer": "https://token.example"}}
+OPERATION = {"key": "{{ request.operation || 'BACKGROUND' }}", "operator": "Equals"}
+CREATED = {**OPERATION, "operator": "AnyIn", "value": ["CREATE", "UPDATE"]}
 RULE, PART = "rules.0", "rules.0.verifyImages.0"
 
 
@@ -209,6 +211,8 @@ def test_what_does_not_refuse_is_told(kind: str, changes: list[tuple[str, Any]],
         (KYVERNO, [(f"{PART}.imageReferences", []), (f"{PART}.image", "*"), (f"{PART}.attestors", []), (f"{PART}.key", "k")]),
         (IMAGES, [("matchConditions", [{"name": "known", "expression": "true"}])]),
         (IMAGES, [("matchImageReferences", [])]),
+        (KYVERNO, [(f"{RULE}.preconditions", {"any": [CREATED, {"key": "{{ request.object }}"}]})]),
+        (KYVERNO, [(f"{RULE}.exclude.all", [{"resources": {"namespaces": ["other"]}}, {"resources": {"kinds": ["Pod"]}}])]),
         (SIGSTORE, [("images", [{"glob": "**"}])]),
         (SIGSTORE, [("authorities", [{"keyless": {"identities": [{"subject": "ci@team.example"}]}}])]),
         (KYVERNO, [(f"{PART}.attestors", [{"entries": [ANYBODY, {"keys": {}}]}])]),
@@ -243,6 +247,15 @@ CEL_EXCEPTION = [{"metadata": {"name": "e", "namespace": "shop"}, "spec": {"poli
     ("kind", "changes", "sources", "words"),
     [
         (KYVERNO, [(f"{RULE}.preconditions", [{"key": "{{ request.object.metadata.labels.x }}"}])], {}, "under preconditions"),
+        (KYVERNO, [(f"{RULE}.preconditions", {"any": [{**OPERATION, "value": "UPDATE"}]})], {}, "under preconditions"),
+        (
+            KYVERNO,
+            [(f"{RULE}.preconditions", {"all": [CREATED, {**OPERATION, "value": "UPDATE"}]})],
+            {},
+            "under preconditions",
+        ),
+        (KYVERNO, [(f"{RULE}.preconditions", [{**CREATED, "operator": "AnyNotIn"}])], {}, "under preconditions"),
+        (KYVERNO, [(f"{RULE}.celPreconditions", [{"name": "x", "expression": "true"}])], {}, "under preconditions"),
         (IMAGES, [("matchImageReferences", [{"expression": "true"}])], {}, "names its images in CEL"),
         (IMAGES, [("validations", [{"expression": "true"}])], {}, "asks for no signature"),
         (SIGSTORE, [("authorities", [{"static": {"action": "pass"}}]), ("policy", {"type": "rego"})], {}, "Rego or CUE"),

@@ -53,12 +53,18 @@ class KyvernoMatch(Record, frozen=True):
     @property
     def filters(self) -> tuple[KyvernoFilter, ...]:
         """Return all filters, the older form among them."""
+        return (*self.any, *self.all, *self.older)
+
+    @property
+    def older(self) -> tuple[KyvernoFilter, ...]:
         own = KyvernoFilter(self.resources or KyvernoResources(), self.subjects, self.roles, self.cluster_roles)
-        return (*self.any, *self.all, *([own] if own != KyvernoFilter() else []))
+        return (own,) if own != KyvernoFilter() else ()
 
 
 class KyvernoCondition(Record, frozen=True):
     key: Any = None
+    operator: str = ""
+    value: Any = None
 
 
 class KyvernoConditions(Record, frozen=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 
@@ -9,6 +10,7 @@ from soc2.model.kubernetes.admission_scope import narrowed, selects
 from soc2.model.kubernetes.cluster import Namespace
 from soc2.model.kubernetes.image_guards import Engine, Guard, NotEvaluated, PolicyHere, wildcard
 from soc2.model.kubernetes.image_policies import (
+    KyvernoCondition,
     KyvernoException,
     KyvernoFilter,
     KyvernoMatch,
@@ -18,8 +20,8 @@ from soc2.model.kubernetes.image_policies import (
     VerifyImages,
 )
 
-# A rule is kept from deletions and from scans by this; it holds when a pod is made.
-_HARMLESS = "request.operation"
+# A rule is kept from deletions and from scans by this.
+_OPERATION = re.compile(r"\{\{\s*request\.operation\b(?:\s*\|\|\s*'\w*')?\s*\}\}")
 
 
 def kyverno_guards(
@@ -71,10 +73,10 @@ def _guard(
             return f"skips images ({', '.join(part.skip_image_references)})"
         if not _matches(rule.match, namespace):
             return "does not match all pods of this namespace"
-        if rule.exclude and any(_may_touch(each, namespace) for each in rule.exclude.filters):
+        if rule.exclude and _touches(rule.exclude, namespace):
             return "excludes pods of this namespace"
         for each in excepted:
-            if any(_may_touch(one, namespace) for one in each.spec.match.filters):
+            if _touches(each.spec.match, namespace):
                 return f"has an exception here ({each.namespace}/{each.name})"
         narrow = narrowed(policy.name, [], asked.match_conditions, declared)
         if problem := narrow or engine.missing(namespace, declared):
@@ -100,8 +102,7 @@ def _action(spec: KyvernoSpec, part: VerifyImages, namespace: Namespace) -> str:
 
 def _matches(match: KyvernoMatch, namespace: Namespace) -> bool:
     """Tell whether all pods of a namespace are matched, whoever makes them."""
-    older = [each for each in match.filters if each not in (*match.any, *match.all)]
-    needed = [*match.all, *older]
+    needed = [*match.all, *match.older]
     if match.any and not any(_covers(each, namespace) for each in match.any):
         return False
     return bool(match.any or needed) and all(_covers(each, namespace) for each in needed)
@@ -113,6 +114,13 @@ def _covers(given: KyvernoFilter, namespace: Namespace) -> bool:
     narrow = given.by_who or named or (wanted.selector and not wanted.selector.selects_everything)
     made = not wanted.operations or "CREATE" in wanted.operations
     return not narrow and made and _is_pod(wanted.kinds) and _in_namespace(given, namespace)
+
+
+def _touches(match: KyvernoMatch, namespace: Namespace) -> bool:
+    """Tell whether any pod of a namespace may be matched."""
+    return any(_may_touch(each, namespace) for each in (*match.any, *match.older)) or (
+        bool(match.all) and all(_may_touch(each, namespace) for each in match.all)
+    )
 
 
 def _may_touch(given: KyvernoFilter, namespace: Namespace) -> bool:
@@ -131,9 +139,26 @@ def _is_pod(kinds: Iterable[str]) -> bool:
 
 
 def _conditional(rule: KyvernoRule) -> bool:
+    """Tell whether a rule holds for some pods that are made only, as far as anybody knows."""
     given = rule.preconditions
-    conditions = () if given is None else given if isinstance(given, tuple) else (*given.any, *given.all)
-    return bool(rule.cel_preconditions) or any(_HARMLESS not in str(each.key) for each in conditions)
+    if given is None:
+        return bool(rule.cel_preconditions)
+    every, some = (given, ()) if isinstance(given, tuple) else (given.all, given.any)
+    met = all(_met(each) for each in every) and (not some or any(_met(each) for each in some))
+    return not met or bool(rule.cel_preconditions)
+
+
+def _met(condition: KyvernoCondition) -> bool:
+    """Tell whether a condition is known to hold for every pod that is made."""
+    if not _OPERATION.fullmatch(str(condition.key).strip()):
+        return False
+    values = condition.value if isinstance(condition.value, list | tuple) else (condition.value,)
+    match condition.operator.lower():
+        case "equals" | "equal" | "in" | "anyin":
+            return "CREATE" in values
+        case "notequals" | "notequal" | "notin" | "anynotin" | "allnotin":
+            return "CREATE" not in values
+    return False
 
 
 def _is_about(exception: KyvernoException, policy: KyvernoPolicy, rule: KyvernoRule) -> bool:
