@@ -280,6 +280,26 @@ def test_what_is_not_evaluated_is_no_evidence(
     assert judged(kind, *changes, **{**sources, OWN: [own]}).outcome is Outcome.PASS
 
 
+VALIDATE = {"name": "registries", "match": {"any": [{"resources": {"kinds": ["Pod"]}}]}, "validate": {"message": "no"}}
+READS_IMAGES = {"validations": [{"expression": "object.spec.containers.all(c, c.image.startsWith('registry.example/'))"}]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "known"),
+    [
+        ("validatingpolicies.policies.kyverno.io", READS_IMAGES, False),
+        ("validatingpolicies.policies.kyverno.io", {"validations": [{"expression": "has(object.metadata.labels)"}]}, True),
+        ("k8sallowedrepos.constraints.gatekeeper.sh", {"parameters": {"repos": ["registry.example/"]}}, False),
+        ("k8simagedigests.constraints.gatekeeper.sh", {}, False),
+        (KYVERNO, {"validationFailureAction": "Enforce", "rules": [VALIDATE]}, False),
+        (KYVERNO, {"validationFailureAction": "Enforce", "rules": [{**VALIDATE, "name": "labels"}]}, True),
+    ],
+)
+def test_other_kinds_of_policies_on_images_leave_it_open(kind: str, spec: dict[str, Any], known: bool) -> None:
+    sources = {"namespaces": [{"metadata": {"name": "shop"}}], kind: [{"metadata": {"name": "p"}, "spec": spec}]}
+    assert run_check(CHECK, Case(sources)).outcome is (Outcome.FAIL if known else Outcome.EVIDENCE_MISSING)
+
+
 @pytest.mark.parametrize("kind", [kind for kind in POLICIES if kind != VAP])
 @pytest.mark.parametrize(
     ("change", "words"),

@@ -10,6 +10,7 @@ from soc2.model.kubernetes import (
     cluster,
     custom,
     delivery,
+    gatekeeper,
     gateways,
     image_policies,
     istio,
@@ -305,14 +306,36 @@ CLUSTER_IMAGE_POLICIES = KubeList(
 RATIFY_CONSTRAINTS = KubeList(
     "ratifyverification.constraints.gatekeeper.sh",
     "/apis/constraints.gatekeeper.sh/v1beta1/ratifyverification",
-    image_policies.RatifyVerification,
+    gatekeeper.RatifyVerification,
     namespaced=False,
     optional=True,
 )
 GATEKEEPER_CONFIGS = KubeList(
     "configs.config.gatekeeper.sh",
     "/apis/config.gatekeeper.sh/v1alpha1/configs",
-    image_policies.GatekeeperConfig,
+    gatekeeper.GatekeeperConfig,
+    optional=True,
+)
+VALIDATING_POLICIES = KubeList(
+    "validatingpolicies.policies.kyverno.io",
+    f"{_KYVERNO}/v1/validatingpolicies",
+    image_policies.ValidatingPolicy,
+    namespaced=False,
+    optional=True,
+    older=(f"{_KYVERNO}/v1beta1/validatingpolicies", f"{_KYVERNO}/v1alpha1/validatingpolicies"),
+)
+ALLOWED_REPOS = KubeList(
+    "k8sallowedrepos.constraints.gatekeeper.sh",
+    "/apis/constraints.gatekeeper.sh/v1beta1/k8sallowedrepos",
+    gatekeeper.AllowedRepos,
+    namespaced=False,
+    optional=True,
+)
+IMAGE_DIGESTS = KubeList(
+    "k8simagedigests.constraints.gatekeeper.sh",
+    "/apis/constraints.gatekeeper.sh/v1beta1/k8simagedigests",
+    gatekeeper.ImageDigests,
+    namespaced=False,
     optional=True,
 )
 SIGNATURE_POLICIES = (
@@ -325,6 +348,9 @@ SIGNATURE_POLICIES = (
     CLUSTER_IMAGE_POLICIES,
     RATIFY_CONSTRAINTS,
     GATEKEEPER_CONFIGS,
+    VALIDATING_POLICIES,
+    ALLOWED_REPOS,
+    IMAGE_DIGESTS,
 )
 """What engines that verify the signatures of images are told."""
 

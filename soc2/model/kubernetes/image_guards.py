@@ -16,15 +16,15 @@ from soc2.model.kubernetes.admission import (
 )
 from soc2.model.kubernetes.admission_scope import CREATED_PODS, covers, matches, narrowed, selects, unbound
 from soc2.model.kubernetes.cluster import Namespace
+from soc2.model.kubernetes.gatekeeper import GatekeeperConfig, RatifyVerification
 from soc2.model.kubernetes.image_policies import (
     CelException,
     ClusterImagePolicy,
-    GatekeeperConfig,
     ImageValidatingPolicy,
-    RatifyVerification,
+    ValidatingPolicy,
 )
 from soc2.model.kubernetes.joins import BoundPolicy
-from soc2.model.kubernetes.meta import LabelSelector
+from soc2.model.kubernetes.meta import KubeObject, LabelSelector
 
 _IMAGE = re.compile(r"\bimages?\b|\.image\b")
 _DIGEST = r"@?sha256|\bparams\b"
@@ -123,9 +123,16 @@ def admission_guard(record: BoundPolicy, declared: tuple[str, ...], registries: 
     return guard
 
 
-def _about_images(policy: ValidatingAdmissionPolicy, pattern: re.Pattern[str]) -> bool:
+def _about_images(policy: ValidatingAdmissionPolicy | ValidatingPolicy, pattern: re.Pattern[str]) -> bool:
     parts = (*policy.spec.validations, *policy.spec.variables)
     return any(pattern.search(part.expression) for part in parts)
+
+
+def other_guard(policy: KubeObject) -> Guard | None:
+    """Return the guard of a policy of a kind that is known and not evaluated, None for one that says nothing of images."""
+    if isinstance(policy, ValidatingPolicy) and not _about_images(policy, _IMAGE):
+        return None
+    return lambda _: PolicyHere(str(policy.resource), NotEvaluated("is of a kind that is not evaluated"))
 
 
 def validating_guard(

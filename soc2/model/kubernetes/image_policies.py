@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from msgspec import field
-
 from soc2.model.kubernetes.admission import Expression, MatchCondition, MatchResources
 from soc2.model.kubernetes.image_signers import Attestors, Keyless
 from soc2.model.kubernetes.meta import KubeObject, LabelSelector, Record
@@ -100,6 +98,7 @@ class KyvernoRule(Record, frozen=True):
     exclude: KyvernoMatch | None = None
     preconditions: KyvernoConditions | tuple[KyvernoCondition, ...] | None = None
     cel_preconditions: tuple[Opaque, ...] = ()
+    validate: Opaque | None = None
     verify_images: tuple[VerifyImages, ...] = ()
 
 
@@ -216,6 +215,19 @@ class NamespacedImageValidatingPolicy(ImageValidatingPolicy, frozen=True):
     KIND: ClassVar[str] = "NamespacedImageValidatingPolicy"
 
 
+class ValidatingPolicySpec(Record, frozen=True):
+    variables: tuple[Expression, ...] = ()
+    validations: tuple[Expression, ...] = ()
+
+
+class ValidatingPolicy(KubeObject, frozen=True):
+    """A policy in CEL of Kyverno on anything, so also on images."""
+
+    KIND: ClassVar[str] = "ValidatingPolicy"
+
+    spec: ValidatingPolicySpec = ValidatingPolicySpec()
+
+
 class StaticAuthority(Record, frozen=True):
     action: str = ""
 
@@ -247,64 +259,3 @@ class ClusterImagePolicy(KubeObject, frozen=True):
     KIND: ClassVar[str] = "ClusterImagePolicy"
 
     spec: ClusterImageSpec = ClusterImageSpec()
-
-
-class ConstraintKinds(Record, frozen=True):
-    api_groups: tuple[str, ...] = ()
-    kinds: tuple[str, ...] = ()
-
-
-class ConstraintMatch(Record, frozen=True):
-    kinds: tuple[ConstraintKinds, ...] = ()
-    namespaces: tuple[str, ...] = ()
-    excluded_namespaces: tuple[str, ...] = ()
-    namespace_selector: LabelSelector | None = None
-    label_selector: LabelSelector | None = None
-    scope: str = "*"
-    name: str = ""
-    source: str = "All"
-
-
-class EnforcementPoint(Record, frozen=True):
-    name: str = ""
-
-
-class ScopedAction(Record, frozen=True):
-    action: str = ""
-    enforcement_points: tuple[EnforcementPoint, ...] = ()
-
-
-class ConstraintSpec(Record, frozen=True):
-    enforcement_action: str = "deny"
-    scoped_enforcement_actions: tuple[ScopedAction, ...] = ()
-    match: ConstraintMatch = ConstraintMatch()
-
-
-class RatifyVerification(KubeObject, frozen=True):
-    """A constraint of Gatekeeper by which Ratify is asked, of the template that Ratify ships."""
-
-    KIND: ClassVar[str] = "RatifyVerification"
-
-    spec: ConstraintSpec = field(default_factory=ConstraintSpec)
-
-
-class ExemptNamespaces(Record, frozen=True):
-    excluded_namespaces: tuple[str, ...] = ()
-    processes: tuple[str, ...] = ()
-
-
-class GatekeeperConfigSpec(Record, frozen=True):
-    match: tuple[ExemptNamespaces, ...] = ()
-
-
-class GatekeeperConfig(KubeObject, frozen=True):
-    KIND: ClassVar[str] = "Config"
-
-    spec: GatekeeperConfigSpec = GatekeeperConfigSpec()
-
-    @property
-    def exempt(self) -> tuple[str, ...]:
-        """Return patterns of the namespaces about which Gatekeeper is asked and answers yes."""
-        return tuple(
-            pattern for each in self.spec.match if {"*", "webhook"} & {*each.processes} for pattern in each.excluded_namespaces
-        )

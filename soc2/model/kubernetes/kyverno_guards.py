@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
+from functools import partial
 
 from soc2.model.kubernetes.admission_scope import narrowed, selects
 from soc2.model.kubernetes.cluster import Namespace
@@ -24,15 +25,28 @@ from soc2.model.kubernetes.image_policies import (
 _OPERATION = re.compile(r"\{\{\s*request\.operation\b(?:\s*\|\|\s*'\w*')?\s*\}\}")
 
 
+_ABOUT_IMAGES = re.compile(r"image|registr|digest|signature", re.IGNORECASE)
+
+
 def kyverno_guards(
     policies: Iterable[KyvernoPolicy], exceptions: Iterable[KyvernoException], engine: Engine, declared: tuple[str, ...]
 ) -> Iterator[Guard]:
-    """Yield a guard for each part of a rule that verifies images."""
+    """Yield a guard for each part of a rule that verifies images, and for rules that only look at how images are named, by
+    the names of which it is told."""
     every = tuple(exceptions)
     for policy in policies:
         for rule in policy.spec.rules:
             for part in rule.verify_images:
                 yield _guard(policy, rule, part, every, engine, declared)
+            if rule.validate and _ABOUT_IMAGES.search(f"{policy.name} {rule.name}"):
+                here = PolicyHere(
+                    f"{policy.resource} (rule {rule.name})", NotEvaluated("is a validate rule, which is not evaluated")
+                )
+                yield partial(_same_everywhere, here)
+
+
+def _same_everywhere(here: PolicyHere, _: Namespace) -> PolicyHere:
+    return here
 
 
 def _guard(
