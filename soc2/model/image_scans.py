@@ -233,6 +233,9 @@ def _day(text: str) -> datetime | None:
         found = datetime.fromisoformat(text)
     except ValueError:
         return None
+    # The zero of Go's time, which programs write for none.
+    if found.year == 1:
+        return None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 

@@ -108,7 +108,7 @@ def in_time(limits: Mapping[str, int], max_days: int, as_of: datetime) -> Callab
                 vulnerability=each.name,
                 severity=each.severity,
                 package=each.package or "a package that is not told",
-                how_long=f"for {(as_of - each.since).days} days" if each.since else "since a day that is not told",
+                how_long=_how_long(each.since, as_of),
                 limit=limit,
                 exploited=" and exploited" if each.exploited else "",
                 fix=_fix(each),
@@ -117,6 +117,13 @@ def in_time(limits: Mapping[str, int], max_days: int, as_of: datetime) -> Callab
             )
 
     return rule
+
+
+def _how_long(since: datetime | None, as_of: datetime) -> str:
+    if since is None:
+        return "since a day that is not told"
+    days = (as_of - since).days
+    return f"for {days} days" if days >= 0 else f"since {since:%Y-%m-%d}, which is yet to come"
 
 
 def _fix(vulnerability: Vulnerability) -> str:

@@ -280,6 +280,12 @@ def test_what_is_not_evaluated_is_no_evidence(
     assert judged(kind, *changes, **{**sources, OWN: [own]}).outcome is Outcome.PASS
 
 
+def test_a_webhook_that_only_resolves_tags_does_not_ask_for_signatures() -> None:
+    sources = {"validatingwebhookconfigurations": [], "mutatingwebhookconfigurations": HOOKS}
+    assert "no webhook asks" in told(SIGSTORE, **sources)
+    assert told(KYVERNO, **sources) == ""
+
+
 VALIDATE = {"name": "registries", "match": {"any": [{"resources": {"kinds": ["Pod"]}}]}, "validate": {"message": "no"}}
 READS_IMAGES = {"validations": [{"expression": "object.spec.containers.all(c, c.image.startsWith('registry.example/'))"}]}
 

@@ -188,6 +188,32 @@ def test_findings_of_inspector_count_by_what_they_say(changes: dict[str, Any], w
     assert [words in message for message in told] == [True] * bool(words)
 
 
+@pytest.mark.parametrize(
+    ("published", "words"),
+    [
+        ("2026-05-30T00:00:00Z", ""),
+        ("2026-05-01T00:00:00Z", "is known for 31 days"),
+        ("2026-05-01", "is known for 31 days"),
+        ("2099-01-01T00:00:00Z", "is known since 2099-01-01, which is yet to come"),
+        ("0001-01-01T00:00:00Z", "is known since a day that is not told"),
+        ("", "is known since a day that is not told"),
+        ("yesterday", "is known since a day that is not told"),
+    ],
+)
+def test_what_trivy_reports_is_known_since_it_was_published(published: str, words: str) -> None:
+    found = {"vulnerabilityID": "CVE-1", "severity": "CRITICAL", "fixedVersion": "2", "publishedDate": published}
+    report = {
+        "metadata": {"namespace": "shop", "name": "r"},
+        "report": {
+            "artifact": {"digest": f"sha256:{'b' * 64}"},
+            "updateTimestamp": "2026-06-01T00:00:00Z",
+            "vulnerabilities": [found],
+        },
+    }
+    told = overdue(**{"vulnerabilityreports.aquasecurity.github.io": [report]})
+    assert [words in message for message in told] == [True] * bool(words)
+
+
 def test_what_basic_scanning_finds_is_not_renewed_with_every_scan() -> None:
     scan = {
         "imageId": {"imageDigest": f"sha256:{'b' * 64}"},
