@@ -286,9 +286,11 @@ def test_exposed_secrets_are_resolved(
     kind="configuration",
     remedy="Let a rule of the registry scan every repository, and enable Inspector for images where it is relied on",
 )
-def test_scanners_are_switched_on(scanner_states: Population[ScannerState], judge: Judge) -> None:
+def test_scanners_are_switched_on(
+    scanner_states: Population[ScannerState], judge: Judge, system: System, as_of: datetime
+) -> None:
     """The scanners of images are on, for every repository."""
-    judge(scanner_states, image_scans.switched_on)
+    judge(scanner_states, image_scans.switched_on(system.thresholds.image_scan_days, as_of))
 
 
 @pytest.mark.check(

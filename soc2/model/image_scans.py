@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from soc2.model.aws.scanning import Coverage, EcrManifest, EcrScan, InspectorFinding
 from soc2.model.deviation import Resource
@@ -97,11 +97,21 @@ class InventoriedImage:
         return Resource("Image", self.image)
 
 
+@dataclass(frozen=True)
+class _Reported(Generic[R]):
+    """An image with the containers that run it, the reports on it, and those on a tag that may be about it or another."""
+
+    image: str
+    uses: tuple[RunningDigest, ...]
+    reports: tuple[R, ...]
+    unclear: tuple[R, ...]
+
+
 def inventoried_images(digests: Iterable[RunningDigest], reports: Iterable[SbomReport]) -> Iterator[InventoriedImage]:
     """Join every image that runs with the inventories of its digest, or of the very containers that run it."""
-    for image, uses, own in _reported(digests, [each for each in reports if each.report.components.components]):
-        made = (report.scanned_at for report in own)
-        yield InventoriedImage(image, uses[0].place, max((at for at in made if at), default=None))
+    for each in _reported(digests, [report for report in reports if report.report.components.components]):
+        made = (report.scanned_at for report in each.reports)
+        yield InventoriedImage(each.image, each.uses[0].place, max((at for at in made if at), default=None))
 
 
 def scanned_images(digests: Iterable[RunningDigest], evidence: ScanEvidence) -> Iterator[ScannedImage]:
@@ -111,21 +121,29 @@ def scanned_images(digests: Iterable[RunningDigest], evidence: ScanEvidence) -> 
     ecr = _by(evidence.ecr, lambda scan: (scan.image_id.image_digest or scan.parent_key,))
     coverage = _by(evidence.coverage, lambda item: (item.digest,))
     findings = _by(evidence.findings, lambda finding: finding.digests)
-    for image, uses, own in _reported(digests, evidence.reports):
-        running = image.partition("@")[2]
-        for digest, place in _scannable(running, uses, indexes.get(running, {})).items():
+    for each in _reported(digests, evidence.reports):
+        running = each.image.partition("@")[2]
+        for digest, place in _scannable(running, each.uses, indexes.get(running, {})).items():
+            of_ecr, of_inspector = ecr.get(digest, ()), findings.get(digest, ())
             scans = (
-                *(Scan("Trivy", report.scanned_at, "it does not say when") for report in own),
-                *map(_ecr_scan, ecr.get(digest, ())),
+                *(Scan("Trivy", report.scanned_at, "it does not say when") for report in each.reports),
+                *(Scan("Trivy", None, _unclear(report)) for report in each.unclear),
+                *map(_ecr_scan, of_ecr),
                 *map(_inspector_scan, coverage.get(digest, ())),
             )
             told = (
-                *chain(*map(_of_trivy, own)),
-                *chain(*map(_of_ecr, ecr.get(digest, ()))),
-                *map(_of_inspector, findings.get(digest, ())),
+                *chain(*map(_of_trivy, (*each.reports, *each.unclear))),
+                *chain(*map(_of_ecr, of_ecr)),
+                # What Inspector tells of an image itself, the registry only repeats.
+                *map(_of_inspector, of_inspector or chain(*map(_repeated, of_ecr))),
             )
-            severe = tuple(dict.fromkeys(each for each in told if each.severity in SEVERE or each.exploited))
-            yield ScannedImage(image, place, tuple(dict.fromkeys(scans)), severe)
+            severe = tuple(dict.fromkeys(one for one in told if one.severity in SEVERE or one.exploited))
+            yield ScannedImage(each.image, place, tuple(dict.fromkeys(scans)), severe)
+
+
+def _unclear(report: TrivyReport) -> str:
+    kind, name = report.owner
+    return f"it scanned the tag {report.report.artifact.tag}, under which the pods of {kind} {name} run several images"
 
 
 def _scannable(running: str, uses: Iterable[RunningDigest], platforms: Mapping[str, str]) -> dict[str, str]:
@@ -139,17 +157,28 @@ def _scannable(running: str, uses: Iterable[RunningDigest], platforms: Mapping[s
     return found
 
 
-def _reported(digests: Iterable[RunningDigest], reports: Sequence[R]) -> Iterator[tuple[str, list[RunningDigest], list[R]]]:
+def _reported(digests: Iterable[RunningDigest], reports: Sequence[R]) -> Iterator[_Reported[R]]:
     """Yield every image that runs with who runs it and the reports on it."""
     running: dict[str, list[RunningDigest]] = {}
+    named: dict[tuple[Container, str], set[str]] = {}
     for digest in digests:
         if digest.reference:
             running.setdefault(str(digest.reference), []).append(digest)
+            named.setdefault(_named(digest), set()).add(digest.reference.digest)
     by_digest = _by(reports, lambda report: (report.report.artifact.digest,))
     by_container = _by(reports, lambda report: (_container_of(report),))
     for image, uses in sorted(running.items()):
-        own = [*by_digest.get(image.partition("@")[2], ()), *chain(*(_same_image(by_container, use) for use in uses))]
-        yield image, uses, own
+        on_tag: dict[bool, list[R]] = {True: [], False: []}
+        for use in uses:
+            on_tag[len(named[_named(use)]) == 1].extend(_same_image(by_container, use))
+        own = (*by_digest.get(image.partition("@")[2], ()), *on_tag[True])
+        yield _Reported(image, tuple(uses), own, tuple(on_tag[False]))
+
+
+def _named(use: RunningDigest) -> tuple[Container, str]:
+    """Return a container of what owns its pod, with the image as it is named there."""
+    image = next(each.image for _, each in use.pod.spec.all_containers if each.name == use.container)
+    return (use.pod.namespace, next(_owners(use.pod)), use.container), image
 
 
 def _by(items: Iterable[T], keys: Callable[[T], Iterable[K]]) -> dict[K, list[T]]:
@@ -179,7 +208,7 @@ def _owners(pod: Pod) -> Iterator[tuple[str, str]]:
 def _same_image(reports: Mapping[Container, list[R]], use: RunningDigest) -> Iterator[R]:
     """Yield the reports on the container itself, where they are about the image that the pod names: a report on a tag has no
     digest that a runtime tells."""
-    named = next(each.image for _, each in use.pod.spec.all_containers if each.name == use.container)
+    _, named = _named(use)
     for owner in _owners(use.pod):
         for report in reports.get((use.pod.namespace, owner, use.container), ()):
             if _names(report, named):
@@ -243,6 +272,12 @@ def _of_ecr(scan: EcrScan) -> Iterator[Vulnerability]:
     """Yield what basic scanning found, which says neither since when it is known nor whether there is a fix."""
     for each in scan.image_scan_findings.findings if scan.image_scan_findings else ():
         yield Vulnerability(each.name, each.severity.lower(), each.package, "ECR", None, None)
+
+
+def _repeated(scan: EcrScan) -> Iterator[InspectorFinding]:
+    for each in scan.image_scan_findings.enhanced_findings if scan.image_scan_findings else ():
+        if each.status != "CLOSED":
+            yield each
 
 
 def _of_inspector(finding: InspectorFinding) -> Vulnerability:

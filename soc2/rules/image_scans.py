@@ -183,7 +183,14 @@ def _fresh(report: TrivyReport, max_days: int, as_of: datetime) -> Iterator[Devi
         yield ReportOld(resource=report.resource, age=told, limit=max_days)
 
 
-def switched_on(state: ScannerState) -> Iterator[Deviation]:
-    """The scanner scans."""
-    if state.problem:
-        yield ScannerOff(resource=state.resource, problem=state.problem)
+def switched_on(max_days: int, as_of: datetime) -> Callable[[ScannerState], Iterator[Deviation]]:
+    """Return the rule that a scanner scans; one that is seen by its reports, that the newest is not older than the limit."""
+
+    def rule(state: ScannerState) -> Iterator[Deviation]:
+        problem = state.problem
+        if state.newest and not within(state.newest, max_days, as_of):
+            problem = f"its newest report {age(state.newest, as_of)}, the limit is {max_days}"
+        if problem:
+            yield ScannerOff(resource=state.resource, problem=problem)
+
+    return rule
