@@ -85,8 +85,8 @@ class ScanEvidence:
 
 
 @dataclass(frozen=True)
-class InventoriedImage:
-    """An image that runs, with when its newest inventory was made that names any component; None when there is none."""
+class ReportedImage:
+    """An image that runs, with when the newest report on it was made; None when there is none."""
 
     image: str
     place: str
@@ -107,11 +107,16 @@ class _Reported(Generic[R]):
     unclear: tuple[R, ...]
 
 
-def inventoried_images(digests: Iterable[RunningDigest], reports: Iterable[SbomReport]) -> Iterator[InventoriedImage]:
-    """Join every image that runs with the inventories of its digest, or of the very containers that run it."""
-    for each in _reported(digests, [report for report in reports if report.report.components.components]):
+def inventoried_images(digests: Iterable[RunningDigest], reports: Iterable[SbomReport]) -> Iterator[ReportedImage]:
+    """Join every image that runs with its inventories that name any component."""
+    return reported_images(digests, [report for report in reports if report.report.components.components])
+
+
+def reported_images(digests: Iterable[RunningDigest], reports: Sequence[TrivyReport]) -> Iterator[ReportedImage]:
+    """Join every image that runs with the reports on its digest, or on the very containers that run it."""
+    for each in _reported(digests, reports):
         made = (report.scanned_at for report in each.reports)
-        yield InventoriedImage(each.image, each.uses[0].place, max((at for at in made if at), default=None))
+        yield ReportedImage(each.image, each.uses[0].place, max((at for at in made if at), default=None))
 
 
 def scanned_images(digests: Iterable[RunningDigest], evidence: ScanEvidence) -> Iterator[ScannedImage]:

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from soc2.model.age import age, within
 from soc2.model.deviation import Deviation
-from soc2.model.image_scans import SEVERE, InventoriedImage, ScannedImage, Vulnerability
+from soc2.model.image_scans import SEVERE, ReportedImage, ScannedImage, Vulnerability
 from soc2.model.kubernetes.scan_reports import ConfigAuditReport, ExposedSecretReport, TrivyReport
 from soc2.model.scanners import ScannerState
 
@@ -132,10 +132,15 @@ def _fix(vulnerability: Vulnerability) -> str:
     return "there is a fix" if vulnerability.fixable else "whether there is a fix is not told"
 
 
-def no_secrets_exposed(max_days: int, as_of: datetime) -> Callable[[ExposedSecretReport], Iterator[Deviation]]:
-    """Return the rule that a report of exposed secrets is not older than the limit, and empty."""
+def no_secrets_exposed(max_days: int, as_of: datetime) -> Callable[[ExposedSecretReport | ReportedImage], Iterator[Deviation]]:
+    """Return the rule that a report of exposed secrets is not older than the limit, and empty, and that an image has one."""
 
-    def rule(report: ExposedSecretReport) -> Iterator[Deviation]:
+    def rule(report: ExposedSecretReport | ReportedImage) -> Iterator[Deviation]:
+        if isinstance(report, ReportedImage):
+            if report.at is None:
+                problem = "no report says whether it holds secrets"
+                yield NotScannedLately(resource=report.resource, problem=problem, place=report.place)
+            return
         yield from _fresh(report, max_days, as_of)
         artifact = report.report.artifact
         for secret in report.report.secrets:
@@ -163,10 +168,10 @@ def configured_well(max_days: int, as_of: datetime) -> Callable[[ConfigAuditRepo
     return rule
 
 
-def inventoried(max_days: int, as_of: datetime) -> Callable[[InventoriedImage], Iterator[Deviation]]:
+def inventoried(max_days: int, as_of: datetime) -> Callable[[ReportedImage], Iterator[Deviation]]:
     """Return the rule that an image has an inventory which is not older than the limit."""
 
-    def rule(image: InventoriedImage) -> Iterator[Deviation]:
+    def rule(image: ReportedImage) -> Iterator[Deviation]:
         if image.at is None:
             yield NoInventory(resource=image.resource, problem="nothing lists what is in it", place=image.place)
         elif not within(image.at, max_days, as_of):

@@ -121,3 +121,21 @@ BASIC = [{"registryId": "1", "scanningConfiguration": {"scanType": "BASIC"}}]
 def test_a_declared_scanner_is_on_while_it_scans(scanner: str, sources: dict[str, Any], problems: list[str]) -> None:
     found = verdict("scanners-switched-on", [], sources, images={"scanners": [scanner]})
     assert [item.deviation.fields["problem"] for item in found.deviations] == problems
+
+
+@pytest.mark.parametrize(
+    ("scanners", "reports", "passed_over"),
+    [
+        ([], [report(secrets=[])], []),
+        (["trivy"], [report(secrets=[])], ["shop/b, container app"]),
+        (["trivy"], [report(secrets=[]), report(artifact={"digest": SECOND})], []),
+    ],
+)
+def test_a_declared_scanner_looks_for_secrets_in_every_image(
+    scanners: list[str], reports: list[dict[str, Any]], passed_over: list[str]
+) -> None:
+    named = "registry.example/team/api:v1"
+    pods = [pod("a", image=named, runs=f"{named}@{FIRST}"), pod("b", image=f"{REPOSITORY}@{SECOND}", runs="")]
+    sources = {"exposedsecretreports.aquasecurity.github.io": reports}
+    found = verdict("exposed-secrets-resolved", pods, sources, images={"scanners": scanners})
+    assert [item.deviation.fields["place"] for item in found.deviations] == passed_over
