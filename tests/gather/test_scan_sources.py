@@ -7,16 +7,24 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
+from soc2.evidence import EvidenceStore
+from soc2.gather.aws.connection import AwsConnection
 from soc2.gather.aws.scan_sources import (
     ECR_MANIFESTS,
+    INSPECTOR_ACCOUNTS,
     INSPECTOR_COVERAGE,
     RUNNING_ECR_IMAGES,
     SCANNABLE_ECR_IMAGES,
 )
-from soc2.gather.source import Listing
+from soc2.gather.source import Gatherer, Listing
 from soc2.model.aws.scanning import EcrManifest, InspectorAccount, InspectorResources, InspectorState, RunningEcrImage
-from soc2.model.population import SourceStatus
+from soc2.model.population import Cause, SourceStatus
+from soc2.system import About, Aws, System
+from tests.gather.account import answered
 from tests.gather.scripted import Answer, scripted
+from tests.logs.reading import ACCOUNT, REGION
 
 DIGEST = f"sha256:{'a' * 64}"
 HOST = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
@@ -83,3 +91,19 @@ def test_an_index_is_asked_for_by_its_images() -> None:
         ("eu-west-1", DIGESTS[1]),
     ]
     assert found.statuses == (status,)
+
+
+@pytest.mark.parametrize(
+    ("code", "cause"), [("ACCESS_DENIED", Cause.DENIED), ("INTERNAL_ERROR", Cause.INCONCLUSIVE), (None, Cause.INCONCLUSIVE)]
+)
+def test_what_inspector_cannot_tell_of_the_account_is_missing(
+    connection: AwsConnection, tmp_path: Path, code: str | None, cause: Cause
+) -> None:
+    failed = {"accountId": ACCOUNT, "errorMessage": "not now", **({"errorCode": code} if code else {})}
+    system = System(system=About(name="t", owner="t"), aws=Aws(regions=(REGION,), accounts=(ACCOUNT,)))
+    gatherer = Gatherer(system, lambda: pytest.fail("no cluster here"), lambda: connection, EvidenceStore(tmp_path))
+    body = json.dumps({"accounts": [], "failedAccounts": [failed]}).encode()
+    with answered(connection, "inspector2", REGION, "BatchGetAccountStatus", "", body, 200):
+        (status,) = gatherer.get(INSPECTOR_ACCOUNTS).statuses
+    assert status.problem is not None
+    assert (status.problem.cause, "not now" in status.problem.detail) == (cause, True)

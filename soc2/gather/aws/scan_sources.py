@@ -111,7 +111,12 @@ REGISTRY_SCANNING = AwsList(
     "ecr registry scanning", "ecr", "get_registry_scanning_configuration", "", scanning.RegistryScanning
 )
 INSPECTOR_ACCOUNTS = AwsList(
-    "inspector status", "inspector2", "batch_get_account_status", "accounts", scanning.InspectorAccount
+    "inspector status",
+    "inspector2",
+    "batch_get_account_status",
+    "accounts",
+    scanning.InspectorAccount,
+    failures="failedAccounts",
 )
 
 
