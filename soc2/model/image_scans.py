@@ -169,21 +169,26 @@ def _reported(digests: Iterable[RunningDigest], reports: Sequence[R]) -> Iterato
     for digest in digests:
         if digest.reference:
             running.setdefault(str(digest.reference), []).append(digest)
-            named.setdefault(_named(digest), set()).add(digest.reference.digest)
+            for key in _named(digest):
+                named.setdefault(key, set()).add(digest.reference.digest)
     by_digest = _by(reports, lambda report: (report.report.artifact.digest,))
     by_container = _by(reports, lambda report: (_container_of(report),))
     for image, uses in sorted(running.items()):
         on_tag: dict[bool, list[R]] = {True: [], False: []}
         for use in uses:
-            on_tag[len(named[_named(use)]) == 1].extend(_same_image(by_container, use))
+            on_tag[all(len(named[key]) == 1 for key in _named(use))].extend(_same_image(by_container, use))
         own = (*by_digest.get(image.partition("@")[2], ()), *on_tag[True])
         yield _Reported(image, tuple(uses), own, tuple(on_tag[False]))
 
 
-def _named(use: RunningDigest) -> tuple[Container, str]:
-    """Return a container of what owns its pod, with the image as it is named there."""
-    image = next(each.image for _, each in use.pod.spec.all_containers if each.name == use.container)
-    return (use.pod.namespace, next(_owners(use.pod)), use.container), image
+def _named(use: RunningDigest) -> tuple[tuple[Container, str], ...]:
+    """Return a container of each that owns its pod, with the image as it is named there."""
+    image = _image(use)
+    return tuple(((use.pod.namespace, owner, use.container), image) for owner in _owners(use.pod))
+
+
+def _image(use: RunningDigest) -> str:
+    return next(each.image for _, each in use.pod.spec.all_containers if each.name == use.container)
 
 
 def _by(items: Iterable[T], keys: Callable[[T], Iterable[K]]) -> dict[K, list[T]]:
@@ -213,7 +218,7 @@ def _owners(pod: Pod) -> Iterator[tuple[str, str]]:
 def _same_image(reports: Mapping[Container, list[R]], use: RunningDigest) -> Iterator[R]:
     """Yield the reports on the container itself, where they are about the image that the pod names: a report on a tag has no
     digest that a runtime tells."""
-    _, named = _named(use)
+    named = _image(use)
     for owner in _owners(use.pod):
         for report in reports.get((use.pod.namespace, owner, use.container), ()):
             if _names(report, named):

@@ -92,6 +92,18 @@ def test_a_report_on_a_tag_that_was_moved_is_about_none_of_its_images(second: st
     assert [words in item.deviation.message for item in found.deviations] == [True] * passed_over
 
 
+@pytest.mark.parametrize(("second", "passed_over"), [(FIRST, 0), (SECOND, 2)])
+def test_jobs_of_one_cron_job_share_its_report(second: str, passed_over: int) -> None:
+    named = "registry.example/team/api:v1"
+    pods = [pod("a", image=named, runs=f"{named}@{FIRST}"), pod("b", image=named, runs=f"{named}@{second}")]
+    for number, each in enumerate(pods):
+        each["metadata"]["ownerReferences"] = [{"kind": "Job", "name": f"api-{number}", "uid": "u", "controller": True}]
+    own = report()
+    own["metadata"]["labels"] |= {"trivy-operator.resource.kind": "CronJob", "trivy-operator.resource.name": "api"}
+    found = verdict("running-digests-scanned", pods, {"vulnerabilityreports.aquasecurity.github.io": [own]})
+    assert len(found.deviations) == passed_over
+
+
 REPOSITORIES = [{"repositoryName": "shop/api", "imageScanningConfiguration": {"scanOnPush": True}}]
 BASIC = [{"registryId": "1", "scanningConfiguration": {"scanType": "BASIC"}}]
 
