@@ -243,7 +243,7 @@ class Thresholds(Section, frozen=True):
     vulnerability_days_critical: Days = 15
     vulnerability_days_high: Days = 30
     node_image_days: Days = 30
-    kubelet_versions_behind: Annotated[int, Meta(ge=0, le=3)] = 2
+    kubelet_versions_behind: Annotated[int, Meta(ge=0, le=3)] = 3
 
     @property
     def vulnerability_days(self) -> dict[str, int]:

@@ -24,7 +24,7 @@ from soc2.gather.aws.calls import AwsDetail, AwsList
 from soc2.gather.aws.credential_report import CredentialReport, parse
 from soc2.gather.aws.log_stores import LogBuckets
 from soc2.gather.aws.rule_groups import RuleGroupReferences, references_in
-from soc2.gather.aws.scan_sources import RunningEcrImages
+from soc2.gather.aws.scan_sources import RunningEcrImages, ScannableEcrImages
 from soc2.gather.aws.service_control import ServiceControl
 from soc2.gather.aws.simulation import ControlSimulation
 from soc2.gather.codec import Codec
@@ -243,7 +243,7 @@ def _records(source: Source[Any], raw: list[Any]) -> list[Any]:
         case SecretTable():
             rows = [{"cells": [row["name"], row["type"], row["keys"], "1d"], "object": {"metadata": row}} for row in raw]
             return list(source.decode(codec, msgspec.json.encode({"rows": rows})))
-        case RunningEcrImages():
+        case RunningEcrImages() | ScannableEcrImages():
             return [msgspec.convert(item, RunningEcrImage) for item in raw]
         case AwsList() | AwsDetail():
             added = {"SourceRegion": "eu-west-1", "sourceRegion": "eu-west-1", "SourceAccount": "123456789012"}

@@ -11,7 +11,7 @@ from soc2.model.aws.compute import Repository
 from soc2.model.aws.node_images import NodeImage
 from soc2.model.detections import Detection
 from soc2.model.image_content import RunningImage
-from soc2.model.image_scans import InventoriedImage, ScannedImage
+from soc2.model.image_scans import ReportedImage, ScannedImage
 from soc2.model.image_signatures import SignedImage
 from soc2.model.kubernetes.debugging import NamespaceWays
 from soc2.model.kubernetes.delivery import Application, FluxObject
@@ -22,7 +22,7 @@ from soc2.model.kubernetes.scan_reports import ConfigAuditReport, ExposedSecretR
 from soc2.model.kubernetes.subjects import PodSubject
 from soc2.model.population import Population
 from soc2.model.probes import AdmissionProbe
-from soc2.model.scanners import ScannerState
+from soc2.model.scanners import RegisteredRepository, ScannerState
 from soc2.rules import (
     agents,
     cloud_compute,
@@ -136,9 +136,9 @@ def test_ecr_tags_are_immutable(repositories: Population[Repository], judge: Jud
     kind="configuration",
     remedy="Switch on scanning",
 )
-def test_ecr_images_are_scanned(repositories: Population[Repository], judge: Judge) -> None:
-    """Every ECR repository scans images when they are pushed."""
-    judge(repositories, cloud_compute.scanned_on_push)
+def test_ecr_images_are_scanned(repositories_by_scanning: Population[RegisteredRepository], judge: Judge) -> None:
+    """Every ECR repository has its images scanned when they are pushed, by a rule of its registry or by its own setting."""
+    judge(repositories_by_scanning, cloud_compute.scanned_on_push)
 
 
 @pytest.mark.check(
@@ -271,9 +271,9 @@ def test_vulnerabilities_are_fixed_in_time(
     remedy="Revoke the secret, and build the image without it",
 )
 def test_exposed_secrets_are_resolved(
-    exposed_secret_reports: Population[ExposedSecretReport], judge: Judge, system: System, as_of: datetime
+    exposed_secret_reports: Population[ExposedSecretReport | ReportedImage], judge: Judge, system: System, as_of: datetime
 ) -> None:
-    """No scanner reports a secret in an image."""
+    """No scanner reports a secret in an image, and one that is declared to look for them looks at every image that runs."""
     judge(exposed_secret_reports, image_scans.no_secrets_exposed(system.thresholds.image_scan_days, as_of))
 
 
@@ -286,9 +286,11 @@ def test_exposed_secrets_are_resolved(
     kind="configuration",
     remedy="Let a rule of the registry scan every repository, and enable Inspector for images where it is relied on",
 )
-def test_scanners_are_switched_on(scanner_states: Population[ScannerState], judge: Judge) -> None:
+def test_scanners_are_switched_on(
+    scanner_states: Population[ScannerState], judge: Judge, system: System, as_of: datetime
+) -> None:
     """The scanners of images are on, for every repository."""
-    judge(scanner_states, image_scans.switched_on)
+    judge(scanner_states, image_scans.switched_on(system.thresholds.image_scan_days, as_of))
 
 
 @pytest.mark.check(
@@ -365,7 +367,7 @@ def test_audits_of_configurations_are_resolved(
     remedy="Find out why the scanner makes no inventory (SBOM) of the image",
 )
 def test_running_digests_have_an_inventory(
-    images_by_inventory: Population[InventoriedImage], judge: Judge, system: System, as_of: datetime
+    images_by_inventory: Population[ReportedImage], judge: Judge, system: System, as_of: datetime
 ) -> None:
     """Where inventories of images are made, every digest that runs has one."""
     judge(images_by_inventory, image_scans.inventoried(system.thresholds.image_scan_days, as_of))

@@ -6,12 +6,13 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
-from typing import TypeVar
+from typing import Generic, TypeVar
 
-from soc2.model.aws.scanning import Coverage, EcrScan, InspectorFinding
+from soc2.model.aws.scanning import Coverage, EcrManifest, EcrScan, InspectorFinding
 from soc2.model.deviation import Resource
 from soc2.model.image_reference import parse_reference
 from soc2.model.kubernetes.image_uses import RunningDigest
+from soc2.model.kubernetes.pods import Pod
 from soc2.model.kubernetes.scan_reports import SbomReport, TrivyReport, VulnerabilityReport
 
 T = TypeVar("T")
@@ -23,6 +24,7 @@ Container = tuple[str, tuple[str, str], str]
 SEVERE = ("critical", "high")
 """The severities that have a limit, as all scanners name them."""
 _SCANNED = ("COMPLETE", "ACTIVE")
+_FIXABLE = {"YES": True, "PARTIAL": True, "NO": False}
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class Scan:
 
 @dataclass(frozen=True)
 class Vulnerability:
-    """A severe vulnerability: since when it is known, and what fixes it; ``fixable`` is None when that is not told."""
+    """A vulnerability that is severe or known to be exploited: since when it is known, and what fixes it; ``since`` and
+    ``fixable`` are None when they are not told."""
 
     name: str
     severity: str
@@ -75,14 +78,15 @@ class ScanEvidence:
     """All that the scanners that count gave."""
 
     reports: tuple[VulnerabilityReport, ...] = ()
+    manifests: tuple[EcrManifest, ...] = ()
     ecr: tuple[EcrScan, ...] = ()
     coverage: tuple[Coverage, ...] = ()
     findings: tuple[InspectorFinding, ...] = ()
 
 
 @dataclass(frozen=True)
-class InventoriedImage:
-    """An image that runs, with when its newest inventory was made that names any component; None when there is none."""
+class ReportedImage:
+    """An image that runs, with when the newest report on it was made; None when there is none."""
 
     image: str
     place: str
@@ -93,45 +97,98 @@ class InventoriedImage:
         return Resource("Image", self.image)
 
 
-def inventoried_images(digests: Iterable[RunningDigest], reports: Iterable[SbomReport]) -> Iterator[InventoriedImage]:
-    """Join every image that runs with the inventories of its digest, or of the very containers that run it."""
-    for image, uses, own in _reported(digests, [each for each in reports if each.report.components.components]):
-        made = (report.scanned_at for report in own)
-        yield InventoriedImage(image, uses[0].place, max((at for at in made if at), default=None))
+@dataclass(frozen=True)
+class _Reported(Generic[R]):
+    """An image with the containers that run it, the reports on it, and those on a tag that may be about it or another."""
+
+    image: str
+    uses: tuple[RunningDigest, ...]
+    reports: tuple[R, ...]
+    unclear: tuple[R, ...]
+
+
+def inventoried_images(digests: Iterable[RunningDigest], reports: Iterable[SbomReport]) -> Iterator[ReportedImage]:
+    """Join every image that runs with its inventories that name any component."""
+    return reported_images(digests, [report for report in reports if report.report.components.components])
+
+
+def reported_images(digests: Iterable[RunningDigest], reports: Sequence[TrivyReport]) -> Iterator[ReportedImage]:
+    """Join every image that runs with the reports on its digest, or on the very containers that run it."""
+    for each in _reported(digests, reports):
+        made = (report.scanned_at for report in each.reports)
+        yield ReportedImage(each.image, each.uses[0].place, max((at for at in made if at), default=None))
 
 
 def scanned_images(digests: Iterable[RunningDigest], evidence: ScanEvidence) -> Iterator[ScannedImage]:
-    """Join every image that runs with what is said of its digest, or of the very containers that run it."""
+    """Join every image that runs with what is said of its digest, or of the very containers that run it. An index is joined by
+    the images that it has for the platforms on which it runs, each by itself."""
+    indexes = {each.parent_key: each.platforms for each in evidence.manifests}
     ecr = _by(evidence.ecr, lambda scan: (scan.image_id.image_digest or scan.parent_key,))
     coverage = _by(evidence.coverage, lambda item: (item.digest,))
     findings = _by(evidence.findings, lambda finding: finding.digests)
-    for image, uses, own in _reported(digests, evidence.reports):
-        wanted = image.partition("@")[2]
-        scans = (
-            *(Scan("Trivy", report.scanned_at, "it does not say when") for report in own),
-            *map(_ecr_scan, ecr.get(wanted, ())),
-            *map(_inspector_scan, coverage.get(wanted, ())),
-        )
-        told = (
-            *chain(*map(_of_trivy, own)),
-            *chain(*map(_of_ecr, ecr.get(wanted, ()))),
-            *map(_of_inspector, findings.get(wanted, ())),
-        )
-        severe = tuple(dict.fromkeys(each for each in told if each.severity in SEVERE))
-        yield ScannedImage(image, uses[0].place, tuple(dict.fromkeys(scans)), severe)
+    for each in _reported(digests, evidence.reports):
+        running = each.image.partition("@")[2]
+        for digest, place in _scannable(running, each.uses, indexes.get(running, {})).items():
+            of_ecr, of_inspector = ecr.get(digest, ()), findings.get(digest, ())
+            scans = (
+                *(Scan("Trivy", report.scanned_at, "it does not say when") for report in each.reports),
+                *(Scan("Trivy", None, _unclear(report)) for report in each.unclear),
+                *map(_ecr_scan, of_ecr),
+                *map(_inspector_scan, coverage.get(digest, ())),
+            )
+            told = (
+                *chain(*map(_of_trivy, (*each.reports, *each.unclear))),
+                *chain(*map(_of_ecr, of_ecr)),
+                # What Inspector tells of an image itself, the registry only repeats.
+                *map(_of_inspector, of_inspector or chain(*map(_repeated, of_ecr))),
+            )
+            severe = tuple(dict.fromkeys(one for one in told if one.severity in SEVERE or one.exploited))
+            yield ScannedImage(each.image, place, tuple(dict.fromkeys(scans)), severe)
 
 
-def _reported(digests: Iterable[RunningDigest], reports: Sequence[R]) -> Iterator[tuple[str, list[RunningDigest], list[R]]]:
+def _unclear(report: TrivyReport) -> str:
+    kind, name = report.owner
+    return f"it scanned the tag {report.report.artifact.tag}, under which the pods of {kind} {name} run several images"
+
+
+def _scannable(running: str, uses: Iterable[RunningDigest], platforms: Mapping[str, str]) -> dict[str, str]:
+    """Return the digests that scanners know a running one by, each with a place where it runs."""
+    found: dict[str, str] = {}
+    for use in uses:
+        own = platforms.get(use.platform)
+        # Of a node that does not tell its platform, any of them may run.
+        for digest in [own] if own else platforms.values() if not use.platform and platforms else [running]:
+            found.setdefault(digest, use.place)
+    return found
+
+
+def _reported(digests: Iterable[RunningDigest], reports: Sequence[R]) -> Iterator[_Reported[R]]:
     """Yield every image that runs with who runs it and the reports on it."""
     running: dict[str, list[RunningDigest]] = {}
+    named: dict[tuple[Container, str], set[str]] = {}
     for digest in digests:
         if digest.reference:
             running.setdefault(str(digest.reference), []).append(digest)
+            for key in _named(digest):
+                named.setdefault(key, set()).add(digest.reference.digest)
     by_digest = _by(reports, lambda report: (report.report.artifact.digest,))
     by_container = _by(reports, lambda report: (_container_of(report),))
     for image, uses in sorted(running.items()):
-        own = [*by_digest.get(image.partition("@")[2], ()), *chain(*(_same_image(by_container, use) for use in uses))]
-        yield image, uses, own
+        on_tag: dict[bool, list[R]] = {True: [], False: []}
+        for use in uses:
+            on_tag[all(len(named[key]) == 1 for key in _named(use))].extend(_same_image(by_container, use))
+        own = (*by_digest.get(image.partition("@")[2], ()), *on_tag[True])
+        yield _Reported(image, tuple(uses), own, tuple(on_tag[False]))
+
+
+def _named(use: RunningDigest) -> tuple[tuple[Container, str], ...]:
+    """Return a container of each that owns its pod, with the image as it is named there."""
+    image = _image(use)
+    return tuple(((use.pod.namespace, owner, use.container), image) for owner in _owners(use.pod))
+
+
+def _image(use: RunningDigest) -> str:
+    return next(each.image for _, each in use.pod.spec.all_containers if each.name == use.container)
 
 
 def _by(items: Iterable[T], keys: Callable[[T], Iterable[K]]) -> dict[K, list[T]]:
@@ -146,13 +203,24 @@ def _container_of(report: TrivyReport) -> Container:
     return report.namespace, report.owner, report.container
 
 
+def _owners(pod: Pod) -> Iterator[tuple[str, str]]:
+    """Yield kind and name of what a report on a container of the pod may name."""
+    for each in pod.metadata.owner_references:
+        if each.controller:
+            yield each.kind, each.name
+            # The Jobs of a CronJob are scanned by it, once for all; each has its name and a number.
+            cron_job, _, number = each.name.rpartition("-")
+            if each.kind == "Job" and number.isdigit():
+                yield "CronJob", cron_job
+    yield "Pod", pod.name
+
+
 def _same_image(reports: Mapping[Container, list[R]], use: RunningDigest) -> Iterator[R]:
     """Yield the reports on the container itself, where they are about the image that the pod names: a report on a tag has no
     digest that a runtime tells."""
-    owner = next(((each.kind, each.name) for each in use.pod.metadata.owner_references if each.controller), None)
-    named = next(each.image for _, each in use.pod.spec.all_containers if each.name == use.container)
-    for key in (owner, ("Pod", use.pod.name)):
-        for report in reports.get((use.pod.namespace, key, use.container), ()) if key else ():
+    named = _image(use)
+    for owner in _owners(use.pod):
+        for report in reports.get((use.pod.namespace, owner, use.container), ()):
             if _names(report, named):
                 yield report
 
@@ -192,7 +260,8 @@ def _of_trivy(report: VulnerabilityReport) -> Iterator[Vulnerability]:
             each.severity.lower(),
             each.resource,
             "Trivy",
-            _day(each.published_date) or report.scanned_at,
+            # A report is renewed every day, so that its own time tells nothing of how long anything is known.
+            _day(each.published_date),
             bool(each.fixed_version),
             each.fixed_version,
         )
@@ -203,14 +272,22 @@ def _day(text: str) -> datetime | None:
         found = datetime.fromisoformat(text)
     except ValueError:
         return None
+    # The zero of Go's time, which programs write for none.
+    if found.year == 1:
+        return None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _of_ecr(scan: EcrScan) -> Iterator[Vulnerability]:
-    found = scan.image_scan_findings
-    for each in found.findings if found else ():
-        since = found.image_scan_completed_at if found else None
-        yield Vulnerability(each.name, each.severity.lower(), each.package, "ECR", since, None)
+    """Yield what basic scanning found, which says neither since when it is known nor whether there is a fix."""
+    for each in scan.image_scan_findings.findings if scan.image_scan_findings else ():
+        yield Vulnerability(each.name, each.severity.lower(), each.package, "ECR", None, None)
+
+
+def _repeated(scan: EcrScan) -> Iterator[InspectorFinding]:
+    for each in scan.image_scan_findings.enhanced_findings if scan.image_scan_findings else ():
+        if each.status != "CLOSED":
+            yield each
 
 
 def _of_inspector(finding: InspectorFinding) -> Vulnerability:
@@ -220,9 +297,9 @@ def _of_inspector(finding: InspectorFinding) -> Vulnerability:
         details.vulnerability_id,
         finding.severity.lower(),
         ", ".join(package.name for package in packages),
-        "Inspector",
+        "Inspector, suppressed there" if finding.status == "SUPPRESSED" else "Inspector",
         finding.first_observed_at,
-        finding.fix_available in ("YES", "PARTIAL"),
+        _FIXABLE.get(finding.fix_available),
         next((package.fixed_in_version for package in packages if package.fixed_in_version), ""),
         finding.exploit_available == "YES",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from fnmatch import fnmatchcase
 
 from soc2.model.aws.compute import Repository
@@ -16,22 +17,29 @@ _MANUAL = "MANUAL"
 
 @dataclass(frozen=True)
 class ScannerState:
-    """A scanner, and why it does not scan; ``problem`` is empty when it does."""
+    """A scanner, and why it does not scan; ``problem`` is empty when it does. Of one that is seen by its reports only,
+    ``newest`` is when the last one was made."""
 
     resource: Resource
     problem: str
+    newest: datetime | None = None
 
 
 def trivy_state(reports: Iterable[VulnerabilityReport]) -> ScannerState:
-    """Return that of Trivy Operator, which is on when it reports anything."""
-    return ScannerState(Resource("Scanner", "trivy"), "" if any(True for _ in reports) else "there is no report of it")
+    """Return that of Trivy Operator, which is on while it reports anything: what it reported stays when it is gone."""
+    newest = max((at for at in (report.scanned_at for report in reports) if at), default=None)
+    return ScannerState(Resource("Scanner", "trivy"), "" if newest else "there is no report of it", newest)
 
 
 def cloud_states(
-    repositories: Iterable[Repository], registries: Iterable[RegistryScanning], accounts: Iterable[InspectorAccount]
+    repositories: Iterable[Repository],
+    registries: Iterable[RegistryScanning],
+    accounts: Iterable[InspectorAccount],
+    *,
+    inspector_declared: bool,
 ) -> Iterator[ScannerState]:
     """Yield those of the account, in each region that has a repository: of its registry and, where that leaves scanning to
-    Inspector, of Inspector."""
+    Inspector or Inspector is declared, of Inspector."""
     by_region: dict[str, list[Repository]] = {}
     for repository in repositories:
         by_region.setdefault(repository.source_region, []).append(repository)
@@ -44,10 +52,33 @@ def cloud_states(
         left = sorted(each.repository_name for each in by_region[region] if not _is_scanned(each, registry))
         problem = f"{own.scan_type} scanning leaves out {', '.join(left)}" if left else ""
         yield ScannerState(Resource("AWS::ECR::Registry", region), problem)
-        if own.scan_type == "ENHANCED":
+        enhanced = own.scan_type == "ENHANCED"
+        if enhanced or inspector_declared:
             status = inspector.get(region, "DISABLED")
-            off = "" if status == "ENABLED" else f"the registry relies on it, and it is {status} for images"
+            who = "the registry relies on it" if enhanced else "it is declared"
+            off = "" if status == "ENABLED" else f"{who}, and it is {status} for images"
             yield ScannerState(Resource("AWS::InspectorV2::Account", region), off)
+
+
+@dataclass(frozen=True)
+class RegisteredRepository:
+    """A repository, and whether the settings of its registry, or its own where they count, have its images scanned."""
+
+    repository: Repository
+    scanned: bool
+
+    @property
+    def resource(self) -> Resource:
+        return self.repository.resource
+
+
+def registered_repositories(
+    repositories: Iterable[Repository], registries: Iterable[RegistryScanning]
+) -> Iterator[RegisteredRepository]:
+    by_region = {registry.source_region: registry for registry in registries}
+    for repository in repositories:
+        registry = by_region.get(repository.source_region, RegistryScanning())
+        yield RegisteredRepository(repository, _is_scanned(repository, registry))
 
 
 def _is_scanned(repository: Repository, registry: RegistryScanning) -> bool:

@@ -12,6 +12,7 @@ from soc2.model.aws.eks_endpoints import EksEndpoint
 from soc2.model.aws.joins import LoggedVpc, UsedGroup
 from soc2.model.deviation import Deviation
 from soc2.model.network.zones import shown
+from soc2.model.scanners import RegisteredRepository
 
 _EKS_LOGS = frozenset({"api", "audit", "authenticator", "controllerManager", "scheduler"})
 _SHOWN = 6
@@ -155,7 +156,7 @@ def tags_immutable(repository: Repository) -> Iterator[Deviation]:
         yield MutableTags(resource=repository.resource, setting=repository.image_tag_mutability or "MUTABLE")
 
 
-def scanned_on_push(repository: Repository) -> Iterator[Deviation]:
+def scanned_on_push(record: RegisteredRepository) -> Iterator[Deviation]:
     """Images are scanned when they arrive."""
-    if not repository.image_scanning_configuration.get("scanOnPush"):
-        yield NotScanned(resource=repository.resource)
+    if not record.scanned:
+        yield NotScanned(resource=record.resource)

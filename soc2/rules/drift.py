@@ -49,17 +49,18 @@ def as_declared(
     def rule(record: DeployedPods | Application | FluxObject) -> Iterator[Deviation]:
         match record:
             case DeployedPods():
-                yield from _drifted(record, added)
+                yield from _drifted(record, added, as_of)
             case Application():
-                yield from _unsynced(record)
+                yield from _unsynced(record, as_of)
             case FluxObject():
                 yield from _unreconciled(record, as_of)
 
     return rule
 
 
-def _drifted(record: DeployedPods, injected: tuple[str, ...]) -> Iterator[Deviation]:
-    running: dict[tuple[str, str], set[str]] = {}
+def _drifted(record: DeployedPods, injected: tuple[str, ...], as_of: datetime) -> Iterator[Deviation]:
+    running: dict[tuple[str, str], dict[tuple[str, bool], set[str]]] = {}
+    rolling = record.rolling_since is None or as_of - record.rolling_since <= _EPISODE
     for pod, containers in record.pods:
         for each in containers:
             problem = ""
@@ -67,6 +68,8 @@ def _drifted(record: DeployedPods, injected: tuple[str, ...]) -> Iterator[Deviat
                 problem = "no workload declares the pod"
             elif each.kind == "ephemeralContainers":
                 problem = "it was put into the running pod"
+            elif rolling and each.former is not None and same_image(each.image, each.former):
+                problem = ""
             elif each.declared is None:
                 known = any(fnmatchcase(each.name, pattern) for pattern in injected)
                 problem = "" if known else f"{record.owner} declares no such container"
@@ -75,20 +78,28 @@ def _drifted(record: DeployedPods, injected: tuple[str, ...]) -> Iterator[Deviat
             if problem:
                 yield Undeclared(resource=record.resource, pod=pod, container=each.name, image=each.image, problem=problem)
             elif each.digest:
-                running.setdefault((each.name, each.image), set()).add(each.digest)
+                of_image = running.setdefault((each.name, each.image), {})
+                # A tag may have been moved between one version and the next.
+                of_image.setdefault((each.platform, rolling and each.former is not None), set()).add(each.digest)
     for (container, image), digests in running.items():
         # By digest an image is what it is; a runtime may tell that of an index or of the image for its platform.
-        if len(digests) > 1 and "@" not in image:
-            shown = ", ".join(sorted(digests))
+        differing = {digest for each in digests.values() if len(each) > 1 for digest in each}
+        if differing and "@" not in image:
+            shown = ", ".join(sorted(differing))
             yield DigestsDiffer(resource=record.resource, container=container, image=image, digests=shown)
 
 
-def _unsynced(application: Application) -> Iterator[Deviation]:
-    sync, health = application.status.sync.status, application.status.health.status
-    if sync != "Synced":
+def _unsynced(application: Application, as_of: datetime) -> Iterator[Deviation]:
+    status = application.status
+    sync, health, operation = status.sync.status, status.health.status, status.operation_state
+    if sync != "Synced" and not (operation.phase == "Running" and _lately(operation.started_at, as_of)):
         yield NotAsInRepository(resource=application.resource, problem=f"it is {sync or 'not compared yet'}")
-    if health != "Healthy":
+    if health != "Healthy" and not (health == "Progressing" and _lately(status.health.last_transition_time, as_of)):
         yield NotAsInRepository(resource=application.resource, problem=f"its health is {health or 'not known'}")
+
+
+def _lately(at: datetime | None, as_of: datetime) -> bool:
+    return at is not None and as_of - at <= _EPISODE
 
 
 def _unreconciled(item: FluxObject, as_of: datetime) -> Iterator[Deviation]:

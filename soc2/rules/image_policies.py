@@ -18,9 +18,12 @@ class ImagesUnguarded(Deviation):
 
 @dataclass(frozen=True, kw_only=True)
 class RegistryUnguarded(Deviation):
-    template: ClassVar[str] = "no policy looks at images of {registry}, which is allowed: {policies} look at others only"
+    template: ClassVar[str] = (
+        "no policy looks at images of {registry} such as {example}, and they are allowed: {policies} look at others only"
+    )
     registry: str
     policies: str
+    example: str
 
 
 def guarded(allowed: Iterable[str]) -> Callable[[GuardedImages], Iterator[Deviation]]:
@@ -34,10 +37,16 @@ def guarded(allowed: Iterable[str]) -> Callable[[GuardedImages], Iterator[Deviat
             yield ImagesUnguarded(resource=record.resource, problem=told or "there is none")
             return
         for registry in registries:
-            # Any image will do, so also one that nobody thought of.
-            image = f"{registry}/soc2-probe:soc2-probe@sha256:{'0' * 64}"
-            if not any(policy.looks_at(image) for policy in enforced):
+            missed = next((image for image in _images(registry) if not any(each.looks_at(image) for each in enforced)), "")
+            if missed:
                 names = ", ".join(policy.policy for policy in enforced)
-                yield RegistryUnguarded(resource=record.resource, registry=registry, policies=names)
+                yield RegistryUnguarded(resource=record.resource, registry=registry, policies=names, example=missed)
 
     return rule
+
+
+def _images(registry: str) -> Iterator[str]:
+    """Yield images that nobody thought of, by tag and by digest; where all of a host is allowed, also one in a folder."""
+    for path in ("soc2-probe", *(() if "/" in registry else ("soc2-probe/soc2-probe",))):
+        yield f"{registry}/{path}:soc2-probe"
+        yield f"{registry}/{path}@sha256:{'0' * 64}"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import ClassVar
 
+from soc2.model.age import age, within
 from soc2.model.deviation import Deviation
-from soc2.model.image_scans import SEVERE, InventoriedImage, ScannedImage, Vulnerability
+from soc2.model.image_scans import SEVERE, ReportedImage, ScannedImage, Vulnerability
 from soc2.model.kubernetes.scan_reports import ConfigAuditReport, ExposedSecretReport, TrivyReport
 from soc2.model.scanners import ScannerState
 
@@ -23,13 +24,13 @@ class NotScannedLately(Deviation):
 @dataclass(frozen=True, kw_only=True)
 class Overdue(Deviation):
     template: ClassVar[str] = (
-        "{vulnerability} ({severity}) in {package} is known for {days} days{exploited}, the limit is {limit}; {fix} "
+        "{vulnerability} ({severity}) in {package} is known {how_long}{exploited}, the limit is {limit} days; {fix} "
         "({scanner}); it runs in {place}"
     )
     vulnerability: str
     severity: str
     package: str
-    days: int
+    how_long: str
     limit: int
     exploited: str
     fix: str
@@ -78,11 +79,10 @@ def scanned(max_days: int, as_of: datetime) -> Callable[[ScannedImage], Iterator
     """Return the rule that a scanner looked at the image within the limit."""
 
     def rule(image: ScannedImage) -> Iterator[Deviation]:
-        if any(scan.at is not None and as_of - scan.at <= timedelta(days=max_days) for scan in image.scans):
+        if any(within(scan.at, max_days, as_of) for scan in image.scans):
             return
         if image.last and image.last.at:
-            days = (as_of - image.last.at).days
-            problem = f"the last scan is {days} days old ({image.last.scanner}), the limit is {max_days}"
+            problem = f"the last scan {age(image.last.at, as_of)} ({image.last.scanner}), the limit is {max_days}"
         else:
             told = "; ".join(f"{scan.scanner}: {scan.problem}" for scan in image.scans)
             problem = f"no scanner looked at it ({told})" if told else "no scanner knows it"
@@ -100,15 +100,15 @@ def in_time(limits: Mapping[str, int], max_days: int, as_of: datetime) -> Callab
         yield from known(image)
         for each in image.vulnerabilities:
             limit = limits["critical" if each.exploited else each.severity]
-            days = (as_of - each.since).days if each.since else limit + 1
-            if each.fixable is False or days <= limit:
+            # Of what is known since a day that is not told, nobody can say that it is in time.
+            if each.fixable is False or within(each.since, limit, as_of):
                 continue
             yield Overdue(
                 resource=image.resource,
                 vulnerability=each.name,
                 severity=each.severity,
                 package=each.package or "a package that is not told",
-                days=days,
+                how_long=_how_long(each.since, as_of),
                 limit=limit,
                 exploited=" and exploited" if each.exploited else "",
                 fix=_fix(each),
@@ -119,16 +119,28 @@ def in_time(limits: Mapping[str, int], max_days: int, as_of: datetime) -> Callab
     return rule
 
 
+def _how_long(since: datetime | None, as_of: datetime) -> str:
+    if since is None:
+        return "since a day that is not told"
+    days = (as_of - since).days
+    return f"for {days} days" if days >= 0 else f"since {since:%Y-%m-%d}, which is yet to come"
+
+
 def _fix(vulnerability: Vulnerability) -> str:
     if vulnerability.fixed_in:
         return f"fixed in {vulnerability.fixed_in}"
     return "there is a fix" if vulnerability.fixable else "whether there is a fix is not told"
 
 
-def no_secrets_exposed(max_days: int, as_of: datetime) -> Callable[[ExposedSecretReport], Iterator[Deviation]]:
-    """Return the rule that a report of exposed secrets is not older than the limit, and empty."""
+def no_secrets_exposed(max_days: int, as_of: datetime) -> Callable[[ExposedSecretReport | ReportedImage], Iterator[Deviation]]:
+    """Return the rule that a report of exposed secrets is not older than the limit, and empty, and that an image has one."""
 
-    def rule(report: ExposedSecretReport) -> Iterator[Deviation]:
+    def rule(report: ExposedSecretReport | ReportedImage) -> Iterator[Deviation]:
+        if isinstance(report, ReportedImage):
+            if report.at is None:
+                problem = "no report says whether it holds secrets"
+                yield NotScannedLately(resource=report.resource, problem=problem, place=report.place)
+            return
         yield from _fresh(report, max_days, as_of)
         artifact = report.report.artifact
         for secret in report.report.secrets:
@@ -156,14 +168,14 @@ def configured_well(max_days: int, as_of: datetime) -> Callable[[ConfigAuditRepo
     return rule
 
 
-def inventoried(max_days: int, as_of: datetime) -> Callable[[InventoriedImage], Iterator[Deviation]]:
+def inventoried(max_days: int, as_of: datetime) -> Callable[[ReportedImage], Iterator[Deviation]]:
     """Return the rule that an image has an inventory which is not older than the limit."""
 
-    def rule(image: InventoriedImage) -> Iterator[Deviation]:
+    def rule(image: ReportedImage) -> Iterator[Deviation]:
         if image.at is None:
             yield NoInventory(resource=image.resource, problem="nothing lists what is in it", place=image.place)
-        elif (days := (as_of - image.at).days) > max_days:
-            problem = f"its inventory is {days} days old, the limit is {max_days}"
+        elif not within(image.at, max_days, as_of):
+            problem = f"its inventory {age(image.at, as_of)}, the limit is {max_days}"
             yield NoInventory(resource=image.resource, problem=problem, place=image.place)
 
     return rule
@@ -171,12 +183,19 @@ def inventoried(max_days: int, as_of: datetime) -> Callable[[InventoriedImage], 
 
 def _fresh(report: TrivyReport, max_days: int, as_of: datetime) -> Iterator[Deviation]:
     at = report.scanned_at
-    if at is None or as_of - at > timedelta(days=max_days):
-        age = f"is {(as_of - at).days} days old" if at else "does not say of when it is"
-        yield ReportOld(resource=report.resource, age=age, limit=max_days)
+    if not within(at, max_days, as_of):
+        told = age(at, as_of) if at else "does not say of when it is"
+        yield ReportOld(resource=report.resource, age=told, limit=max_days)
 
 
-def switched_on(state: ScannerState) -> Iterator[Deviation]:
-    """The scanner scans."""
-    if state.problem:
-        yield ScannerOff(resource=state.resource, problem=state.problem)
+def switched_on(max_days: int, as_of: datetime) -> Callable[[ScannerState], Iterator[Deviation]]:
+    """Return the rule that a scanner scans; one that is seen by its reports, that the newest is not older than the limit."""
+
+    def rule(state: ScannerState) -> Iterator[Deviation]:
+        problem = state.problem
+        if state.newest and not within(state.newest, max_days, as_of):
+            problem = f"its newest report {age(state.newest, as_of)}, the limit is {max_days}"
+        if problem:
+            yield ScannerOff(resource=state.resource, problem=problem)
+
+    return rule

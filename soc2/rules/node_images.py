@@ -7,14 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
+from soc2.model.age import age, within
 from soc2.model.aws.node_images import NodeImage
 from soc2.model.deviation import Deviation
+
+_THREE = 25
+"""Since this minor version a kubelet may be three behind the API server, before it two (Kubernetes' version skew policy)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class NodeImageOld(Deviation):
-    template: ClassVar[str] = "its image is {days} days old ({source}), the limit is {limit}"
-    days: int
+    template: ClassVar[str] = "its image {age} ({source}), the limit is {limit} days"
+    age: str
     limit: int
     source: str
 
@@ -39,12 +43,13 @@ def fresh(max_days: int, behind: int, as_of: datetime) -> Callable[[NodeImage], 
     def rule(record: NodeImage) -> Iterator[Deviation]:
         if record.made is None:
             yield NodeImageUnknown(resource=record.resource)
-        elif (days := (as_of - record.made).days) > max_days:
-            yield NodeImageOld(resource=record.resource, days=days, limit=max_days, source=record.source)
+        elif not within(record.made, max_days, as_of):
+            told = age(record.made, as_of)
+            yield NodeImageOld(resource=record.resource, age=told, limit=max_days, source=record.source)
         if record.kubelet is None or record.server is None:
             yield KubeletSkewed(resource=record.resource, problem="of a version that is not told")
-        elif record.server - record.kubelet > behind:
-            skew = f"{record.server - record.kubelet} minor versions behind the API server, the limit is {behind}"
+        elif record.server - record.kubelet > (most := behind if record.kubelet >= _THREE else min(behind, 2)):
+            skew = f"{record.server - record.kubelet} minor versions behind the API server, the limit is {most}"
             yield KubeletSkewed(resource=record.resource, problem=skew)
         elif record.kubelet > record.server:
             yield KubeletSkewed(resource=record.resource, problem="newer than the API server, which is not supported")

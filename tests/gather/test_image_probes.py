@@ -10,7 +10,7 @@ import pytest
 from soc2.declared_images import Images
 from soc2.errors import UsageError
 from soc2.gather.kubernetes import connection
-from soc2.gather.kubernetes.image_probes import ForbiddenImages, Tried, image_trials, refusing_policy
+from soc2.gather.kubernetes.image_probes import ForbiddenImages, Tried, image_trials, refusing_policy, unproven
 from soc2.gather.source import Listing
 from soc2.model.population import Cause
 from soc2.model.probes import AdmissionProbe
@@ -33,6 +33,7 @@ resource Pod/shop/p was blocked due to the following policies
 
 signed:
   check: 'failed to verify image registry.example/team/unsigned: no signatures found'"""
+INCONCLUSIVE = Cause.INCONCLUSIVE
 ADMITTED = Answer(201, b'{"kind": "Pod"}')
 
 
@@ -133,6 +134,12 @@ def test_an_engine_that_only_repeats_the_image_does_not_say_why(tmp_path: Path, 
         (LABELS, Cause.INCONCLUSIVE),
         (KYVERNO.replace("no signatures found", "GET https://registry.example/v2: UNAUTHORIZED"), Cause.INCONCLUSIVE),
         (KYVERNO.replace("no signatures found", "MANIFEST_UNKNOWN: manifest unknown"), Cause.INCONCLUSIVE),
+        ('pods "p" is forbidden: maximum cpu usage per Container is 1, but limit is 2', Cause.INCONCLUSIVE),
+        ('pods "p" is forbidden: unable to create new content in namespace shop because it is being terminated', INCONCLUSIVE),
+        ('failed calling webhook "policy.sigstore.dev": Post "https://x": EOF', INCONCLUSIVE),
+        ('namespaces "shop" not found', INCONCLUSIVE),
+        (VAP.replace("no such registry", "expression 'x' resulted in error: no such key: x"), INCONCLUSIVE),
+        (VAP.replace("no such registry", "failed to configure binding: no params found"), INCONCLUSIVE),
         ("", Cause.INCONCLUSIVE),
     ],
 )
@@ -142,6 +149,38 @@ def test_any_other_refusal_is_missing_evidence(tmp_path: Path, reason: str, caus
     problem = listing.statuses[-1].problem
     assert problem is not None
     assert problem.cause is cause
+
+
+@pytest.mark.parametrize(
+    "why",
+    [
+        'Get "https://registry.example/v2/": dial tcp 10.0.0.1:443: i/o timeout',
+        'Get "https://registry.example/v2/": EOF',
+        'Get "https://registry.example/v2/": net/http: TLS handshake timeout',
+        "GET https://registry.example/v2/team/unsigned/manifests/latest: unexpected status code 503 Service Unavailable",
+        "dial tcp: lookup registry.example: server misbehaving",
+        "http: server gave HTTP response to HTTPS client",
+        "no basic auth credentials",
+        "failed to load context: the ConfigMap keys is not there",
+        "System error calling external data provider",
+        "Internal error occurred",
+    ],
+)
+def test_what_could_not_decide_did_not_refuse_although_its_twin_is_admitted(why: str) -> None:
+    assert why_unproven(why) != ""
+
+
+@pytest.mark.parametrize("why", ["MANIFEST_UNKNOWN: manifest unknown", "unexpected status code 404 Not Found"])
+def test_a_signature_that_is_not_there_is_an_answer_in_every_wording(why: str) -> None:
+    where = f"GET https://registry.example/v2/team/unsigned/manifests/sha256-{UNSIGNED[7:]}.sig: "
+    assert why_unproven(where + why) == ""
+
+
+def why_unproven(why: str) -> str:
+    """Return what keeps a refusal by Kyverno for a reason from counting, where the twin is admitted."""
+    refused = refusal(400, KYVERNO.replace("no signatures found", why))
+    ((trial, _),) = image_trials("unsigned image", IMAGES)
+    return unproven(trial, connection.Answer(400, refused.body), connection.Answer(201, ADMITTED.body))
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,17 @@ import pytest
 from soc2.detect.engine import Detector
 from soc2.detect.rules import load_rules
 from soc2.gather.logs.collection import LOGS, SomeLogs, source_name
-from soc2.gather.logs.detections import ALL, ANOMALIES, NETWORK_ATTACKS, PRIVILEGED_USES, SCAN, Detections, Scan, _reads
+from soc2.gather.logs.detections import (
+    ALL,
+    ANOMALIES,
+    MALWARE,
+    NETWORK_ATTACKS,
+    PRIVILEGED_USES,
+    SCAN,
+    Detections,
+    Scan,
+    _reads,
+)
 from soc2.gather.logs.framing import frame_paths
 from soc2.gather.logs.questions import IAM_CHANGED, RBAC_CHANGED, ROOT_USED, questions, write_questions
 from soc2.gather.source import Gatherer, Listing, Source
@@ -143,6 +153,7 @@ def collected(name: str, kind: LogKind, hours: Iterable[int] = range(24), *, new
 READS = {
     ("net", "CC6.6"): frozenset({LogKind.VPC_FLOW}),
     ("other", "CC7.2"): frozenset({LogKind.NODE}),
+    ("run", "CC6.8"): frozenset({LogKind.NODE, *MALWARE.sensors}),
     (ROOT_USED, "CC6.2"): frozenset({LogKind.CLOUDTRAIL}),
 }
 
@@ -153,13 +164,16 @@ def asked(
     alerts: tuple[Alert, ...] = (),
     problems: dict[str, Problem] | None = None,
     absent: Iterable[LogKind] = (),
+    sensors: Iterable[str] = (),
 ) -> Listing[Alert]:
     logs = tuple(logs)
     declared = {
         "sources": [{"name": log.source, "kind": log.kind, "path": "x"} for log in logs],
         "absent": [{"kind": kind, "reason": "we have none"} for kind in absent],
     }
-    system = msgspec.convert({"system": {"name": "t", "owner": "t"}, "logs": declared}, System)
+    system = msgspec.convert(
+        {"system": {"name": "t", "owner": "t"}, "logs": declared, "agents": {"runtime": list(sensors)}}, System
+    )
     statuses = tuple(
         SourceStatus(source_name(log.source), "read", 1, 1, None, (problems or {}).get(log.source)) for log in logs
     )
@@ -193,6 +207,23 @@ def test_only_the_logs_that_the_rules_read_are_needed() -> None:
 def test_undeclared_logs_are_missing_unless_the_system_has_none() -> None:
     assert problems_of(asked(NETWORK_ATTACKS, [NODES])) == {NETWORK_ATTACKS.name: Cause.ABSENT}
     assert asked(NETWORK_ATTACKS, [NODES], absent=[LogKind.VPC_FLOW]) == Listing((), (), "we have none")
+
+
+@pytest.mark.parametrize(
+    ("kinds", "absent", "known"),
+    [
+        ([LogKind.NODE], [], False),
+        ([LogKind.NODE], [LogKind.GUARDDUTY], False),
+        ([LogKind.NODE], MALWARE.sensors, True),
+        ([LogKind.NODE, LogKind.FALCO], [], True),
+        ([LogKind.TETRAGON], [], True),
+    ],
+)
+def test_a_sensor_that_is_not_heard_shows_nothing(kinds: list[LogKind], absent: Iterable[LogKind], known: bool) -> None:
+    logs = [collected(kind, kind) for kind in kinds]
+    listing = asked(MALWARE, logs, absent=absent, sensors=["agents/sensor"])
+    assert problems_of(listing) == ({} if known else {MALWARE.name: Cause.ABSENT})
+    assert problems_of(asked(MALWARE, logs, absent=absent)) == {}
 
 
 @pytest.mark.parametrize("found", [(), (alert(rule_id="net", criterion="CC6.6"),)])

@@ -1,61 +1,105 @@
-"""A policy closes a way into containers when it is asked about that very way, here, and refuses."""
+"""Ways into running containers are closed by what refuses all of them, and by nothing that only looks like it."""
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import pytest
 
 from soc2.catalog import all_checks
-from tests.case import Case, read_case, run_check
+from soc2.judge import Verdict
+from soc2.model.outcome import Outcome
+from tests.case import Case, run_check
 
 CHECK = next(check for check in all_checks() if check.id == "running-containers-closed")
-CASE = read_case("running-containers-closed", "violating")
-BOTH = ["pods/exec", "pods/ephemeralcontainers"]
+EXEC = {"apiGroups": [""], "resources": ["pods/exec"], "operations": ["CONNECT"]}
 
 
-def opened(rules: list[dict[str, Any]], binding: dict[str, Any] | None = None, **spec: Any) -> list[str]:
-    """Return the ways that are open to bob, with a policy that is bound to every namespace."""
-    sources = copy.deepcopy(CASE.sources)
-    sources["validatingadmissionpolicies"][0]["spec"] = {"matchConstraints": {"resourceRules": rules}, **spec}
-    bound = {"policyName": "no-debugging", "validationActions": ["Deny"], **(binding or {})}
-    sources["validatingadmissionpolicybindings"] = [{"metadata": {"name": "b"}, "spec": bound}]
-    found = run_check(CHECK, Case(sources)).deviations
-    return [item.deviation.fields["subresource"] for item in found if str(item.deviation.resource) == "Namespace/tools"]
+def judged(
+    rule: dict[str, Any] | None = None,
+    right: str = "pods/exec",
+    verb: str = "create",
+    expression: str = "false",
+    binding: dict[str, Any] | None = None,
+    **spec: Any,
+) -> Verdict:
+    """Return what is told of a namespace with a policy on exec, in which Ann has a right."""
+    policy = {
+        "matchConstraints": {"resourceRules": [{**EXEC, **(rule or {})}]},
+        "validations": [{"expression": expression}],
+        **spec,
+    }
+    given: dict[str, list[Any]] = {
+        "namespaces": [{"metadata": {"name": "shop"}}],
+        "validatingadmissionpolicies": [{"metadata": {"name": "p"}, "spec": policy}],
+        "validatingadmissionpolicybindings": [
+            {"metadata": {"name": "b"}, "spec": {"policyName": "p", "validationActions": ["Deny"], **(binding or {})}}
+        ],
+        "roles": [
+            {
+                "metadata": {"name": "r", "namespace": "shop"},
+                "rules": [{"apiGroups": [""], "resources": [right], "verbs": [verb]}],
+            }
+        ],
+        "rolebindings": [
+            {
+                "metadata": {"name": "b", "namespace": "shop"},
+                "roleRef": {"kind": "Role", "name": "r"},
+                "subjects": [{"kind": "User", "name": "ann"}],
+            }
+        ],
+    }
+    return run_check(CHECK, Case(given))
 
 
-def rule(*resources: str, operations: tuple[str, ...] = ("*",), group: str = "") -> dict[str, Any]:
-    return {"apiGroups": [group], "resources": list(resources), "operations": list(operations)}
+@pytest.mark.parametrize("resources", [["pods/exec"], ["pods/*"], ["*/exec"], ["*/*"]])
+def test_a_policy_that_refuses_everybody_closes_the_way(resources: list[str]) -> None:
+    assert judged({"resources": resources}).outcome is Outcome.PASS
 
 
 @pytest.mark.parametrize(
-    ("rules", "left"),
+    ("right", "verb", "held"),
     [
-        ([rule("pods/*")], []),
-        ([rule("*/*", group="*")], []),
-        ([rule("*/exec"), rule("pods/ephemeralcontainers", operations=("UPDATE",))], []),
-        ([rule("pods/exec", operations=("CONNECT",))], ["pods/ephemeralcontainers"]),
-        ([rule("*")], BOTH),
-        ([rule("pods")], BOTH),
-        ([rule("pods/*", operations=("CREATE",))], BOTH),
-        ([rule("pods/*", group="apps")], BOTH),
-        ([rule("pods/ephemeralcontainers", operations=("CONNECT",))], BOTH),
-        ([], BOTH),
+        ("pods/exec", "create", True),
+        ("*/exec", "create", True),
+        ("*", "create", True),
+        ("pods/exec", "*", True),
+        ("pods/exec", "delete", False),
+        # RBAC has no star for the part.
+        ("pods/*", "create", False),
+        ("pods", "create", False),
     ],
 )
-def test_only_a_rule_about_the_way_closes_it(rules: list[dict[str, Any]], left: list[str]) -> None:
-    assert opened(rules) == left
+def test_rights_are_those_that_the_authorizer_sees(right: str, verb: str, held: bool) -> None:
+    verdict = judged({"resources": ["services"]}, right, verb)
+    assert ("pods/exec" in [item.deviation.fields["subresource"] for item in verdict.deviations]) is held
 
 
 @pytest.mark.parametrize(
-    ("binding", "spec"),
+    ("rule", "more"),
     [
-        ({"validationActions": ["Audit"]}, {}),
-        ({"matchResources": {"namespaceSelector": {"matchLabels": {"closed": "yes"}}}}, {}),
-        ({"matchResources": {"objectSelector": {"matchLabels": {"a": "b"}}}}, {}),
-        ({}, {"matchConditions": [{"name": "new", "expression": "true"}]}),
+        ({"operations": ["CREATE"]}, {}),
+        ({"resources": ["pods", "*"]}, {}),
+        ({"apiGroups": ["apps"]}, {}),
+        ({"resourceNames": ["web"]}, {}),
+        ({"scope": "Cluster"}, {}),
+        ({}, {"failurePolicy": "Ignore"}),
+        ({}, {"matchConditions": [{"name": "some", "expression": "true"}]}),
+        ({}, {"binding": {"validationActions": ["Warn", "Audit"]}}),
+        ({}, {"binding": {"matchResources": {"resourceRules": [{**EXEC, "resources": ["pods/attach"]}]}}}),
+        ({}, {"binding": {"matchResources": {"excludeResourceRules": [EXEC]}}}),
+        ({}, {"binding": {"matchResources": {"namespaceSelector": {"matchLabels": {"a": "b"}}}}}),
     ],
 )
-def test_a_policy_that_may_pass_it_over_closes_nothing(binding: dict[str, Any], spec: dict[str, Any]) -> None:
-    assert opened([rule("pods/*")], binding, **spec) == BOTH
+def test_a_policy_that_leaves_some_requests_alone_closes_nothing(rule: dict[str, Any], more: dict[str, Any]) -> None:
+    (deviation,) = [item.deviation for item in judged(rule, **more).deviations]
+    assert deviation.message == (
+        "nothing refuses commands in running containers (pods/exec) here, and User/ann may do it without being declared"
+    )
+
+
+def test_whom_an_expression_refuses_is_not_known() -> None:
+    verdict = judged(expression="'on-call' in request.userInfo.groups")
+    assert verdict.outcome is Outcome.EVIDENCE_MISSING
+    assert "whom p refuses pods/exec in namespace shop is not evaluated" in verdict.reason
+    assert judged(right="pods", expression="'on-call' in request.userInfo.groups").outcome is Outcome.PASS

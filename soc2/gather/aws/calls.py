@@ -30,7 +30,8 @@ class AwsList(Generic[T]):
     """The items under ``result`` of an operation, in every region in scope (or in one, for global services).
 
     An empty ``result`` makes one item of each page. ``home`` is the region of a global service whose parts have to be
-    asked for in that very region, ``account`` the name of a parameter that takes the id of the account.
+    asked for in that very region, ``account`` the name of a parameter that takes the id of the account, ``failures`` where an
+    answer lists what it could not tell, each with an ``errorCode``.
     """
 
     name: str
@@ -44,6 +45,7 @@ class AwsList(Generic[T]):
     shape: Shape = _as_it_is
     home: str = ""
     account: str = ""
+    failures: str = ""
 
     def gather(self, gatherer: Gatherer) -> Listing[T]:
         exempt = gatherer.system.aws.absent
@@ -143,6 +145,8 @@ def _call(connection: AwsConnection, source: Any, wanted: _Wanted) -> _Got:
             got.pages += 1
             found = _under(page, source.result) if source.result else [page]
             got.items.extend(_as_record(item) for item in found)
+            if isinstance(source, AwsList) and source.failures and (failed := page.get(source.failures)):
+                got.problem = _untold(failed[0])
     except ClientError as error:
         if error_code(error) in source.absent:
             got.items.append({"Configured": False, "configured": False})
@@ -152,6 +156,13 @@ def _call(connection: AwsConnection, source: Any, wanted: _Wanted) -> _Got:
         got.problem = problem_of(error)
     got.finished = datetime.now(UTC)
     return got
+
+
+def _untold(failure: dict[str, Any]) -> Problem:
+    code = str(failure.get("errorCode") or "no error code")
+    return Problem(
+        Cause.DENIED if "DENIED" in code else Cause.INCONCLUSIVE, f"{code}: {failure.get('errorMessage') or 'no reason'}"
+    )
 
 
 def _under(page: dict[str, Any], path: str) -> list[Any]:

@@ -15,7 +15,9 @@ MACHINE_IMAGES = AwsDetail(
     MachineImage,
     INSTANCES,
     lambda instance: instance.image_id,
-    lambda instance: {"ImageIds": [instance.image_id], "IncludeDeprecated": True} if instance.image_id else None,
+    lambda instance: (
+        {"ImageIds": [instance.image_id], "IncludeDeprecated": True, "IncludeDisabled": True} if instance.image_id else None
+    ),
     frozenset({"InvalidAMIID.NotFound", "InvalidAMIID.Unavailable"}),
 )
 NODE_GROUP_NAMES = AwsDetail(

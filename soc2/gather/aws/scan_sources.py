@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from soc2.gather.aws.calls import AwsDetail, AwsList
 from soc2.gather.kubernetes.sources import NODES, PODS
 from soc2.gather.registry.ecr import ecr_region
@@ -44,27 +46,77 @@ class RunningEcrImages:
 
 
 RUNNING_ECR_IMAGES = RunningEcrImages()
+ECR_MANIFESTS = AwsDetail(
+    "ecr image manifests",
+    "ecr",
+    "batch_get_image",
+    "images",
+    scanning.EcrManifest,
+    RUNNING_ECR_IMAGES,
+    lambda image: image.digest,
+    lambda image: {
+        "registryId": image.registry_id,
+        "repositoryName": image.repository_name,
+        "imageIds": [{"imageDigest": image.digest}],
+    },
+    frozenset({"RepositoryNotFoundException"}),
+)
+
+
+@dataclass(frozen=True)
+class ScannableEcrImages:
+    """The images that pods run and, of those that are an index, the images that it has: an index is never scanned itself."""
+
+    name: str = "scannable images of ecr"
+
+    def gather(self, gatherer: Gatherer) -> Listing[scanning.RunningEcrImage]:
+        running, manifests = gatherer.get(RUNNING_ECR_IMAGES), gatherer.get(ECR_MANIFESTS)
+        if running.exempt:
+            return Listing((), (), running.exempt)
+        children = {each.parent_key: each.platforms.values() for each in manifests.items}
+        found = (
+            msgspec.structs.replace(image, digest=digest)
+            for image in running.items
+            for digest in children.get(image.digest) or (image.digest,)
+        )
+        return Listing(tuple(dict.fromkeys(found)), manifests.statuses)
+
+
+SCANNABLE_ECR_IMAGES = ScannableEcrImages()
 ECR_SCANS = AwsDetail(
     "ecr image scans",
     "ecr",
     "describe_image_scan_findings",
     "",
     scanning.EcrScan,
-    RUNNING_ECR_IMAGES,
+    SCANNABLE_ECR_IMAGES,
     lambda image: image.digest,
     lambda image: {
         "registryId": image.registry_id,
         "repositoryName": image.repository_name,
         "imageId": {"imageDigest": image.digest},
     },
-    # What ECR does not have was not scanned by it either.
-    frozenset({"ScanNotFoundException", "ImageNotFoundException", "RepositoryNotFoundException"}),
+    # What ECR does not have was not scanned by it either, nor what it cannot scan.
+    frozenset(
+        {
+            "ScanNotFoundException",
+            "ImageNotFoundException",
+            "RepositoryNotFoundException",
+            "UnsupportedImageTypeException",
+            "ImageArchivedException",
+        }
+    ),
 )
 REGISTRY_SCANNING = AwsList(
     "ecr registry scanning", "ecr", "get_registry_scanning_configuration", "", scanning.RegistryScanning
 )
 INSPECTOR_ACCOUNTS = AwsList(
-    "inspector status", "inspector2", "batch_get_account_status", "accounts", scanning.InspectorAccount
+    "inspector status",
+    "inspector2",
+    "batch_get_account_status",
+    "accounts",
+    scanning.InspectorAccount,
+    failures="failedAccounts",
 )
 
 
@@ -83,21 +135,27 @@ INSPECTOR_COVERAGE = AwsDetail(
     lambda account: account.account_id,
     _where_on({"filterCriteria": {"resourceType": _ECR_IMAGES}}),
 )
-INSPECTOR_FINDINGS = AwsDetail(
-    "inspector findings",
-    "inspector2",
-    "list_findings",
-    "findings",
-    scanning.InspectorFinding,
-    INSPECTOR_ACCOUNTS,
-    lambda account: account.account_id,
-    _where_on(
-        {
-            "filterCriteria": {
-                "resourceType": _ECR_IMAGES,
-                "findingStatus": [{"comparison": "EQUALS", "value": "ACTIVE"}],
-                "severity": [{"comparison": "EQUALS", "value": value} for value in ("CRITICAL", "HIGH")],
-            }
-        },
-    ),
+
+
+def _findings(name: str, which: dict[str, Any]) -> AwsDetail[scanning.InspectorAccount, scanning.InspectorFinding]:
+    """Return findings on images that are there; nobody answers for what is suppressed, so it counts."""
+    there = [{"comparison": "EQUALS", "value": value} for value in ("ACTIVE", "SUPPRESSED")]
+    return AwsDetail(
+        name,
+        "inspector2",
+        "list_findings",
+        "findings",
+        scanning.InspectorFinding,
+        INSPECTOR_ACCOUNTS,
+        lambda account: account.account_id,
+        _where_on({"filterCriteria": {"resourceType": _ECR_IMAGES, "findingStatus": there, **which}}),
+    )
+
+
+INSPECTOR_FINDINGS = _findings(
+    "inspector findings", {"severity": [{"comparison": "EQUALS", "value": value} for value in ("CRITICAL", "HIGH")]}
+)
+# Criteria on different fields have to be met together, so that these are asked for by themselves.
+INSPECTOR_EXPLOITED = _findings(
+    "inspector findings with exploits", {"exploitAvailable": [{"comparison": "EQUALS", "value": "YES"}]}
 )

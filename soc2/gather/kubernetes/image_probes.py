@@ -37,8 +37,14 @@ _NAMES = (
 )
 # An engine that cannot read the fixture refuses it whether it is signed or not; that its signature is not there is an answer.
 _UNREAD = re.compile(
-    r"UNAUTHORIZED|DENIED:|NAME_UNKNOWN|no such host|connection refused|i/o timeout|TOOMANYREQUESTS|"
-    r"context deadline exceeded|x509:|(?<!\.sig: )MANIFEST_UNKNOWN"
+    r"UNAUTHORIZED|DENIED:|NAME_UNKNOWN|TOOMANYREQUESTS|no basic auth|(?<!\.sig: )(?:MANIFEST_UNKNOWN|unexpected status code)|"
+    r"no such host|server misbehaving|dial tcp|connection re(?:fused|set)|no route to host|network is unreachable|\bEOF\b|"
+    r"timeout\b|timed out|(?:context )?deadline exceeded|context canceled|x509:|\btls: |gave HTTP response"
+)
+# What cannot evaluate its own conditions refuses anything, if it fails closed.
+_UNDECIDED = re.compile(
+    r"resulted in error|failed to configure (?:policy|binding)|[Ss]ystem error|[Ii]nternal (?:server )?error|"
+    r"failed to (?:load context|substitute|evaluate|check preconditions)"
 )
 
 
@@ -138,7 +144,7 @@ def _try_images(connection: KubeConnection, namespace: str, trials: tuple[Trial,
         key = repr(trial.fine)
         if key not in twins:
             twins[key] = connection.try_create(path, trial.fine)
-        if why := _unproven(trial, answer, twins[key]):
+        if why := unproven(trial, answer, twins[key]):
             unclear.append(GatherError(Problem(Cause.INCONCLUSIVE, f"{namespace}: {why}: {answer.reason}")))
         refusals.append(AdmissionProbe(namespace, trial.tried, False, answer.reason, policy))
     # What is admitted tells more than what is not clear, so all of them are tried first.
@@ -147,10 +153,12 @@ def _try_images(connection: KubeConnection, namespace: str, trials: tuple[Trial,
     return refusals[0]
 
 
-def _unproven(trial: Trial, answer: Answer, twin: Answer) -> str:
+def unproven(trial: Trial, answer: Answer, twin: Answer) -> str:
     """Return why a policy's refusal does not prove that it is for the image, or the empty string."""
     if _UNREAD.search(answer.reason):
         return "the policy could not read the image or its registry"
+    if _UNDECIDED.search(answer.reason):
+        return "the policy could not decide and failed closed"
     if twin.status in (200, 201):
         return ""
     # What is said of the twin too, such as the policy's name, is no reason; nor is the name of the image.

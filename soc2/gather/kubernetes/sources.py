@@ -10,6 +10,7 @@ from soc2.model.kubernetes import (
     cluster,
     custom,
     delivery,
+    gatekeeper,
     gateways,
     image_policies,
     istio,
@@ -33,6 +34,7 @@ DEPLOYMENTS = KubeList("deployments", "/apis/apps/v1/deployments", workloads.Dep
 REPLICA_SETS = KubeList("replicasets", "/apis/apps/v1/replicasets", workloads.ReplicaSet)
 STATEFUL_SETS = KubeList("statefulsets", "/apis/apps/v1/statefulsets", workloads.StatefulSet)
 DAEMON_SETS = KubeList("daemonsets", "/apis/apps/v1/daemonsets", workloads.DaemonSet)
+CONTROLLER_REVISIONS = KubeList("controllerrevisions", "/apis/apps/v1/controllerrevisions", workloads.ControllerRevision)
 JOBS = KubeList("jobs", "/apis/batch/v1/jobs", workloads.Job)
 CRON_JOBS = KubeList("cronjobs", "/apis/batch/v1/cronjobs", workloads.CronJob)
 REPLICATION_CONTROLLERS = KubeList("replicationcontrollers", "/api/v1/replicationcontrollers", workloads.ReplicationController)
@@ -279,6 +281,20 @@ IMAGE_VALIDATING_POLICIES = KubeList(
     optional=True,
     older=(f"{_KYVERNO}/v1beta1/imagevalidatingpolicies", f"{_KYVERNO}/v1alpha1/imagevalidatingpolicies"),
 )
+NAMESPACED_IMAGE_POLICIES = KubeList(
+    "namespacedimagevalidatingpolicies.policies.kyverno.io",
+    f"{_KYVERNO}/v1/namespacedimagevalidatingpolicies",
+    image_policies.NamespacedImageValidatingPolicy,
+    optional=True,
+    older=(f"{_KYVERNO}/v1beta1/namespacedimagevalidatingpolicies",),
+)
+CEL_EXCEPTIONS = KubeList(
+    "policyexceptions.policies.kyverno.io",
+    f"{_KYVERNO}/v1/policyexceptions",
+    image_policies.CelException,
+    optional=True,
+    older=(f"{_KYVERNO}/v1beta1/policyexceptions", f"{_KYVERNO}/v1alpha1/policyexceptions"),
+)
 CLUSTER_IMAGE_POLICIES = KubeList(
     "clusterimagepolicies.policy.sigstore.dev",
     "/apis/policy.sigstore.dev/v1beta1/clusterimagepolicies",
@@ -290,7 +306,35 @@ CLUSTER_IMAGE_POLICIES = KubeList(
 RATIFY_CONSTRAINTS = KubeList(
     "ratifyverification.constraints.gatekeeper.sh",
     "/apis/constraints.gatekeeper.sh/v1beta1/ratifyverification",
-    image_policies.RatifyVerification,
+    gatekeeper.RatifyVerification,
+    namespaced=False,
+    optional=True,
+)
+GATEKEEPER_CONFIGS = KubeList(
+    "configs.config.gatekeeper.sh",
+    "/apis/config.gatekeeper.sh/v1alpha1/configs",
+    gatekeeper.GatekeeperConfig,
+    optional=True,
+)
+VALIDATING_POLICIES = KubeList(
+    "validatingpolicies.policies.kyverno.io",
+    f"{_KYVERNO}/v1/validatingpolicies",
+    image_policies.ValidatingPolicy,
+    namespaced=False,
+    optional=True,
+    older=(f"{_KYVERNO}/v1beta1/validatingpolicies", f"{_KYVERNO}/v1alpha1/validatingpolicies"),
+)
+ALLOWED_REPOS = KubeList(
+    "k8sallowedrepos.constraints.gatekeeper.sh",
+    "/apis/constraints.gatekeeper.sh/v1beta1/k8sallowedrepos",
+    gatekeeper.AllowedRepos,
+    namespaced=False,
+    optional=True,
+)
+IMAGE_DIGESTS = KubeList(
+    "k8simagedigests.constraints.gatekeeper.sh",
+    "/apis/constraints.gatekeeper.sh/v1beta1/k8simagedigests",
+    gatekeeper.ImageDigests,
     namespaced=False,
     optional=True,
 )
@@ -299,8 +343,14 @@ SIGNATURE_POLICIES = (
     KYVERNO_POLICIES,
     KYVERNO_EXCEPTIONS,
     IMAGE_VALIDATING_POLICIES,
+    NAMESPACED_IMAGE_POLICIES,
+    CEL_EXCEPTIONS,
     CLUSTER_IMAGE_POLICIES,
     RATIFY_CONSTRAINTS,
+    GATEKEEPER_CONFIGS,
+    VALIDATING_POLICIES,
+    ALLOWED_REPOS,
+    IMAGE_DIGESTS,
 )
 """What engines that verify the signatures of images are told."""
 

@@ -90,13 +90,15 @@ class Detections:
     """The alerts of some criteria, of all criteria but some, or of some rules.
 
     Only those logs count that the rules read: each that is declared and of their kinds has to be complete. When none is
-    declared, nothing is known, unless the owner says why the system has no such logs.
+    declared, nothing is known, unless the owner says why the system has no such logs; nor, of what ``sensors`` see, when the
+    owner's sensors are declared and none of their logs.
     """
 
     name: str
     criteria: tuple[str, ...] = ()
     besides: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
+    sensors: frozenset[LogKind] = frozenset()
 
     def has(self, rule_id: str, criterion: str) -> bool:
         """Tell whether a rule is one of those asked about."""
@@ -116,9 +118,16 @@ class Detections:
         statuses = logs.statuses
         if not any(source.kind in kinds for source in gatherer.system.logs.sources):
             statuses += (self._status(Problem(Cause.ABSENT, _UNDECLARED.format(", ".join(sorted(kinds - absent.keys()))))),)
+        elif self._unheard(gatherer.system, frozenset(absent)):
+            told = f"[agents] runtime names a sensor, whose log is not read: {_UNDECLARED}"
+            statuses += (self._status(Problem(Cause.ABSENT, told.format(", ".join(sorted(self.sensors - absent.keys()))))),)
         if not alerts and (silent := [name for log in logs.items for name in silent_streams(log)]):
             statuses += (self._status(Problem(Cause.STALE, f"nothing is found, but silent was {', '.join(silent)}")),)
         return Listing(alerts, (*statuses, *scanned.statuses))
+
+    def _unheard(self, system: System, absent: frozenset[LogKind]) -> bool:
+        read = any(source.kind in self.sensors for source in system.logs.sources)
+        return bool(system.agents.runtime and self.sensors - absent) and not read
 
     def _status(self, problem: Problem) -> SourceStatus:
         return SourceStatus(self.name, "the declared logs", 0, 0, None, problem)
@@ -162,7 +171,9 @@ UNAUTHORIZED_ACCESS = Detections("detections of unauthorized access", ("CC6.1", 
 CONTROL_TAMPERING = Detections("detections of control tampering", ("CC6.3",))
 NETWORK_ATTACKS = Detections("detections in the network", ("CC6.6",))
 DATA_ACCESS = Detections("detections of access to secrets", ("CC6.7",))
-MALWARE = Detections("detections of malware", ("CC6.8",))
+# Programs that are changed or brought in while a container runs, these alone see.
+_SENSORS = frozenset({LogKind.FALCO, LogKind.TETRAGON, LogKind.GUARDDUTY})
+MALWARE = Detections("detections of malware", ("CC6.8",), sensors=_SENSORS)
 _NAMED = (UNAUTHORIZED_ACCESS, CONTROL_TAMPERING, NETWORK_ATTACKS, DATA_ACCESS, MALWARE)
 ANOMALIES = Detections("detections of anomalies", besides=tuple(name for each in _NAMED for name in each.criteria))
 ALL = Detections("detections")

@@ -14,8 +14,9 @@ from soc2.model.kubernetes.cluster import Node, ServerVersion
 
 _NODE_GROUP = "eks.amazonaws.com/nodegroup"
 _COMPUTE = "eks.amazonaws.com/compute-type"
-# The day stands at the end of the versions of Amazon's images; those of Bottlerocket have none.
-_RELEASE = re.compile(r"^[\d.]+-(\d{8})$")
+# The day stands at the end of the versions of Amazon's images, after the version of their kubelet; those of Bottlerocket have
+# neither.
+_RELEASE = re.compile(r"^(?P<kubelet>\d+\.\d+(?:\.\d+)?)-(?P<year>\d{4})[.-]?(?P<month>\d{2})[.-]?(?P<day>\d{2})$")
 _MINOR = re.compile(r"^v?1\.(\d+)\b")
 
 
@@ -73,15 +74,20 @@ def node_images(
         group = node.labels.get(_NODE_GROUP, "")
         when, source = made.get(image), f"image {image}"
         if when is None:
-            when, source = _released(release.get(group, "")), f"release {release.get(group, '')} of node group {group}"
+            version_of_kubelet = node.status.node_info.kubelet_version
+            when = _released(release.get(group, ""), version_of_kubelet)
+            source = f"release {release.get(group, '')} of node group {group}"
         kubelet = _MINOR.match(node.status.node_info.kubelet_version)
         server = version.minor_number if version else None
         yield NodeImage(node, when, source if when else "", int(kubelet[1]) if kubelet else None, server)
 
 
-def _released(text: str) -> datetime | None:
+def _released(text: str, kubelet: str) -> datetime | None:
+    """Return the day of a release, None where the node has the kubelet of another one: its group is ahead of it."""
     found = _RELEASE.match(text)
-    return _time(f"{found[1]}T00:00:00Z") if found else None
+    if not found or not re.match(rf"v?{re.escape(found['kubelet'])}(?!\d)", kubelet):
+        return None
+    return _time(f"{found['year']}-{found['month']}-{found['day']}T00:00:00Z")
 
 
 def _time(text: str) -> datetime | None:

@@ -22,6 +22,41 @@ class ImageId(msgspec.Struct, frozen=True, rename="camel"):
     image_digest: str = ""
 
 
+class _Platform(msgspec.Struct, frozen=True):
+    os: str = ""
+    architecture: str = ""
+
+
+class _Child(msgspec.Struct, frozen=True):
+    digest: str = ""
+    platform: _Platform = _Platform()
+
+
+class _Index(msgspec.Struct, frozen=True):
+    manifests: tuple[_Child, ...] = ()
+
+
+_INDEX = msgspec.json.Decoder(_Index)
+
+
+class EcrManifest(CamelRecord, frozen=True):
+    """The manifest of an image as its registry keeps it."""
+
+    image_id: ImageId = ImageId()
+    image_manifest: str = ""
+
+    @property
+    def platforms(self) -> dict[str, str]:
+        """Return the digests of the images that an index has, by platform (``linux/arm64``); those of an image are none."""
+        try:
+            children = _INDEX.decode(self.image_manifest or "{}").manifests
+        except msgspec.DecodeError:
+            return {}
+        # Attestations stand in an index as images for a platform that there is not.
+        real = (each for each in children if each.digest and each.platform.os not in ("", "unknown"))
+        return {f"{each.platform.os}/{each.platform.architecture}": each.digest for each in real}
+
+
 class ScanStatus(msgspec.Struct, frozen=True):
     status: str = ""
     description: str = ""
@@ -44,11 +79,41 @@ class BasicFinding(msgspec.Struct, frozen=True):
         return next((each.value for each in self.attributes if each.key == "package_name"), "")
 
 
+class InspectorPackage(msgspec.Struct, frozen=True, rename="camel"):
+    name: str = ""
+    fixed_in_version: str = ""
+
+
+class PackageVulnerability(msgspec.Struct, frozen=True, rename="camel"):
+    vulnerability_id: str = ""
+    vulnerable_packages: tuple[InspectorPackage, ...] = ()
+
+
+class InspectorResource(msgspec.Struct, frozen=True):
+    id: str = ""
+
+
+class InspectorFinding(CamelRecord, frozen=True):
+    severity: str = ""
+    status: str = ""
+    fix_available: str = ""
+    exploit_available: str = ""
+    first_observed_at: datetime | None = None
+    package_vulnerability_details: PackageVulnerability = PackageVulnerability()
+    resources: tuple[InspectorResource, ...] = field(default=())
+
+    @property
+    def digests(self) -> frozenset[str]:
+        return frozenset(each.id.rpartition("/")[2] for each in self.resources)
+
+
 class ScanFindings(msgspec.Struct, frozen=True, rename="camel"):
-    """Findings of enhanced scanning are Inspector's, and are read there."""
+    """Findings of basic scanning, and Inspector's as the registry repeats them: of images in other accounts or regions nothing
+    else tells them."""
 
     image_scan_completed_at: datetime | None = None
     findings: tuple[BasicFinding, ...] = ()
+    enhanced_findings: tuple[InspectorFinding, ...] = ()
 
 
 class EcrScan(CamelRecord, frozen=True):
@@ -110,30 +175,3 @@ class Coverage(CamelRecord, frozen=True):
     @property
     def digest(self) -> str:
         return self.resource_id.rpartition("/")[2]
-
-
-class InspectorPackage(msgspec.Struct, frozen=True, rename="camel"):
-    name: str = ""
-    fixed_in_version: str = ""
-
-
-class PackageVulnerability(msgspec.Struct, frozen=True, rename="camel"):
-    vulnerability_id: str = ""
-    vulnerable_packages: tuple[InspectorPackage, ...] = ()
-
-
-class InspectorResource(msgspec.Struct, frozen=True):
-    id: str = ""
-
-
-class InspectorFinding(CamelRecord, frozen=True):
-    severity: str = ""
-    fix_available: str = ""
-    exploit_available: str = ""
-    first_observed_at: datetime | None = None
-    package_vulnerability_details: PackageVulnerability = PackageVulnerability()
-    resources: tuple[InspectorResource, ...] = field(default=())
-
-    @property
-    def digests(self) -> frozenset[str]:
-        return frozenset(each.id.rpartition("/")[2] for each in self.resources)

@@ -8,9 +8,14 @@ from soc2.model.kubernetes.meta import KubeObject, LabelSelector, Record
 
 
 class RuleWithOperations(Record, frozen=True):
+    """``resource_names`` are those of the only objects that are meant; webhooks cannot name any."""
+
     api_groups: tuple[str, ...] = ()
+    api_versions: tuple[str, ...] = ()
     resources: tuple[str, ...] = ()
     operations: tuple[str, ...] = ()
+    resource_names: tuple[str, ...] = ()
+    scope: str = "*"
 
 
 class MatchCondition(Record, frozen=True):
@@ -70,8 +75,15 @@ class ValidatingAdmissionPolicy(KubeObject, frozen=True):
     spec: ValidatingAdmissionPolicySpec = ValidatingAdmissionPolicySpec()
 
 
+class ParamRef(Record, frozen=True):
+    """Where a policy finds its parameters, and what it does without them: ``Allow`` or ``Deny``."""
+
+    parameter_not_found_action: str = ""
+
+
 class ValidatingAdmissionPolicyBindingSpec(Record, frozen=True):
     policy_name: str = ""
+    param_ref: ParamRef | None = None
     validation_actions: tuple[str, ...] = ()
     match_resources: MatchResources | None = None
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from soc2.model.access.primitives import SubjectRights
 from soc2.model.deviation import Resource
-from soc2.model.kubernetes.admission import MatchResources, RuleWithOperations
+from soc2.model.kubernetes.admission import MatchResources
+from soc2.model.kubernetes.admission_scope import Request, covers, unbound
 from soc2.model.kubernetes.cluster import Namespace
-from soc2.model.kubernetes.image_guards import narrowed, selects
 from soc2.model.kubernetes.joins import BoundPolicy
 
 
@@ -33,10 +33,12 @@ WAYS = (
 
 @dataclass(frozen=True)
 class WayHere:
-    """A way in a namespace: the policies that are asked about it and refuse, and those who hold its right."""
+    """A way in a namespace: the policies that refuse all of it, those that refuse some of it by expressions that are not
+    evaluated, and those who hold its right."""
 
     way: Way
     policies: tuple[str, ...]
+    partly: tuple[str, ...]
     holders: tuple[SubjectRights, ...]
 
 
@@ -60,15 +62,13 @@ def namespace_ways(
     policies may leave out."""
     bound, every = tuple(policies), tuple(rights)
     for namespace in namespaces:
-        here = (
-            WayHere(
-                way,
-                tuple(record.policy.name for record in bound if _refuses(record, way, namespace, declared)),
-                tuple(each for each in every if _holds(each, way, namespace)),
-            )
-            for way in WAYS
-        )
-        yield NamespaceWays(namespace, tuple(here))
+        ways: list[WayHere] = []
+        for way in WAYS:
+            about = [record for record in bound if _about(record, way, namespace, declared)]
+            refusing = tuple(record.policy.name for record in about if _always(record))
+            partly = tuple(record.policy.name for record in about if not _always(record))
+            ways.append(WayHere(way, refusing, partly, tuple(each for each in every if _holds(each, way, namespace))))
+        yield NamespaceWays(namespace, tuple(ways))
 
 
 def _holds(rights: SubjectRights, way: Way, namespace: Namespace) -> bool:
@@ -79,24 +79,12 @@ def _holds(rights: SubjectRights, way: Way, namespace: Namespace) -> bool:
     )
 
 
-def _refuses(record: BoundPolicy, way: Way, namespace: Namespace, declared: tuple[str, ...]) -> bool:
-    spec = record.policy.spec
-    own = spec.match_constraints or MatchResources()
-    if not any(_is_about(rule, way) for rule in own.resource_rules):
-        return False
-    if any(_is_about(rule, way) for rule in own.exclude_resource_rules):
-        return False
-    for binding in record.bindings:
-        matched = (own, binding.spec.match_resources or MatchResources())
-        selected = all(selects(each.namespace_selector, namespace) for each in matched)
-        denies = "Deny" in binding.spec.validation_actions
-        if denies and selected and not narrowed(record.policy.name, matched, spec.match_conditions, declared):
-            return True
-    return False
+def _about(record: BoundPolicy, way: Way, namespace: Namespace, declared: tuple[str, ...]) -> bool:
+    """Tell whether a policy denies requests of a way in a namespace, all that its expressions do not let pass."""
+    request = Request(way.subresource, way.operation)
+    own = record.policy.spec.match_constraints or MatchResources()
+    return covers(own, request) and not unbound(record, request, namespace, declared)
 
 
-def _is_about(rule: RuleWithOperations, way: Way) -> bool:
-    resource, _, subresource = way.subresource.partition("/")
-    # A bare star stands for resources, and for none of their parts.
-    names = {way.subresource, f"{resource}/*", f"*/{subresource}", "*/*"}
-    return bool({"", "*"} & {*rule.api_groups} and names & {*rule.resources} and {way.operation, "*"} & {*rule.operations})
+def _always(record: BoundPolicy) -> bool:
+    return any(each.expression.strip() == "false" for each in record.policy.spec.validations)

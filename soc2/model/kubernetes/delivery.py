@@ -12,9 +12,22 @@ class Status(Record, frozen=True):
     status: str = ""
 
 
+class Health(Record, frozen=True):
+    status: str = ""
+    last_transition_time: datetime | None = None
+
+
+class Operation(Record, frozen=True):
+    """The newest synchronisation; ``phase`` is Running while it goes on."""
+
+    phase: str = ""
+    started_at: datetime | None = None
+
+
 class ApplicationStatus(Record, frozen=True):
     sync: Status = Status()
-    health: Status = Status()
+    health: Health = Health()
+    operation_state: Operation = Operation()
     reconciled_at: datetime | None = None
 
 

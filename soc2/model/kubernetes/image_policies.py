@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from msgspec import field
-
-from soc2.model.kubernetes.admission import MatchCondition, MatchResources
+from soc2.model.kubernetes.admission import Expression, MatchCondition, MatchResources
+from soc2.model.kubernetes.image_signers import Attestors, Keyless
 from soc2.model.kubernetes.meta import KubeObject, LabelSelector, Record
 
 
@@ -24,6 +23,7 @@ class KyvernoResources(Record, frozen=True):
     operations: tuple[str, ...] = ()
     namespace_selector: LabelSelector | None = None
     selector: LabelSelector | None = None
+    annotations: Opaque | None = None
 
 
 class KyvernoFilter(Record, frozen=True):
@@ -51,12 +51,18 @@ class KyvernoMatch(Record, frozen=True):
     @property
     def filters(self) -> tuple[KyvernoFilter, ...]:
         """Return all filters, the older form among them."""
+        return (*self.any, *self.all, *self.older)
+
+    @property
+    def older(self) -> tuple[KyvernoFilter, ...]:
         own = KyvernoFilter(self.resources or KyvernoResources(), self.subjects, self.roles, self.cluster_roles)
-        return (*self.any, *self.all, *([own] if own != KyvernoFilter() else []))
+        return (own,) if own != KyvernoFilter() else ()
 
 
 class KyvernoCondition(Record, frozen=True):
     key: Any = None
+    operator: str = ""
+    value: Any = None
 
 
 class KyvernoConditions(Record, frozen=True):
@@ -71,9 +77,15 @@ class VerifyImages(Record, frozen=True):
     skip_image_references: tuple[str, ...] = ()
     image: str = ""
     failure_action: str = ""
-    attestors: tuple[Opaque, ...] = ()
+    required: bool = True
+    attestors: tuple[Attestors, ...] = ()
     attestations: tuple[Opaque, ...] = ()
     key: str = ""
+
+    @property
+    def anybody(self) -> bool:
+        """Tell whether a signature of anybody will do."""
+        return bool(self.attestors) and all(each.anybody for each in self.attestors) and not self.attestations
 
     @property
     def verifies(self) -> bool:
@@ -86,6 +98,7 @@ class KyvernoRule(Record, frozen=True):
     exclude: KyvernoMatch | None = None
     preconditions: KyvernoConditions | tuple[KyvernoCondition, ...] | None = None
     cel_preconditions: tuple[Opaque, ...] = ()
+    validate: Opaque | None = None
     verify_images: tuple[VerifyImages, ...] = ()
 
 
@@ -97,10 +110,20 @@ class KyvernoOverride(Record, frozen=True):
     namespace_selector: LabelSelector | None = None
 
 
+class KyvernoWebhook(Record, frozen=True):
+    """How the API server asks about a policy."""
+
+    failure_policy: str = ""
+    match_conditions: tuple[MatchCondition, ...] = ()
+
+
 class KyvernoSpec(Record, frozen=True):
     validation_failure_action: str = "Audit"
     validation_failure_action_overrides: tuple[KyvernoOverride, ...] = ()
     admission: bool = True
+    apply_rules: str = "All"
+    failure_policy: str = "Fail"
+    webhook_configuration: KyvernoWebhook = KyvernoWebhook()
     rules: tuple[KyvernoRule, ...] = ()
 
 
@@ -134,6 +157,23 @@ class KyvernoException(KubeObject, frozen=True):
     spec: KyvernoExceptionSpec = KyvernoExceptionSpec()
 
 
+class PolicyReference(Record, frozen=True):
+    name: str = ""
+    kind: str = ""
+
+
+class CelExceptionSpec(Record, frozen=True):
+    policy_refs: tuple[PolicyReference, ...] = ()
+
+
+class CelException(KubeObject, frozen=True):
+    """What a policy in CEL of Kyverno leaves out."""
+
+    KIND: ClassVar[str] = "PolicyException"
+
+    spec: CelExceptionSpec = CelExceptionSpec()
+
+
 class ImageMatch(Record, frozen=True):
     """A pattern over images; an ``expression`` is in CEL."""
 
@@ -155,7 +195,9 @@ class ImageValidatingSpec(Record, frozen=True):
     match_constraints: MatchResources | None = None
     match_conditions: tuple[MatchCondition, ...] = ()
     match_image_references: tuple[ImageMatch, ...] = ()
-    validations: tuple[Opaque, ...] = ()
+    variables: tuple[Expression, ...] = ()
+    validations: tuple[Expression, ...] = ()
+    failure_policy: str = "Fail"
     evaluation: Evaluation = Evaluation()
 
 
@@ -167,6 +209,25 @@ class ImageValidatingPolicy(KubeObject, frozen=True):
     spec: ImageValidatingSpec = ImageValidatingSpec()
 
 
+class NamespacedImageValidatingPolicy(ImageValidatingPolicy, frozen=True):
+    """One that holds in its own namespace only."""
+
+    KIND: ClassVar[str] = "NamespacedImageValidatingPolicy"
+
+
+class ValidatingPolicySpec(Record, frozen=True):
+    variables: tuple[Expression, ...] = ()
+    validations: tuple[Expression, ...] = ()
+
+
+class ValidatingPolicy(KubeObject, frozen=True):
+    """A policy in CEL of Kyverno on anything, so also on images."""
+
+    KIND: ClassVar[str] = "ValidatingPolicy"
+
+    spec: ValidatingPolicySpec = ValidatingPolicySpec()
+
+
 class StaticAuthority(Record, frozen=True):
     action: str = ""
 
@@ -174,6 +235,7 @@ class StaticAuthority(Record, frozen=True):
 class Authority(Record, frozen=True):
     name: str = ""
     static: StaticAuthority | None = None
+    keyless: Keyless | None = None
 
 
 class MatchedKind(Record, frozen=True):
@@ -187,6 +249,7 @@ class ClusterImageSpec(Record, frozen=True):
     images: tuple[ImageMatch, ...] = ()
     authorities: tuple[Authority, ...] = ()
     mode: str = "enforce"
+    policy: Opaque | None = None
     match: tuple[MatchedKind, ...] = ()
 
 
@@ -196,40 +259,3 @@ class ClusterImagePolicy(KubeObject, frozen=True):
     KIND: ClassVar[str] = "ClusterImagePolicy"
 
     spec: ClusterImageSpec = ClusterImageSpec()
-
-
-class ConstraintKinds(Record, frozen=True):
-    api_groups: tuple[str, ...] = ()
-    kinds: tuple[str, ...] = ()
-
-
-class ConstraintMatch(Record, frozen=True):
-    kinds: tuple[ConstraintKinds, ...] = ()
-    namespaces: tuple[str, ...] = ()
-    excluded_namespaces: tuple[str, ...] = ()
-    namespace_selector: LabelSelector | None = None
-    label_selector: LabelSelector | None = None
-    scope: str = "*"
-
-
-class EnforcementPoint(Record, frozen=True):
-    name: str = ""
-
-
-class ScopedAction(Record, frozen=True):
-    action: str = ""
-    enforcement_points: tuple[EnforcementPoint, ...] = ()
-
-
-class ConstraintSpec(Record, frozen=True):
-    enforcement_action: str = "deny"
-    scoped_enforcement_actions: tuple[ScopedAction, ...] = ()
-    match: ConstraintMatch = ConstraintMatch()
-
-
-class RatifyVerification(KubeObject, frozen=True):
-    """A constraint of Gatekeeper by which Ratify is asked, of the template that Ratify ships."""
-
-    KIND: ClassVar[str] = "RatifyVerification"
-
-    spec: ConstraintSpec = field(default_factory=ConstraintSpec)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from soc2.model.image_content import ImageUse
 from soc2.model.image_reference import ImageReference, parse_reference
 from soc2.model.kubernetes.cluster import Node
 from soc2.model.kubernetes.pods import Container, ContainerStatus, Pod
+from soc2.model.population import Cause, EvidenceGap, Problem
 
 _ENDED = ("Succeeded", "Failed")
 
@@ -41,6 +42,13 @@ def running_digests(pods: Iterable[Pod], nodes: Iterable[Node]) -> Iterator[Runn
             reference = _reference(container, status)
             if reference or (status and status.state.waiting is None):
                 yield RunningDigest(pod, container.name, reference, platforms.get(pod.spec.node_name, ""))
+
+
+def untold(digests: Sequence[RunningDigest]) -> Iterator[EvidenceGap]:
+    """Yield a gap when containers run of which nothing tells the digest."""
+    if places := [digest.place for digest in digests if digest.reference is None]:
+        detail = f"nothing tells the digest of the image of {places[0]} ({len(places)} of {len(digests)} containers)"
+        yield EvidenceGap("pods", Problem(Cause.INCONCLUSIVE, detail))
 
 
 def image_uses(digests: Iterable[RunningDigest]) -> Iterator[ImageUse]:

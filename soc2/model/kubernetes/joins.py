@@ -195,8 +195,14 @@ def admission_scopes(
         own = spec.match_constraints or MatchResources()
         chains = [(own, item.spec.match_resources or MatchResources()) for item in denying]
         # What only one of several bindings leaves out, another may look at: nobody can tell from the selectors.
-        bound = [chain[1] for chain in chains] if len(chains) == 1 else []
-        left_out = (*_unseen(every, chains), *_narrowed([own, *bound]), *_conditions(spec.match_conditions))
+        only = denying[0] if len(denying) == 1 else None
+        bound = [chains[0][1]] if only else []
+        left_out = (
+            *_unseen(every, chains),
+            *_narrowed([own, *bound]),
+            *(_bound_to(only) if only else ()),
+            *_conditions(spec.match_conditions),
+        )
         yield AdmissionScope(record.resource, record.policy.name, left_out)
 
 
@@ -217,9 +223,21 @@ def _narrowed(matched: Iterable[MatchResources]) -> Iterator[tuple[str, str]]:
     for each in matched:
         if each.object_selector and not each.object_selector.selects_everything:
             yield "objects by label", f"only those that {_selector_words(each.object_selector)}"
+        if names := sorted({name for rule in each.resource_rules for name in rule.resource_names}):
+            yield "objects by name", f"only {', '.join(names)}"
         for rule in each.exclude_resource_rules:
             groups = ", ".join(f"{resource}.{group}".rstrip(".") for group in rule.api_groups for resource in rule.resources)
             yield f"resources {groups}", f"on {', '.join(rule.operations)}"
+
+
+def _bound_to(binding: ValidatingAdmissionPolicyBinding) -> Iterator[tuple[str, str]]:
+    """Yield by what a binding narrows its policy: rules of its own, and parameters without which nothing is checked."""
+    rules = binding.spec.match_resources.resource_rules if binding.spec.match_resources else ()
+    if rules:
+        words = (f"{', '.join(rule.operations)} of {', '.join(rule.resources)}" for rule in rules)
+        yield "other requests", f"its binding {binding.name} is for {' and '.join(words)} only"
+    if binding.spec.param_ref and binding.spec.param_ref.parameter_not_found_action == "Allow":
+        yield "missing parameters", f"its binding {binding.name} lets everything pass without them"
 
 
 def _selector_words(selector: LabelSelector) -> str:

@@ -76,7 +76,10 @@ class TrivyReport(KubeObject, frozen=True):
     @property
     def owner(self) -> tuple[str, str]:
         """Return kind and name of what the container belongs to: a ReplicaSet, a StatefulSet, a Pod."""
-        return self.labels.get(f"{_LABELS}.resource.kind", ""), self.labels.get(f"{_LABELS}.resource.name", "")
+        made_by = next((each for each in self.metadata.owner_references if each.controller), None)
+        # A name that is too long for a label stands there as a hash only.
+        name = self.labels.get(f"{_LABELS}.resource.name") or (made_by.name if made_by else "")
+        return self.labels.get(f"{_LABELS}.resource.kind") or (made_by.kind if made_by else ""), name
 
     @property
     def scanned_at(self) -> datetime | None:

@@ -9,10 +9,19 @@ from soc2.model.kubernetes.meta import KubeObject, LabelSelector, Metadata, Reco
 from soc2.model.kubernetes.pods import PodTemplate
 
 
+class RollingUpdate(Record, frozen=True):
+    partition: int = 0
+
+
+class UpdateStrategy(Record, frozen=True):
+    rolling_update: RollingUpdate | None = None
+
+
 class WorkloadSpec(Record, frozen=True):
     replicas: int | None = None
     selector: LabelSelector | None = None
     template: PodTemplate = PodTemplate()
+    update_strategy: UpdateStrategy = UpdateStrategy()
     suspend: bool = False
     parallelism: int | None = None
     backoff_limit: int | None = None
@@ -26,6 +35,9 @@ class WorkloadStatus(Record, frozen=True):
     desired_number_scheduled: int = 0
     number_ready: int = 0
     number_available: int = 0
+    updated_number_scheduled: int = 0
+    current_revision: str = ""
+    update_revision: str = ""
     observed_generation: int = 0
 
 
@@ -54,6 +66,19 @@ class StatefulSet(Workload, frozen=True):
 
 class DaemonSet(Workload, frozen=True):
     KIND: ClassVar[str] = "DaemonSet"
+
+
+class RevisionData(Record, frozen=True):
+    spec: WorkloadSpec = WorkloadSpec()
+
+
+class ControllerRevision(KubeObject, frozen=True):
+    """A version of a DaemonSet or StatefulSet: the template that pods of it were made from."""
+
+    KIND: ClassVar[str] = "ControllerRevision"
+
+    data: RevisionData = RevisionData()
+    revision: int = 0
 
 
 class JobCondition(Record, frozen=True):
