@@ -81,6 +81,62 @@ def test_credentials_are_not_sent_on_to_where_a_layer_lies(authorization: str) -
     assert store.requests == [(f"/blobs/{LAYER}?signature=0123", "")]
 
 
+@pytest.mark.parametrize("challenge", ['Basic realm="blobs"', 'Bearer realm="http://{}/token",service="blobs"'])
+def test_credentials_are_not_given_to_where_a_layer_lies_when_it_asks_for_them(challenge: str) -> None:
+    with Registry() as store:
+
+        def elsewhere(handler: _Handler, _: bytes) -> None:
+            handler.answer(307, b"", {"Location": f"http://{store.address}/blobs/{LAYER}"})
+
+        def ask(handler: _Handler, _: bytes) -> None:
+            handler.answer(401, b"", {"WWW-Authenticate": challenge.format(store.address)})
+
+        store.faults = {LAYER: ask}
+        with Registry(faults={LAYER: elsewhere}) as registry:
+            assert problems(registry, IMAGE) == [
+                f"not authenticated: layer {LAYER}: 127.0.0.1, where registry.example leads, answers HTTP 401"
+            ]
+    assert (store.requests, {sent for _, sent in registry.requests}) == ([(f"/blobs/{LAYER}", "")], {""})
+
+
+@pytest.mark.parametrize("login", [LOGIN, Login(identity_token="refresh")])
+def test_credentials_are_not_sent_for_tokens_to_another_domain(login: Login) -> None:
+    with (
+        Registry(anonymous=True) as other,
+        Registry(authorization="bearer", realm=f"http://{other.address}/token") as registry,
+    ):
+        assert problems(registry, IMAGE, login=login) == [
+            f"not authenticated: registry.example has its tokens given by {other.address}, to which its credentials are "
+            "not sent: that is of another domain, and not declared as tokens of the registry"
+        ]
+        assert other.requests == []
+        registry.tokens = other.tokens
+        assert problems(registry, IMAGE, login=None) == []
+
+
+@pytest.mark.parametrize(
+    ("host", "declared", "server", "trusted"),
+    [
+        ("registry-1.docker.io", {}, "auth.docker.io", True),
+        ("registry.gitlab.example.com", {}, "gitlab.example.com", True),
+        ("registry.example.com:5000", {}, "auth.example.com:5001", True),
+        ("ghcr.io", {}, "ghcr.io", True),
+        ("ghcr.io", {}, "evil.io", False),
+        ("registry.example.com", {}, "evilexample.com", False),
+        ("registry.example.com", {}, "registry.example.com.evil.test", False),
+        ("10.0.0.7:5000", {}, "10.0.0.7:5000", True),
+        ("10.0.0.7:5000", {}, "11.0.0.7:5000", False),
+        ("[fd00::7]:5000", {}, "[fd00::8]:5000", False),
+        ("localhost:5000", {}, "localhost:5001", False),
+        ("registry.example.com", {"tokens": "auth.test:5001"}, "auth.test:5001", True),
+        ("registry.example.com", {"tokens": "auth.test:5001"}, "auth.test", False),
+        ("registry.example.com", {"address": "10.0.0.7:5000"}, "10.0.0.7:5000", True),
+    ],
+)
+def test_who_may_see_the_credentials_of_a_registry(host: str, declared: dict[str, str], server: str, trusted: bool) -> None:
+    assert RegistryHost(host=host, **declared).trusts(server, host) is trusted  # type: ignore[arg-type]
+
+
 def test_what_is_wrong_where_a_layer_lies_is_told_without_its_signature() -> None:
     with Registry() as store:
 
