@@ -23,8 +23,8 @@ Misbehave = Callable[["_Handler", bytes], None]
 
 @dataclass
 class Registry:
-    """``basic`` is who may read; ``faults`` say what happens instead, by the end of a path; ``requests`` are all paths that were
-    asked for, with what was sent as ``Authorization``."""
+    """``basic`` is who may read; ``faults`` say what happens instead, by the end of a path; ``requests`` are all paths that
+    were asked for, with what was sent as ``Authorization``."""
 
     authorization: Literal["", "basic", "bearer"] = ""
     basic: str = BASIC

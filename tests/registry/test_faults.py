@@ -227,6 +227,26 @@ def test_an_answer_that_never_begins_or_never_ends_is_told(begin: bytes, more: b
     assert found == f"timed out: layer {LAYER}: reading it takes longer than 0.2 s"
 
 
+@pytest.mark.parametrize(
+    ("passwd", "user", "told"),
+    [
+        ([link("etc/passwd", "/etc/other")], "app", True),
+        ([link("etc/passwd", "etc/other", tarfile.LNKTYPE)], "app:0", True),
+        ([link("etc", "/usr/etc")], "app", True),
+        ([File(path="etc/passwd", content=b"a:x:1:1::/:\n" * 90_000)], "app", True),
+        ([link("etc/passwd", "/etc/other")], "1000", False),
+        ([link("etc/passwd", "/etc/other")], "root", False),
+        ([File(path="etc/passwd", content=b"a:x:1:1::/:\n")], "app", False),
+        ([PROGRAM], "app", False),
+    ],
+)
+def test_a_user_of_whom_nobody_can_tell_who_that_is_is_told(passwd: list[File], user: str, told: bool) -> None:
+    with Registry() as registry:
+        found = problems(registry, image([[File(path="etc/passwd", content=b"app:x:0:0::/:\n")], passwd], {"User": user}))
+    expected = f"inconclusive: its user {user} has a number that cannot be told: /etc/passwd is a link or too long"
+    assert found == [expected] * told
+
+
 _ZEROS = bytes(16 * 1024 * 1024)
 BOMB = gzip.compress(_ZEROS) * 6
 ZSTD_BOMB = zstandard.compress(_ZEROS) * 6

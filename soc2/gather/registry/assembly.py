@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from soc2.gather.registry.facts import LayerFacts
+from soc2.gather.registry.facts import FILE, LayerFacts
+from soc2.gather.registry.layer import NUMBER
 from soc2.gather.registry.manifests import ContainerConfig, Manifest
 from soc2.gather.registry.printable import printable
 from soc2.model.image_content import (
@@ -68,20 +69,33 @@ def _privileges(layers: Layers) -> Iterator[ImagePrivilege]:
     return (found[path] for path in there)
 
 
+def untold_user(manifest: Manifest, facts: Mapping[str, LayerFacts]) -> str:
+    """Say why nobody can tell whether the user of a configuration is root; empty where that can be told."""
+    layers = [(each.digest, facts[each.digest]) for each in manifest.layers if each.digest in facts]
+    user = printable((manifest.configuration.config or ContainerConfig()).user or "")
+    if manifest.configuration.os == _WINDOWS or _uid(user, layers) is not None or _users(layers) is not None:
+        return ""
+    return f"its user {user} has a number that cannot be told: /{_PASSWD} is a link or too long"
+
+
 def _uid(user: str, layers: Layers) -> int | None:
-    """Return the number of a configuration's user (``user`` or ``user:group``): a name, or a number that is no name."""
+    """Return the number of a configuration's user (``user`` or ``user:group``), which is a name only where it is no number."""
     name = user.partition(":")[0]
     if not name:
         return 0
-    users: dict[str, int] = {}
+    if NUMBER.match(name):
+        return int(name)
+    return (_users(layers) or {}).get(name, 0 if name == _ROOT else None)
+
+
+def _users(layers: Layers) -> dict[str, int] | None:
+    """Return the users of ``etc/passwd``, or None when there is one that was not read."""
+    users: dict[str, int] | None = {}
     for _, layer in layers:
         if layer.hides(_PASSWD):
-            users = layer.users or {}
-    if name in users:
-        return users[name]
-    if name == _ROOT:
-        return 0
-    return int(name) if name.isascii() and name.isdigit() else None
+            unread = layer.users is None and (layer.has(FILE, _PASSWD) or layer.has(FILE, "etc"))
+            users = None if unread else layer.users or {}
+    return users
 
 
 def _layer_secrets(layers: Layers) -> Iterator[ImageSecret]:
