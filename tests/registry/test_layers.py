@@ -103,6 +103,9 @@ def test_a_deleted_secret_is_told_with_its_layer_and_who_deletes_it(packing: str
         ({"config": {"Env": ["DB_PASSWORD=Hq7vR2mXw9Lk4tZb"]}}, "environment variable DB_PASSWORD"),
         ({"config": {"Labels": {"build": TOKEN}}}, "label build"),
         ({"config": {"Entrypoint": ["app"], "Cmd": ["--token", TOKEN]}}, "argument 3 of its command"),
+        ({"config": {"Entrypoint": ["app"], "Cmd": ["--password", "Hq7vR2mXw9"]}}, "argument 3 of its command"),
+        ({"config": {"Healthcheck": {"Test": ["CMD", "curl", "-u", "a:Hq7vR2mXw9", "localhost"]}}}, "its health check"),
+        ({"config": {"OnBuild": [f"ENV TOKEN={TOKEN}"]}}, "step 1 for images that are built on it"),
         ({"history": ["FROM scratch", f"RUN curl -H 'Authorization: Bearer {TOKEN}' x"]}, "step 2 of its history"),
     ],
 )

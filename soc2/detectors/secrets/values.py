@@ -24,6 +24,7 @@ _PLAIN = re.compile(
     | \d{4}-\d\d-\d\d.*|[\^~<>=]{0,2}v?\d+(\.[\dx*]+){1,3}([+-][\w.]+)?|(\d{1,3}\.){3}\d{1,3}(:\d+|/\d+)?
     | [\w.+-]+@[\w-]+(\.[\w-]+)+
     | (required|nullable|optional|string)[|,].*
+    | getent\ \w+|(cat|sed|awk|e?grep)\ +[-/].*
     )$""",
     re.X | re.I,
 )

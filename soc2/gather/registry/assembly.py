@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
@@ -106,20 +107,50 @@ def _layer_secrets(layers: Layers) -> Iterator[ImageSecret]:
 
 def _written_secrets(manifest: Manifest, settings: ContainerConfig, secrets: SecretFinder) -> Iterator[ImageSecret]:
     """Yield the secrets that stand in the configuration, the history and the annotations."""
+    told: set[tuple[str, str]] = set()
     for place, key, text in _texts(manifest, settings):
         for found in secrets.in_value(key, text):
+            # A command is told by its argument, or else as a whole.
+            command = place.partition(" of ")[2] if place.startswith("argument ") else place
+            if place == command and (command, found.fingerprint) in told:
+                continue
+            told.add((command, found.fingerprint))
             yield ImageSecret(place=printable(place), file=None, secret=FoundSecret(found.detector, found.fingerprint))
 
 
 def _texts(manifest: Manifest, settings: ContainerConfig) -> Iterator[tuple[str, str, str]]:
-    for variable in settings.env or ():
-        name, _, value = variable.partition("=")
-        yield f"environment variable {name}", name, value
-    for name, value in {**(settings.labels or {}), **manifest.annotations}.items():
+    configuration = manifest.configuration
+    yield from _settings_texts(settings, "")
+    if configuration.container_config:
+        yield from _settings_texts(configuration.container_config, " of the container that it was made of")
+    for name, value in manifest.annotations.items():
         yield f"label {name}", name, value
-    for number, argument in enumerate((*(settings.entrypoint or ()), *(settings.command or ())), 1):
-        yield f"argument {number} of its command", "", argument
-    for number, step in enumerate(manifest.configuration.history or (), 1):
-        for text in (step.created_by, step.comment):
+    if configuration.author:
+        yield "its author", "", configuration.author
+    for number, step in enumerate(configuration.history or (), 1):
+        for text in (step.created_by, step.comment, step.author):
             if text:
                 yield f"step {number} of its history", "", text
+
+
+def _settings_texts(settings: ContainerConfig, of: str) -> Iterator[tuple[str, str, str]]:
+    for variable in settings.env or ():
+        name, _, value = variable.partition("=")
+        yield f"environment variable {name}{of}", name, value
+    for name, value in (settings.labels or {}).items():
+        yield f"label {name}{of}", name, value
+    yield from _arguments((*(settings.entrypoint or ()), *(settings.command or ())), f"its command{of}")
+    yield from _arguments((settings.health_check and settings.health_check.test) or (), f"its health check{of}")
+    for number, step in enumerate(settings.on_build or (), 1):
+        yield f"step {number} for images that are built on it{of}", "", step
+
+
+def _arguments(arguments: Sequence[str], whose: str) -> Iterator[tuple[str, str, str]]:
+    """Yield arguments, each under the name of the option before it, and all of them as the command that they are."""
+    before = ""
+    for number, argument in enumerate(arguments, 1):
+        option = before.startswith("-") and "=" not in before and not argument.startswith("-")
+        yield f"argument {number} of {whose}", before.lstrip("-") if option else "", argument
+        before = argument
+    if len(arguments) > 1:
+        yield whose, "", shlex.join(arguments)
