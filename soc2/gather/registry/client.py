@@ -26,7 +26,12 @@ ANSWER_SECONDS = 120.0
 _TOKEN_BYTES = 1024 * 1024
 _TOKEN = re.compile(r"^[\x21-\x7e]{1,65536}$")
 _CLIENT = "soc2-controls"
-_STATUSES = {403: Cause.DENIED, 404: Cause.ABSENT, 429: Cause.THROTTLED}
+_STATUSES = {
+    **dict.fromkeys((400, 405, 406, 501), Cause.NOT_IMPLEMENTED),
+    403: Cause.DENIED,
+    404: Cause.ABSENT,
+    429: Cause.THROTTLED,
+}
 _AGAIN = (429, 500, 502, 503, 504)
 
 

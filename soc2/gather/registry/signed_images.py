@@ -157,13 +157,14 @@ class _Reader:
     keys: Sequence[SigningKey]
     deadline: Deadline
     read: int = field(default=0, init=False)
+    more: bool = field(default=False, init=False)
 
     def signatures(self) -> Iterator[ImageSignature]:
         """Yield what is found by tag, and then what refers to the image. Raises PullError."""
         tag = self.reference.digest.replace(":", "-")
         if own := self._manifest(f"manifests/{tag}.sig", _MANIFEST):
             yield from self._of(own, f"tag {tag[:19]}….sig")
-        referrers = self._manifest(f"referrers/{self.reference.digest}", _INDEX)
+        referrers = self._referrers()
         # Where a registry does not list what refers to an image, a tag does.
         referrers = referrers or self._manifest(f"manifests/{tag}", _INDEX)
         for each in (referrers.manifests or ()) if referrers else ():
@@ -174,6 +175,19 @@ class _Reader:
                 self._count()
                 body = self._verified(f"manifests/{each.digest}", _MANIFEST, each.digest, _MANIFEST_BYTES)
                 yield from self._of(decoded(body, _Manifest, each.digest), f"referrer {each.digest[:19]}…")
+        if self.more:
+            raise PullError(
+                Cause.TRUNCATED, "its registry lists what refers to it in several parts, and only the first is read"
+            )
+
+    def _referrers(self) -> _Manifest | None:
+        """Return what refers to the image, or None where a registry does not list that."""
+        try:
+            return self._manifest(f"referrers/{self.reference.digest}", _INDEX)
+        except PullError as error:
+            if error.problem.cause is Cause.NOT_IMPLEMENTED:
+                return None
+            raise
 
     def has(self, digest: str) -> bool:
         """Tell whether it is an index that leads to a digest. Raises PullError."""
@@ -203,6 +217,7 @@ class _Reader:
         try:
             with self.client.get(self.reference.repository, path, accept, deadline) as answer:
                 body = answer.body(_MANIFEST_BYTES, deadline)
+                self.more = self.more or 'rel="next"' in answer.headers.get("Link", "")
         except PullError as error:
             if error.problem.cause is Cause.ABSENT:
                 return None
