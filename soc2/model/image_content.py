@@ -47,7 +47,7 @@ class PrivilegedFile(msgspec.Struct, frozen=True, kw_only=True):
     def rights(self) -> str:
         """Return what it gives, in words: ``setuid 0, cap_net_raw``."""
         setuid = [f"setuid {self.uid}"] * bool(self.mode & 0o4000)
-        setgid = [f"setgid {self.gid}"] * bool(self.mode & 0o2000)
+        setgid = [f"setgid {self.gid}"] * (self.mode & 0o2010 == 0o2010)
         return ", ".join([*setuid, *setgid, *self.capabilities])
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from soc2.detectors.secrets.formats import _OWN
-from soc2.gather.registry.anchors import NAMESPACE, passages
+from soc2.gather.registry.anchors import NAMESPACE, is_settings, passages
 from soc2.gather.registry.inspection import image_rules
 
 SCANNER = yara_x.Scanner(image_rules().rules)
@@ -67,3 +67,21 @@ def test_keys_are_passed_on_as_a_whole(begin: str, end: str) -> None:
     assert found[1] == 1
     assert found[0].startswith(begin.encode())
     assert end.encode() in found[0]
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "expected"),
+    [
+        ("root/.bash_history", "curl -u admin:Hq7vR2mXw9 https://x\n", True),
+        ("root/.docker/config.json", '{"auths": {"r.example": {"auth": "dTpIcTd2UjJtWHc5"}}}', True),
+        ("srv/.git/config", "[http]\n\textraheader = AUTHORIZATION: basic dTpIcTd2UjJtWHc5\n", True),
+        ("root/.kube/config", "users:\n- name: a\n  user:\n    client-key-data: LS0t\n", True),
+        ("run/db-password", "Hq7vR2mXw9\n", True),
+        ("etc/passwd", "app:x:1000:1000::/:/bin/sh\n", False),
+        ("usr/etc/passwd", "app:x:0:0::/:\n", False),
+        ("opt/overrides/passwd", "passwd: elevated-privileges 4755\npasswd: elevated-privileges 2755\n", False),
+        ("srv/config", "[core]\n\tbare = false\n", False),
+    ],
+)
+def test_files_that_may_say_a_password_are_looked_at_whole(path: str, content: str, expected: bool) -> None:
+    assert is_settings(path, content.encode()) is expected

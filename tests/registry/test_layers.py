@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from soc2.gather.registry.archive import Archive
 from soc2.gather.registry.assembly import assembled
 from soc2.gather.registry.capabilities import file_capabilities
 from soc2.gather.registry.facts import LayerFacts
+from soc2.gather.registry.failure import Deadline
 from soc2.gather.registry.inspection import Inspector, image_rules
 from soc2.gather.registry.layer import read_layer
 from soc2.gather.registry.manifests import Configuration, Descriptor, Manifest
@@ -68,6 +70,17 @@ def privileged(found: ImageContent) -> dict[str, str]:
             {"bin/su": "setuid 0"},
         ),
         ([[SETUID, link("bin/su", "/usr/bin/su")]], {"usr/bin/su": "setuid 0"}),
+        (
+            [
+                [SETUID],
+                [link("a", "usr/bin/su", tarfile.LNKTYPE), link("b", "a", tarfile.LNKTYPE)],
+                [deleted("a"), deleted("usr/bin/su")],
+            ],
+            {"b": "setuid 0"},
+        ),
+        ([[PROGRAM], [replace(link("a", PROGRAM.path, tarfile.LNKTYPE), mode=0o4755)]], {"a": "setuid 0"}),
+        ([[File(path="a", mode=0o2745)]], {}),
+        ([[File(path="a", mode=0o6745)]], {"a": "setuid 0"}),
     ],
 )
 def test_privileged_files_are_those_that_are_there_in_the_end(layers: list[list[File]], expected: dict[str, str]) -> None:
@@ -90,6 +103,9 @@ def test_a_deleted_secret_is_told_with_its_layer_and_who_deletes_it(packing: str
         ({"config": {"Env": ["DB_PASSWORD=Hq7vR2mXw9Lk4tZb"]}}, "environment variable DB_PASSWORD"),
         ({"config": {"Labels": {"build": TOKEN}}}, "label build"),
         ({"config": {"Entrypoint": ["app"], "Cmd": ["--token", TOKEN]}}, "argument 3 of its command"),
+        ({"config": {"Entrypoint": ["app"], "Cmd": ["--password", "Hq7vR2mXw9"]}}, "argument 3 of its command"),
+        ({"config": {"Healthcheck": {"Test": ["CMD", "curl", "-u", "a:Hq7vR2mXw9", "localhost"]}}}, "its health check"),
+        ({"config": {"OnBuild": [f"ENV TOKEN={TOKEN}"]}}, "step 1 for images that are built on it"),
         ({"history": ["FROM scratch", f"RUN curl -H 'Authorization: Bearer {TOKEN}' x"]}, "step 2 of its history"),
     ],
 )
@@ -156,8 +172,12 @@ def test_the_test_file_of_scanners_is_found_wherever_it_is() -> None:
         ("app", [[users(0)], [users(1000)]], 1000),
         ("app", [[users(1000)], [users(0)]], 0),
         ("app", [[users(0)], [deleted("etc/passwd")]], None),
-        ("app", [[users(0)], [link("etc/passwd", "/etc/other")]], None),
         ("other", [[users(0)]], None),
+        ("00", [[users(1000)]], 0),
+        ("+0", [[users(1000)]], 0),
+        ("7", [[File(path="etc/passwd", content=b"7:x:0:0::/:\n")]], 7),
+        ("app", [[File(path="etc/passwd", content=b"a:x:1:\x0bapp:x:7:\n app:x:none:0\napp:x:5:0\n")]], 0),
+        ("app", [[File(path="etc/passwd", content=b"app\n")]], 0),
     ],
 )
 def test_the_user_of_an_image_is_a_number_in_the_end(user: str, layers: list[list[File]], expected: int | None) -> None:
@@ -213,7 +233,7 @@ def _assembled(layers: list[list[File]]) -> ImageContent:
     facts: dict[str, LayerFacts] = {}
     descriptors = []
     for number, layer in enumerate(layers):
-        stream = Unpacked(io.BytesIO(archive(layer)), 1 << 20)
+        stream = Unpacked(io.BytesIO(archive(layer)), 1 << 20, Deadline(60, "reading"))
         digest = f"sha256:{number}"
         facts[digest] = read_layer(Archive(stream, 100), stream, INSPECTOR)
         descriptors.append(Descriptor(digest, 0))

@@ -30,7 +30,7 @@ from soc2.model.image_reference import ImageReference
 from soc2.model.image_signatures import ImageSignature, ImageSignatures
 from soc2.model.kubernetes.image_uses import running_digests
 from soc2.model.kubernetes.pods import Pod
-from soc2.model.population import Problem
+from soc2.model.population import Cause, Problem
 from soc2.system import load_system
 from tests.registry.server import Registry
 
@@ -186,6 +186,10 @@ def test_a_registry_that_does_not_answer_is_missing_evidence(status: int) -> Non
         (signature_image(payload("a b", IMAGE.digest), SIGN), "it was made for a b"),
         (signature_image(b"{}", SIGN), "its payload cannot be read"),
         (signature_image(b'{"critical":' * 100_000, SIGN), "its payload cannot be read"),
+        (
+            signature_image(payload(NAME, IMAGE.digest).replace(b"cosign container", b"atomic container"), SIGN),
+            "its payload says that it is something else than cosign's signature",
+        ),
         (signature_image(payload(NAME, IMAGE.digest), lambda _: b""), "there is no signature beside its payload"),
     ],
 )
@@ -259,6 +263,28 @@ def test_a_bundle_that_refers_to_the_image_is_found_by_either_way(path: str) -> 
     found = told(of=lambda registry: refer(registry, referrer(bundle(statement())), path=path))
     assert isinstance(found, ImageSignatures)
     assert found.verified
+
+
+@pytest.mark.parametrize("status", [400, 404, 405, 406, 501])
+def test_a_registry_may_not_list_what_refers_to_an_image(status: int) -> None:
+    def refuse(registry: Registry) -> None:
+        registry.faults[f"referrers/{IMAGE.digest}"] = lambda handler, _: handler.answer(status, b"{}")
+
+    assert told(of=refuse) == ImageSignatures(image=str(REFERENCE), keys=("cosign.pub",))
+
+
+def test_a_list_of_which_there_is_more_is_missing_evidence() -> None:
+    def in_parts(registry: Registry) -> None:
+        body = json.dumps({"schemaVersion": 2, "manifests": []}).encode()
+        link = {"Link": '</v2/team/app/referrers/x?last=1>; rel="next"'}
+        registry.faults[f"referrers/{IMAGE.digest}"] = lambda handler, _: handler.answer(200, body, link)
+
+    found = told(of=in_parts)
+    assert isinstance(found, Problem)
+    assert found.cause is Cause.TRUNCATED
+    signed = told(signature_image(payload(NAME, IMAGE.digest), SIGN), of=in_parts)
+    assert isinstance(signed, ImageSignatures)
+    assert signed.verified
 
 
 def test_a_payload_of_a_referrer_is_verified_too() -> None:

@@ -28,6 +28,7 @@ _PLAIN = re.compile(
     | [\w.+-]+@[\w-]+(\.[\w-]+)+
     | (required|nullable|optional|string)[|,].*
     | \[?(string|int|id|boolean|float)[!?\]]+
+    | getent\ \w+|(cat|sed|awk|e?grep)\ +[-/].*
     )$""",
     re.X | re.I,
 )

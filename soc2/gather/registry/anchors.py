@@ -5,6 +5,7 @@ A detector of secrets takes much longer than a scan for fixed strings, so it get
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -14,7 +15,17 @@ ANCHORS = (Path(__file__).parents[2] / "data" / "secret-anchors.yar").read_text(
 _SETTINGS_NAMES = (
     *("credentials", ".netrc", "_netrc", ".pgpass", ".my.cnf", ".pypirc", ".npmrc", ".yarnrc", ".s3cfg", ".boto"),
     *(".terraformrc", ".dockercfg", ".dockerconfigjson", ".git-credentials", ".gitconfig", ".htpasswd", "wp-config.php"),
-    *("config.php", "settings.py", "local_settings.py", "secrets.py", ".bash_history", ".zsh_history", ".sh_history"),
+    *(
+        "config",
+        "kubeconfig",
+        "config.php",
+        "settings.py",
+        "local_settings.py",
+        "secrets.py",
+        ".bash_history",
+        ".zsh_history",
+        ".sh_history",
+    ),
     *(".ash_history", ".psql_history", ".mysql_history", ".python_history", "dockerfile", "makefile"),
 )
 # They come with every system, and speak of passwords that are no one's.
@@ -27,11 +38,15 @@ _SETTINGS_SUFFIXES = (
 _SHELL = (b"#!/bin/sh", b"#!/bin/bash", b"#!/bin/ash", b"#!/usr/bin/env sh", b"#!/usr/bin/env bash", b"#! /bin/sh")
 _SETTINGS_BYTES = 512 * 1024
 _ONE_VALUE_BYTES = 400
+# What stands in those is a secret by its place, or without a word for it.
+_SAY_NOTHING = (".pgpass", ".dockercfg", ".docker/config.json", ".netrc", "_netrc", ".htpasswd", "_history", "etc/shadow")
 _WORDS = (
     *(b"passw", b"passphrase", b"pwd", b"secret", b"token", b"credential", b"authoriz"),
     *(b"apikey", b"api_key", b"api-key", b"api.key", b"accesskey", b"access_key", b"access-key"),
-    *(b"privatekey", b"private_key", b"private-key"),
+    *(b"privatekey", b"key-data", b"private_key", b"private-key"),
 )
+# Of etc/passwd and its like, which are named after what they do not hold.
+_USERS = re.compile(rb"\s*[\w.-]+:[x*!]?:\d+:")
 _PIECE = 256 * 1024
 # A key is a few kilobytes; anything else that is looked for stands on a line.
 _BEFORE, _AFTER = 1024, 8192
@@ -45,8 +60,11 @@ def is_settings(path: str, content: bytes) -> bool:
     if len(content) > _SETTINGS_BYTES or not content:
         return False
     name = path.rpartition("/")[2].lower()
-    if len(content) <= _ONE_VALUE_BYTES and _speaks_of_one(name.encode()):
+    one = len(content) <= _ONE_VALUE_BYTES and b"\n" not in content.strip()
+    if one and _speaks_of_one(name.encode()) and not _USERS.match(content):
         return True
+    if path.lower().endswith(_SAY_NOTHING):
+        return b"\0" not in content
     if name in _NO_SETTINGS:
         return False
     named = name in _SETTINGS_NAMES or name.endswith(_SETTINGS_SUFFIXES) or name.startswith(".env")

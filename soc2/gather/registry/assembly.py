@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from soc2.gather.registry.facts import LayerFacts
+from soc2.gather.registry.facts import FILE, LayerFacts
+from soc2.gather.registry.layer import NUMBER
 from soc2.gather.registry.manifests import ContainerConfig, Manifest
 from soc2.gather.registry.printable import printable
 from soc2.model.image_content import (
@@ -68,20 +70,33 @@ def _privileges(layers: Layers) -> Iterator[ImagePrivilege]:
     return (found[path] for path in there)
 
 
+def untold_user(manifest: Manifest, facts: Mapping[str, LayerFacts]) -> str:
+    """Say why nobody can tell whether the user of a configuration is root; empty where that can be told."""
+    layers = [(each.digest, facts[each.digest]) for each in manifest.layers if each.digest in facts]
+    user = printable((manifest.configuration.config or ContainerConfig()).user or "")
+    if manifest.configuration.os == _WINDOWS or _uid(user, layers) is not None or _users(layers) is not None:
+        return ""
+    return f"its user {user} has a number that cannot be told: /{_PASSWD} is a link or too long"
+
+
 def _uid(user: str, layers: Layers) -> int | None:
-    """Return the number of a configuration's user (``user`` or ``user:group``): a name, or a number that is no name."""
+    """Return the number of a configuration's user (``user`` or ``user:group``), which is a name only where it is no number."""
     name = user.partition(":")[0]
     if not name:
         return 0
-    users: dict[str, int] = {}
+    if NUMBER.match(name):
+        return int(name)
+    return (_users(layers) or {}).get(name, 0 if name == _ROOT else None)
+
+
+def _users(layers: Layers) -> dict[str, int] | None:
+    """Return the users of ``etc/passwd``, or None when there is one that was not read."""
+    users: dict[str, int] | None = {}
     for _, layer in layers:
         if layer.hides(_PASSWD):
-            users = layer.users or {}
-    if name in users:
-        return users[name]
-    if name == _ROOT:
-        return 0
-    return int(name) if name.isascii() and name.isdigit() else None
+            unread = layer.users is None and (layer.has(FILE, _PASSWD) or layer.has(FILE, "etc"))
+            users = None if unread else layer.users or {}
+    return users
 
 
 def _layer_secrets(layers: Layers) -> Iterator[ImageSecret]:
@@ -92,20 +107,50 @@ def _layer_secrets(layers: Layers) -> Iterator[ImageSecret]:
 
 def _written_secrets(manifest: Manifest, settings: ContainerConfig, secrets: SecretFinder) -> Iterator[ImageSecret]:
     """Yield the secrets that stand in the configuration, the history and the annotations."""
+    told: set[tuple[str, str]] = set()
     for place, key, text in _texts(manifest, settings):
         for found in secrets.in_value(key, text):
+            # A command is told by its argument, or else as a whole.
+            command = place.partition(" of ")[2] if place.startswith("argument ") else place
+            if place == command and (command, found.fingerprint) in told:
+                continue
+            told.add((command, found.fingerprint))
             yield ImageSecret(place=printable(place), file=None, secret=FoundSecret(found.detector, found.fingerprint))
 
 
 def _texts(manifest: Manifest, settings: ContainerConfig) -> Iterator[tuple[str, str, str]]:
-    for variable in settings.env or ():
-        name, _, value = variable.partition("=")
-        yield f"environment variable {name}", name, value
-    for name, value in {**(settings.labels or {}), **manifest.annotations}.items():
+    configuration = manifest.configuration
+    yield from _settings_texts(settings, "")
+    if configuration.container_config:
+        yield from _settings_texts(configuration.container_config, " of the container that it was made of")
+    for name, value in manifest.annotations.items():
         yield f"label {name}", name, value
-    for number, argument in enumerate((*(settings.entrypoint or ()), *(settings.command or ())), 1):
-        yield f"argument {number} of its command", "", argument
-    for number, step in enumerate(manifest.configuration.history or (), 1):
-        for text in (step.created_by, step.comment):
+    if configuration.author:
+        yield "its author", "", configuration.author
+    for number, step in enumerate(configuration.history or (), 1):
+        for text in (step.created_by, step.comment, step.author):
             if text:
                 yield f"step {number} of its history", "", text
+
+
+def _settings_texts(settings: ContainerConfig, of: str) -> Iterator[tuple[str, str, str]]:
+    for variable in settings.env or ():
+        name, _, value = variable.partition("=")
+        yield f"environment variable {name}{of}", name, value
+    for name, value in (settings.labels or {}).items():
+        yield f"label {name}{of}", name, value
+    yield from _arguments((*(settings.entrypoint or ()), *(settings.command or ())), f"its command{of}")
+    yield from _arguments((settings.health_check and settings.health_check.test) or (), f"its health check{of}")
+    for number, step in enumerate(settings.on_build or (), 1):
+        yield f"step {number} for images that are built on it{of}", "", step
+
+
+def _arguments(arguments: Sequence[str], whose: str) -> Iterator[tuple[str, str, str]]:
+    """Yield arguments, each under the name of the option before it, and all of them as the command that they are."""
+    before = ""
+    for number, argument in enumerate(arguments, 1):
+        option = before.startswith("-") and "=" not in before and not argument.startswith("-")
+        yield f"argument {number} of {whose}", before.lstrip("-") if option else "", argument
+        before = argument
+    if len(arguments) > 1:
+        yield whose, "", shlex.join(arguments)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -23,8 +24,10 @@ WINDOW = 8 * 1024 * 1024
 """How much of a file is looked at as one; longer ones are looked at in windows, each of which begins within the one before."""
 _OVERLAP = 64 * 1024
 _WHITEOUT, _OPAQUE, _AUFS = ".wh.", ".wh..wh..opq", ".wh..wh."
-_SETS_ID = 0o6000
+_SETUID, _SETGID = 0o4000, 0o2010
 _PASSWD = "etc/passwd"
+NUMBER = re.compile(r"[+-]?[0-9]{1,18}\Z")
+"""A user or group by number, as runtimes read it."""
 _PASSWD_BYTES = 1024 * 1024
 _MOST = 10_000
 """How many findings of a kind, links or users are kept of a layer."""
@@ -105,17 +108,23 @@ class _Reading:
         known = self.privileges.get(target)
         if known:
             self.privileges[path] = msgspec.structs.replace(known, path=path)
-        else:
-            self.links[path] = target
-            _bounded(len(self.links), "hard links", _MOST_LINKS)
+            return
+        # Some runtimes give the file what stands beside its other name.
+        self._privileged(path, entry)
+        self.links[path] = self.links.get(target, target)
+        _bounded(len(self.links), "hard links", _MOST_LINKS)
 
-    def _regular(self, path: str, entry: Entry, archive: Archive) -> None:
+    def _privileged(self, path: str, entry: Entry) -> None:
         capabilities = file_capabilities(entry.capability)
-        if entry.mode & _SETS_ID or capabilities:
+        # Setgid counts where the group may run it; elsewhere it is about locks (inode(7)).
+        if entry.mode & _SETUID or entry.mode & _SETGID == _SETGID or capabilities:
             self.privileges[path] = PrivilegedFile(
                 path=path, mode=entry.mode, uid=entry.uid, gid=entry.gid, capabilities=capabilities
             )
             _bounded(len(self.privileges), "privileged files")
+
+    def _regular(self, path: str, entry: Entry, archive: Archive) -> None:
+        self._privileged(path, entry)
         for number, (window, lines) in enumerate(_windows(archive, entry.size)):
             if path == _PASSWD and number == 0:
                 self.users = _users(window)
@@ -164,16 +173,19 @@ def _windows(archive: Archive, size: int) -> Iterator[tuple[bytes, int]]:
     yield bytes(window), lines
 
 
-def _users(content: bytes) -> dict[str, int]:
-    """Read ``etc/passwd``: the first line of a name counts."""
+def _users(content: bytes) -> dict[str, int] | None:
+    """Read ``etc/passwd`` as runtimes do: the first line of a name counts, and what is no number is 0. None for one that is
+    too long."""
+    if len(content) > _PASSWD_BYTES:
+        return None
     users: dict[str, int] = {}
-    for line in content[:_PASSWD_BYTES].decode("utf-8", "replace").splitlines():
-        name, _, rest = line.partition(":")
-        number = rest.split(":")[1:2]
-        if name and number and number[0].isascii() and number[0].isdigit() and len(number[0]) <= 10:
-            users.setdefault(name, int(number[0]))
-        if len(users) == _MOST:
-            break
+    for line in content.decode("utf-8", "replace").split("\n"):
+        name, *rest = line.strip().split(":")
+        number = rest[1] if len(rest) > 1 else ""
+        if name:
+            users.setdefault(name, int(number) if NUMBER.match(number) else 0)
+        if len(users) > _MOST:
+            return None
     return users
 
 

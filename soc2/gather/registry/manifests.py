@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
-from soc2.gather.registry.client import RegistryClient
+from soc2.gather.registry.client import ANSWER_SECONDS, RegistryClient
 from soc2.gather.registry.failure import Deadline, PullError
 from soc2.model.image_reference import ImageReference, is_digest
 from soc2.model.population import Cause
@@ -52,24 +52,35 @@ class _Manifest(msgspec.Struct, frozen=True):
     annotations: dict[str, str] | None = None
 
 
+class HealthCheck(msgspec.Struct, frozen=True):
+    test: tuple[str, ...] | None = msgspec.field(default=None, name="Test")
+
+
 class ContainerConfig(msgspec.Struct, frozen=True):
-    """What a container begins with, as far as it is looked at."""
+    """What a container begins with, as far as it is looked at; ``on_build`` are steps for images that are built on it."""
 
     user: str | None = msgspec.field(default=None, name="User")
     env: tuple[str, ...] | None = msgspec.field(default=None, name="Env")
     command: tuple[str, ...] | None = msgspec.field(default=None, name="Cmd")
     entrypoint: tuple[str, ...] | None = msgspec.field(default=None, name="Entrypoint")
     labels: dict[str, str] | None = msgspec.field(default=None, name="Labels")
+    health_check: HealthCheck | None = msgspec.field(default=None, name="Healthcheck")
+    on_build: tuple[str, ...] | None = msgspec.field(default=None, name="OnBuild")
 
 
 class Step(msgspec.Struct, frozen=True):
     """A step of the history of an image."""
 
+    author: str | None = None
     created_by: str | None = None
     comment: str | None = None
 
 
 class Configuration(msgspec.Struct, frozen=True):
+    """``container_config`` is what builders of old left behind: the container of the last step."""
+
+    author: str | None = None
+    container_config: ContainerConfig | None = None
     os: str = "linux"
     architecture: str = ""
     variant: str | None = None
@@ -145,6 +156,7 @@ def verified(
     client: RegistryClient, repository: str, path: str, accept: str, digest: str, limit: int, deadline: Deadline
 ) -> bytes:
     """Return what is at a path, up to ``limit`` bytes, when it has the digest. Raises PullError."""
+    deadline = deadline.sooner(ANSWER_SECONDS, f"an answer of {client.transport.name}")
     with client.get(repository, path, accept, deadline) as answer:
         body = answer.body(limit, deadline)
     algorithm, _, wanted = digest.partition(":")

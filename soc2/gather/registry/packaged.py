@@ -7,7 +7,7 @@ import re
 _FOLDERS = re.compile(
     r"(?:^|/)(?:site-packages|dist-packages|node_modules|gems|usr/lib/python\d[.\d]*|usr/local/lib/python\d[.\d]*|usr/include"
     r"|usr/lib/(?:\w+-linux-gnu\w*|node|ruby|go\w*|jvm|perl5?|git-core|google-cloud-sdk)|usr/local/go|go/pkg/mod"
-    r"|usr/share/(?:doc|man|info|perl5?|vim|locale|python3|zsh|bash-completion|javascript|mime|misc|gitweb))/"
+    r"|usr/share/(?:doc|man|info|perl5?|vim|locale|python3|zsh|bash-completion|javascript|mime|misc|gitweb|lintian))/"
 )
 _LIBRARIES = ("usr/lib/", "usr/lib64/", "lib/", "lib64/")
 _BINARY = (b"\x7fELF", b"!<arch>\n")

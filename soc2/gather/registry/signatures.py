@@ -24,6 +24,7 @@ PAYLOAD = "application/vnd.dev.cosign.simplesigning.v1+json"
 BUNDLE = "application/vnd.dev.sigstore.bundle"
 NOTATION = "application/vnd.cncf.notary.signature"
 _SIGNATURE, _CERTIFICATE = "dev.cosignproject.cosign/signature", "dev.sigstore.cosign/certificate"
+_COSIGN = "cosign container image signature"
 _IN_TOTO = "application/vnd.in-toto+json"
 _SIGNED = "https://sigstore.dev/cosign/sign/v1"
 _KEYLESS = "it was made with a certificate (keyless), and only those by a declared key are verified"
@@ -93,6 +94,8 @@ def read_payload(
     content = _decoded(payload, _Payload)
     if content is None:
         return ImageSignature(place=place, problem="its payload cannot be read")
+    if content.critical.type != _COSIGN:
+        return ImageSignature(place=place, problem="its payload says that it is something else than cosign's signature")
     if content.critical.image.digest != reference.digest:
         return ImageSignature(place=place, problem=f"it is about {content.critical.image.digest or 'no digest'}")
     name = content.critical.identity.reference

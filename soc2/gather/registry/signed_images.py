@@ -13,7 +13,7 @@ from soc2.gather.codec import canonical
 from soc2.gather.kubernetes.connection import now
 from soc2.gather.kubernetes.sources import NODES, PODS
 from soc2.gather.problems import together
-from soc2.gather.registry.client import RegistryClient
+from soc2.gather.registry.client import ANSWER_SECONDS, RegistryClient
 from soc2.gather.registry.failure import Deadline, PullError
 from soc2.gather.registry.images import registry_logins, untold
 from soc2.gather.registry.manifests import decoded, verified
@@ -157,13 +157,14 @@ class _Reader:
     keys: Sequence[SigningKey]
     deadline: Deadline
     read: int = field(default=0, init=False)
+    more: bool = field(default=False, init=False)
 
     def signatures(self) -> Iterator[ImageSignature]:
         """Yield what is found by tag, and then what refers to the image. Raises PullError."""
         tag = self.reference.digest.replace(":", "-")
         if own := self._manifest(f"manifests/{tag}.sig", _MANIFEST):
             yield from self._of(own, f"tag {tag[:19]}….sig")
-        referrers = self._manifest(f"referrers/{self.reference.digest}", _INDEX)
+        referrers = self._referrers()
         # Where a registry does not list what refers to an image, a tag does.
         referrers = referrers or self._manifest(f"manifests/{tag}", _INDEX)
         for each in (referrers.manifests or ()) if referrers else ():
@@ -174,6 +175,19 @@ class _Reader:
                 self._count()
                 body = self._verified(f"manifests/{each.digest}", _MANIFEST, each.digest, _MANIFEST_BYTES)
                 yield from self._of(decoded(body, _Manifest, each.digest), f"referrer {each.digest[:19]}…")
+        if self.more:
+            raise PullError(
+                Cause.TRUNCATED, "its registry lists what refers to it in several parts, and only the first is read"
+            )
+
+    def _referrers(self) -> _Manifest | None:
+        """Return what refers to the image, or None where a registry does not list that."""
+        try:
+            return self._manifest(f"referrers/{self.reference.digest}", _INDEX)
+        except PullError as error:
+            if error.problem.cause is Cause.NOT_IMPLEMENTED:
+                return None
+            raise
 
     def has(self, digest: str) -> bool:
         """Tell whether it is an index that leads to a digest. Raises PullError."""
@@ -199,9 +213,11 @@ class _Reader:
 
     def _manifest(self, path: str, accept: str) -> _Manifest | None:
         """Return what is there, or None where there is nothing."""
+        deadline = self.deadline.sooner(ANSWER_SECONDS, f"an answer of {self.client.transport.name}")
         try:
-            with self.client.get(self.reference.repository, path, accept, self.deadline) as answer:
-                body = answer.body(_MANIFEST_BYTES, self.deadline)
+            with self.client.get(self.reference.repository, path, accept, deadline) as answer:
+                body = answer.body(_MANIFEST_BYTES, deadline)
+                self.more = self.more or 'rel="next"' in answer.headers.get("Link", "")
         except PullError as error:
             if error.problem.cause is Cause.ABSENT:
                 return None
