@@ -368,6 +368,25 @@ def test_a_manifest_that_is_none_is_told(manifest: bytes, expected: str) -> None
     assert found.startswith(expected)
 
 
+@pytest.mark.parametrize(
+    ("config", "key"),
+    [({"user": "root", "User": "app"}, "user"), ({"ENV": ["A=b"]}, "ENV"), ({"Labels": {"user": "a", "User": "b"}}, "")],
+)
+def test_a_key_that_runtimes_read_and_nobody_looks_at_is_told(config: dict[str, object], key: str) -> None:
+    with Registry() as registry:
+        found = problems(registry, image([[PROGRAM]], config))
+    assert [each.partition(" has ")[2] for each in found] == [f"a key '{key}', which runtimes read by another case"] * bool(
+        key
+    )
+
+
+def test_other_layers_than_those_that_run_are_told() -> None:
+    twice = IMAGE.manifest[:-1] + b',"Layers":[]}'
+    with Registry() as registry:
+        (found,) = problems(registry, Image(twice, IMAGE.media_type, IMAGE.blobs))
+    assert found.endswith(" has a key 'Layers', which runtimes read by another case")
+
+
 def test_an_index_within_an_index_is_told() -> None:
     inner = index({"linux/amd64": IMAGE})
     with Registry() as registry:
