@@ -329,6 +329,13 @@ def test_one_image_that_cannot_be_read_does_not_hide_another() -> None:
     assert [each.digest for manifest in sound.manifests for each in manifest.layers] == list(sound.facts)
 
 
+def test_what_one_image_says_wrongly_of_a_layer_is_not_held_against_another() -> None:
+    size = str(len(IMAGE.blobs[LAYER])).encode()
+    lying = Image(IMAGE.manifest.replace(b'"size":' + size, b'"size":1'), IMAGE.media_type, IMAGE.blobs)
+    with Registry() as registry:
+        assert [each.problems for each in pull(registry, lying, IMAGE)] == [(), ()]
+
+
 def test_a_connection_that_breaks_once_is_tried_again() -> None:
     broken: list[int] = []
 
