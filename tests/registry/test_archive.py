@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 import zstandard
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from soc2.demo.images import File, archive
@@ -152,6 +152,7 @@ def test_sparse_files_are_read_without_their_holes() -> None:
     assert found == [("sparse", text), ("next", b"")]
 
 
+@settings(max_examples=100)
 @given(
     st.lists(st.binary(max_size=300) | st.builds(lambda n: bytes(n), st.integers(0, 300_000)), min_size=1, max_size=3),
     st.booleans(),

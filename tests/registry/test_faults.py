@@ -329,6 +329,13 @@ def test_one_image_that_cannot_be_read_does_not_hide_another() -> None:
     assert [each.digest for manifest in sound.manifests for each in manifest.layers] == list(sound.facts)
 
 
+def test_what_one_image_says_wrongly_of_a_layer_is_not_held_against_another() -> None:
+    size = str(len(IMAGE.blobs[LAYER])).encode()
+    lying = Image(IMAGE.manifest.replace(b'"size":' + size, b'"size":1'), IMAGE.media_type, IMAGE.blobs)
+    with Registry() as registry:
+        assert [each.problems for each in pull(registry, lying, IMAGE)] == [(), ()]
+
+
 def test_a_connection_that_breaks_once_is_tried_again() -> None:
     broken: list[int] = []
 
@@ -366,6 +373,25 @@ def test_a_manifest_that_is_none_is_told(manifest: bytes, expected: str) -> None
     with Registry() as registry:
         (found,) = problems(registry, Image(manifest, "application/json", {}))
     assert found.startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("config", "key"),
+    [({"user": "root", "User": "app"}, "user"), ({"ENV": ["A=b"]}, "ENV"), ({"Labels": {"user": "a", "User": "b"}}, "")],
+)
+def test_a_key_that_runtimes_read_and_nobody_looks_at_is_told(config: dict[str, object], key: str) -> None:
+    with Registry() as registry:
+        found = problems(registry, image([[PROGRAM]], config))
+    assert [each.partition(" has ")[2] for each in found] == [f"a key '{key}', which runtimes read by another case"] * bool(
+        key
+    )
+
+
+def test_other_layers_than_those_that_run_are_told() -> None:
+    twice = IMAGE.manifest[:-1] + b',"Layers":[]}'
+    with Registry() as registry:
+        (found,) = problems(registry, Image(twice, IMAGE.media_type, IMAGE.blobs))
+    assert found.endswith(" has a key 'Layers', which runtimes read by another case")
 
 
 def test_an_index_within_an_index_is_told() -> None:

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import msgspec
+from msgspec.inspect import StructType, Type, UnionType, VarTupleType, type_info
 
 from soc2.gather.registry.client import ANSWER_SECONDS, RegistryClient
 from soc2.gather.registry.failure import Deadline, PullError
+from soc2.gather.registry.printable import printable
 from soc2.model.image_reference import ImageReference, is_digest
 from soc2.model.population import Cause
 
@@ -167,8 +169,31 @@ def verified(
 
 
 def decoded(body: bytes, kind: type[T], digest: str) -> T:
-    """Decode JSON; ``digest`` names it in messages. Raises PullError."""
+    """Decode JSON; ``digest`` names it in messages. Raises PullError, also for a key that differs from one that is read by its
+    case only: runtimes take both for the same, so that something else would run than what is looked at."""
     try:
-        return msgspec.json.decode(body, type=kind)
+        found = msgspec.json.decode(body, type=kind)
+        other = _alike(msgspec.json.decode(body), type_info(kind))
     except (msgspec.DecodeError, RecursionError) as error:
         raise PullError(Cause.MALFORMED, f"{digest} cannot be read: {error}") from None
+    if other:
+        raise PullError(Cause.MALFORMED, f"{digest} has a key {printable(other)!r}, which runtimes read by another case")
+    return found
+
+
+def _alike(value: object, kind: Type) -> str:
+    """Return a key that is one of ``kind`` but for its case, or nothing."""
+    if isinstance(kind, UnionType):
+        return next((found for each in kind.types if (found := _alike(value, each))), "")
+    if isinstance(value, list) and isinstance(kind, VarTupleType):
+        return next((found for each in value if (found := _alike(each, kind.item_type))), "")
+    if not isinstance(value, dict) or not isinstance(kind, StructType):
+        return ""
+    known = {field.encode_name: field.type for field in kind.fields}
+    cases = {name.casefold() for name in known}
+    for key, inner in value.items():
+        if key not in known and key.casefold() in cases:
+            return str(key)
+        if key in known and (found := _alike(inner, known[key])):
+            return found
+    return ""

@@ -42,8 +42,11 @@ class Pulled:
 
 @dataclass(frozen=True)
 class _Layer:
-    descriptor: Descriptor
-    references: list[ImageReference] = field(default_factory=list)
+    """A layer by digest, with everything that it can be read by: what one image says of it wrongly is not held against
+    others."""
+
+    digest: str
+    sources: list[tuple[ImageReference, Descriptor]] = field(default_factory=list)
 
 
 class Puller:
@@ -89,16 +92,16 @@ class Puller:
             return error.problem
 
     def _facts(self, layer: _Layer) -> LayerFacts | Problem:
-        known = self._kept.get(layer.descriptor.digest) if self._kept else None
+        known = self._kept.get(layer.digest) if self._kept else None
         if known:
             self.layers_known += 1
             return known
-        for reference in layer.references:
-            facts = self._read_from(reference, layer.descriptor)
+        for reference, descriptor in layer.sources:
+            facts = self._read_from(reference, descriptor)
             if isinstance(facts, LayerFacts):
                 self.layers_read += 1
                 if self._kept:
-                    self._kept.keep(layer.descriptor.digest, facts)
+                    self._kept.keep(layer.digest, facts)
                 return facts
         return facts
 
@@ -158,14 +161,14 @@ class Puller:
 def _layers(
     found: Iterable[tuple[ImageReference, Sequence[Manifest] | Problem]],
 ) -> dict[str, _Layer]:
-    """Return every layer by digest, with all references that it can be read by."""
+    """Return every layer by digest."""
     layers: dict[str, _Layer] = {}
     for reference, manifests in found:
         if isinstance(manifests, Problem):
             continue
         for manifest in manifests:
             for descriptor in manifest.layers:
-                layer = layers.setdefault(descriptor.digest, _Layer(descriptor))
-                if reference not in layer.references:
-                    layer.references.append(reference)
+                layer = layers.setdefault(descriptor.digest, _Layer(descriptor.digest))
+                if (reference, descriptor) not in layer.sources:
+                    layer.sources.append((reference, descriptor))
     return layers
