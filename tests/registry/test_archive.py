@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import gzip
 import io
@@ -9,6 +10,7 @@ import tarfile
 from collections.abc import Iterator
 
 import msgspec
+import pytest
 import zstandard
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -149,3 +151,43 @@ def test_sparse_files_are_read_without_their_holes() -> None:
         tar.addfile(tarfile.TarInfo("next"))
     found = [(path, content) for path, _, _, _, _, _, content in entries(packed.getvalue(), [512])]
     assert found == [("sparse", text), ("next", b"")]
+
+
+def header(name: str, kind: bytes = tarfile.REGTYPE, content: bytes = b"") -> bytes:
+    entry = tarfile.TarInfo(name)
+    entry.type, entry.size, entry.mode = kind, len(content), 0o4755
+    return entry.tobuf(tarfile.USTAR_FORMAT) + content.ljust(-(-len(content) // 512) * 512, b"\0")
+
+
+def records(kind: bytes = tarfile.XHDTYPE, **values: str) -> bytes:
+    lines = [f" {key.replace('__', '.')}={value}\n".encode() for key, value in values.items()]
+    return header("x", kind, b"".join(str(len(line) + 2).encode() + line for line in lines))
+
+
+@pytest.mark.parametrize(
+    ("before", "expected"),
+    [
+        (records(path="another"), "another"),
+        (records(tarfile.XGLTYPE, path="another"), "name"),
+        (records(path="another") + records(uid="1000"), "name"),
+        (records(path="another") + records(tarfile.XGLTYPE, comment="some"), "name"),
+        (header("x", tarfile.GNUTYPE_LONGNAME, b"longer\0") + records(path="another"), "longer"),
+        (records(path="another") + header("x", tarfile.GNUTYPE_LONGNAME, b"longer\0"), "longer"),
+        (records(GNU__sparse__name="another"), "name"),
+        (records(GNU__sparse__name="another", GNU__sparse__map="0,0"), "another"),
+    ],
+)
+def test_headers_count_as_they_do_for_who_unpacks(before: bytes, expected: str) -> None:
+    """What one reader takes for the name of each entry is none to the other, so it would hide all but one of them."""
+    found = entries(before + header("name") + header("next") + bytes(1024), [512])
+    assert [path for path, *_ in found] == [expected, "next"]
+
+
+@pytest.mark.parametrize("key", ["SCHILY.xattr.security.capability", "LIBARCHIVE.xattr.security.capability"])
+def test_capabilities_are_read_as_both_writers_have_them(key: str) -> None:
+    value = bytes.fromhex("0100000200200000") + bytes(12)
+    told = base64.b64encode(value).rstrip(b"=") if key.startswith("LIB") else value
+    file = File(path="ping", mode=0o755, attributes={key: told.decode("utf-8", "surrogateescape")})
+    stream = Unpacked(io.BytesIO(archive([file])), 1 << 20)
+    (found,) = read_layer(Archive(stream, 10), stream, INSPECTOR).privileges
+    assert found.capabilities == ("cap_net_raw",)

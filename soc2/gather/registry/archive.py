@@ -2,10 +2,16 @@
 
 Nothing is written anywhere, and nothing is kept of an archive but the entry that is read. As runtimes do when they unpack a
 layer, names are taken from the root whether they are absolute or not, and links and folders have no content.
+
+Where readers of archives differ, this one does as that of Go, by which runtimes unpack: of several pax headers before an entry
+the last one counts, GNU's long names count more than those, and global headers change nothing. Else a layer could show one
+thing here and be another one where it runs.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -22,6 +28,7 @@ _SPARSE_ENTRIES = 1_000_000
 
 REGULAR, HARD_LINK, SYMBOLIC_LINK, FOLDER = b"0", b"1", b"2", b"5"
 _CAPABILITY = "SCHILY.xattr.security.capability"
+_CAPABILITY_OF_BSDTAR = "LIBARCHIVE.xattr.security.capability"
 
 
 @dataclass(slots=True)
@@ -54,20 +61,23 @@ class Archive:
         self.entries = 0
 
     def __iter__(self) -> Iterator[Entry]:
-        always: dict[str, bytes] = {}
-        once: dict[str, bytes] = {}
+        attributes: dict[str, bytes] = {}
+        names: dict[str, bytes] = {}
         while (header := self._header()) is not None:
             kind = header[156:157]
             self._begin(_number(header[124:136]))
             if kind in (b"x", b"g", b"L", b"K"):
                 fields = self._extended(kind)
-                (always if kind == b"g" else once).update(fields)
+                if kind in b"LK":
+                    names.update(fields)
+                else:
+                    attributes, names = (fields, names) if kind == b"x" else ({}, {})
                 continue
             self.entries += 1
             if self.entries > self._limit:
                 raise PullError(Cause.TRUNCATED, f"it has more than {self._limit:,} entries")
-            yield self._entry(header, {**always, **once})
-            once = {}
+            yield self._entry(header, {**attributes, **names})
+            attributes, names = {}, {}
             self._skip()
 
     def content(self) -> Iterator[bytes]:
@@ -126,8 +136,6 @@ class Archive:
         name = _text(header[:100])
         if header[257:263] == b"ustar\0" and (prefix := _text(header[345:500])):
             name = prefix + b"/" + name
-        if kind == b"\0" and name.endswith(b"/"):
-            kind = FOLDER
         entry = Entry(
             path=_decoded(name),
             kind=kind if kind in _HEADER_ONLY else REGULAR,
@@ -139,6 +147,8 @@ class Archive:
         )
         if extended:
             self._extend(entry, extended)
+        if kind == b"\0" and entry.path.endswith("/"):
+            entry.kind = FOLDER
         if entry.kind != REGULAR:
             self._begin(0)
         elif kind == b"S":
@@ -149,7 +159,11 @@ class Archive:
         return entry
 
     def _extend(self, entry: Entry, extended: dict[str, bytes]) -> None:
-        if path := extended.get("GNU.sparse.name", extended.get("path")):
+        entry.sparse_map = _sparse_format(extended) == b"1.0"
+        path = extended.get("path")
+        if _sparse_format(extended):
+            path = extended.get("GNU.sparse.name") or path
+        if path:
             entry.path = _decoded(path)
         if target := extended.get("linkpath"):
             entry.target = _decoded(target)
@@ -159,8 +173,7 @@ class Archive:
             entry.uid = _decimal(uid)
         if gid := extended.get("gid"):
             entry.gid = _decimal(gid)
-        entry.capability = extended.get(_CAPABILITY, b"")
-        entry.sparse_map = extended.get("GNU.sparse.major") == b"1"
+        entry.capability = extended.get(_CAPABILITY) or _from_base64(extended.get(_CAPABILITY_OF_BSDTAR, b""))
 
     def _skip_sparse_headers(self, header: bytes) -> None:
         """Pass over the blocks that tell where the holes are (GNU's own format); they stand before the content."""
@@ -228,7 +241,22 @@ def _text(field: bytes) -> bytes:
 
 
 def _decoded(name: bytes) -> str:
-    return name.decode("utf-8", "backslashreplace")
+    return name.decode("utf-8", "surrogateescape")
+
+
+def _sparse_format(extended: dict[str, bytes]) -> bytes:
+    """Return the version of a sparse file's format, empty for a file that is none."""
+    if "GNU.sparse.major" in extended and "GNU.sparse.minor" in extended:
+        version = extended["GNU.sparse.major"] + b"." + extended["GNU.sparse.minor"]
+        return version if version in (b"0.0", b"0.1", b"1.0") else b""
+    return b"0.1" if "GNU.sparse.map" in extended else b"0.0" if "GNU.sparse.size" in extended else b""
+
+
+def _from_base64(value: bytes) -> bytes:
+    try:
+        return base64.b64decode(value + b"=" * (-len(value) % 4))
+    except binascii.Error:
+        return value
 
 
 def _decimal(digits: bytes) -> int:
@@ -242,7 +270,7 @@ def _number(field: bytes) -> int:
     if field[:1] >= b"\x80":
         return int.from_bytes(bytes([field[0] & 0x7F]) + field[1:], "big") if field[0] != 0xFF else -1
     try:
-        return int(field.strip(b" \0") or b"0", 8)
+        return int(_text(field.lstrip(b" \0")) or b"0", 8)
     except ValueError:
         raise PullError(Cause.MALFORMED, "a header of the archive has no number where one belongs") from None
 

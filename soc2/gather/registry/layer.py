@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ _WHITEOUT, _OPAQUE, _AUFS = ".wh.", ".wh..wh..opq", ".wh..wh."
 _SETS_ID = 0o6000
 _PASSWD = "etc/passwd"
 _PASSWD_BYTES = 1024 * 1024
+_NUMBER = re.compile(r"[+-]?\d{1,18}\Z", re.ASCII)
 _MOST = 10_000
 """How many findings of a kind, links or users are kept of a layer."""
 _MOST_LINKS = 200_000
@@ -51,7 +53,8 @@ def rooted(name: str) -> tuple[str, bool]:
             del parts[-1:]
         elif part not in ("", "."):
             parts.append(part)
-    return printable("/".join(parts)), out
+    # No two names may be shown alike: one would stand for the other.
+    return printable("/".join(parts).replace("\\", "\\\\")), out
 
 
 @dataclass
@@ -73,6 +76,9 @@ class _Reading:
         folder, _, base = path.rpartition("/")
         if base.startswith(_WHITEOUT):
             self._whiteout(folder, base)
+            # Nobody unpacks what is in it, but whoever has the layer has that, too.
+            if entry.kind == REGULAR and entry.size:
+                self._look(path, entry, archive)
             return
         if entry.kind == FOLDER_ENTRY:
             self.names.append(name_digest(FOLDER, path))
@@ -83,7 +89,8 @@ class _Reading:
         self.links.pop(path, None)
         self.symbolic.pop(path, None)
         if entry.kind == REGULAR:
-            self._regular(path, entry, archive)
+            self._regular(path, entry)
+            self._look(path, entry, archive)
         elif entry.kind == HARD_LINK:
             self._hard_link(path, entry)
         elif entry.kind == SYMBOLIC_LINK:
@@ -106,16 +113,19 @@ class _Reading:
         if known:
             self.privileges[path] = msgspec.structs.replace(known, path=path)
         else:
-            self.links[path] = target
+            self.links[path] = self.links.get(target, target)
             _bounded(len(self.links), "hard links", _MOST_LINKS)
 
-    def _regular(self, path: str, entry: Entry, archive: Archive) -> None:
+    def _regular(self, path: str, entry: Entry) -> None:
         capabilities = file_capabilities(entry.capability)
-        if entry.mode & _SETS_ID or capabilities:
-            self.privileges[path] = PrivilegedFile(
-                path=path, mode=entry.mode, uid=entry.uid, gid=entry.gid, capabilities=capabilities
-            )
+        if not entry.mode & _SETS_ID and not capabilities:
+            return
+        file = PrivilegedFile(path=path, mode=entry.mode, uid=entry.uid, gid=entry.gid, capabilities=capabilities)
+        if file.rights:
+            self.privileges[path] = file
             _bounded(len(self.privileges), "privileged files")
+
+    def _look(self, path: str, entry: Entry, archive: Archive) -> None:
         for number, (window, lines) in enumerate(_windows(archive, entry.size)):
             if path == _PASSWD and number == 0:
                 self.users = _users(window)
@@ -165,13 +175,13 @@ def _windows(archive: Archive, size: int) -> Iterator[tuple[bytes, int]]:
 
 
 def _users(content: bytes) -> dict[str, int]:
-    """Read ``etc/passwd``: the first line of a name counts."""
+    """Read ``etc/passwd``: the first line of a name counts. Runtimes take for 0 what is no number, or is not there."""
     users: dict[str, int] = {}
-    for line in content[:_PASSWD_BYTES].decode("utf-8", "replace").splitlines():
-        name, _, rest = line.partition(":")
-        number = rest.split(":")[1:2]
-        if name and number and number[0].isascii() and number[0].isdigit() and len(number[0]) <= 10:
-            users.setdefault(name, int(number[0]))
+    for line in content[:_PASSWD_BYTES].decode("utf-8", "replace").split("\n"):
+        name, _, rest = line.strip().partition(":")
+        number = _NUMBER.match("".join(rest.split(":")[1:2]))
+        if name:
+            users.setdefault(name, int(number[0]) if number else 0)
         if len(users) == _MOST:
             break
     return users
