@@ -17,6 +17,7 @@ from soc2.errors import UsageError
 from soc2.gather.registry.challenges import Challenge, parse_challenges
 from soc2.gather.registry.credentials import Login, read_logins
 from soc2.gather.registry.ecr import ecr_region
+from soc2.gather.registry.facts import LayerFacts
 from soc2.gather.registry.inspection import Inspector, image_rules
 from soc2.gather.registry.kept import KeptFacts
 from soc2.gather.registry.pulling import Puller
@@ -163,6 +164,24 @@ def test_layers_with_secrets_and_broken_facts_are_read_again(tmp_path: Path) -> 
         registry.requests.clear()
         assert problems(registry, secret, IMAGE, kept=KeptFacts(tmp_path, "rules")) == []
     assert len([path for path in registry.paths() if "/blobs/" in path]) == 4
+
+
+def test_facts_that_others_may_have_written_are_not_believed(tmp_path: Path) -> None:
+    one, other = "sha256:" + "1" * 64, "sha256:" + "2" * 64
+    kept = KeptFacts(tmp_path / "layers", "rules")
+    kept.keep(one, LayerFacts(entries=7))
+    assert kept.get(one) == LayerFacts(entries=7)
+    (file,) = (path for path in tmp_path.rglob("*") if path.is_file())
+    (file.parent / other.replace(":", "-")).write_bytes(file.read_bytes())
+    assert kept.get(other) is None
+    written = file.read_bytes()
+    file.write_bytes(written[:-1] + bytes([written[-1] ^ 1]))
+    assert kept.get(one) is None
+    file.write_bytes(written)
+    file.parent.chmod(0o777)
+    open_to_all = KeptFacts(tmp_path / "layers", "rules")
+    open_to_all.keep(other, LayerFacts())
+    assert (open_to_all.get(one), open_to_all.get(other)) == (None, None)
 
 
 @pytest.mark.parametrize(

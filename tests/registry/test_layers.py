@@ -17,9 +17,10 @@ from soc2.gather.registry.capabilities import file_capabilities
 from soc2.gather.registry.facts import LayerFacts
 from soc2.gather.registry.inspection import Inspector, image_rules
 from soc2.gather.registry.layer import read_layer
-from soc2.gather.registry.manifests import Configuration, Descriptor, Manifest
+from soc2.gather.registry.manifests import Configuration, ContainerConfig, Descriptor, Manifest
 from soc2.gather.registry.streams import Unpacked
-from soc2.model.image_content import ImageContent, LayerFile
+from soc2.model.image_content import ImageContent, ImageUse, LayerFile, RunningImage
+from soc2.rules.image_content import RootByImage, UserNotTold, not_as_root
 from tests.registry.pulling import EICAR, PROGRAM, SECRETS, content, link
 
 SETUID = File(path="usr/bin/su", content=b"su", mode=0o4755)
@@ -68,6 +69,18 @@ def privileged(found: ImageContent) -> dict[str, str]:
             {"bin/su": "setuid 0"},
         ),
         ([[SETUID, link("bin/su", "/usr/bin/su")]], {"usr/bin/su": "setuid 0"}),
+        (
+            [
+                [SETUID],
+                [link("b", "usr/bin/su", tarfile.LNKTYPE), link("c", "b", tarfile.LNKTYPE)],
+                [deleted("b"), deleted("usr/bin/su")],
+            ],
+            {"c": "setuid 0"},
+        ),
+        # The kernel gives nothing for these: nobody can run them, or setgid stands for a lock.
+        ([[File(path="a", mode=0o6644), File(path="b", mode=0o2701), File(path="c", mode=0o4601)]], {"c": "setuid 0"}),
+        # Names that are shown alike are two files.
+        ([[File(path="a\n", mode=0o4755), File(path="a\\n")]], {"a\\n": "setuid 0"}),
     ],
 )
 def test_privileged_files_are_those_that_are_there_in_the_end(layers: list[list[File]], expected: dict[str, str]) -> None:
@@ -90,12 +103,45 @@ def test_a_deleted_secret_is_told_with_its_layer_and_who_deletes_it(packing: str
         ({"config": {"Env": ["DB_PASSWORD=Hq7vR2mXw9Lk4tZb"]}}, "environment variable DB_PASSWORD"),
         ({"config": {"Labels": {"build": TOKEN}}}, "label build"),
         ({"config": {"Entrypoint": ["app"], "Cmd": ["--token", TOKEN]}}, "argument 3 of its command"),
+        ({"config": {"Healthcheck": {"Test": ["CMD", "curl", f"https://x/?k={TOKEN}"]}}}, "healthcheck"),
+        ({"config": {"OnBuild": [f"RUN echo {TOKEN}"]}}, "trigger for images made of it"),
         ({"history": ["FROM scratch", f"RUN curl -H 'Authorization: Bearer {TOKEN}' x"]}, "step 2 of its history"),
     ],
 )
 def test_secrets_in_the_configuration_and_the_history_are_told(options: dict[str, Any], place: str) -> None:
     found = content([PROGRAM], **options)
     assert [(each.place, each.file) for each in found.secrets] == [(place, None)]
+
+
+def test_secrets_that_docker_s_old_builder_left_are_told() -> None:
+    built = ContainerConfig(env=(f"GH={TOKEN}",))
+    manifest = Manifest("linux/amd64", (), Configuration(container_config=built, config=ContainerConfig()), {"GH": TOKEN})
+    places = [each.place for each in assembled("image", manifest, {}, SECRETS).secrets]
+    assert places == ["annotation GH", "environment variable GH of the container that it was built in"]
+
+
+def test_a_whiteout_with_content_is_looked_at() -> None:
+    found = content([File(path="app/.wh.settings", content=TOKEN.encode())])
+    assert [each.file.path for each in found.secrets if each.file] == ["app/.wh.settings"]
+
+
+@pytest.mark.parametrize(
+    ("uid", "complete", "platform", "expected"),
+    [
+        (None, True, "linux/amd64", ["app"]),
+        (None, False, "linux/amd64", []),
+        (None, True, "windows/amd64", []),
+        (5, True, "linux/amd64", []),
+        (0, True, "linux/amd64", ["app, which is number 0 in its etc/passwd"]),
+    ],
+)
+def test_a_user_of_whom_nothing_tells_the_number_may_be_root(
+    uid: int | None, complete: bool, platform: str, expected: list[str]
+) -> None:
+    read = ImageContent(name="a", platform=platform, user="app", uid=uid, complete=complete)
+    uses = tuple(ImageUse(image="a", pod="p", container=str(own), as_image_user=own) for own in (True, False))
+    told = [each for each in not_as_root(RunningImage(read, uses)) if isinstance(each, RootByImage | UserNotTold)]
+    assert [each.user for each in told] == expected
 
 
 @pytest.mark.parametrize(
@@ -158,6 +204,15 @@ def test_the_test_file_of_scanners_is_found_wherever_it_is() -> None:
         ("app", [[users(0)], [deleted("etc/passwd")]], None),
         ("app", [[users(0)], [link("etc/passwd", "/etc/other")]], None),
         ("other", [[users(0)]], None),
+        # As Go reads numbers, and as a runtime had them overflow (CVE-2024-40635).
+        ("+0", [[]], 0),
+        ("-0:5", [[]], 0),
+        ("4294967296", [[]], 0),
+        ("0", [[File(path="etc/passwd", content=b"0:x:5:5::/:\n")]], 0),
+        ("4294967297", [[File(path="etc/passwd", content=b"4294967297:x:0:0::/:\n")]], 0),
+        ("app", [[File(path="etc/passwd", content=b"app:x:zero:0::/:\n")]], 0),
+        ("app", [[File(path="etc/passwd", content=b"  app:x:+0:0::/:\r\n")]], 0),
+        ("app", [[File(path="etc/passwd", content=b"app\n")]], 0),
     ],
 )
 def test_the_user_of_an_image_is_a_number_in_the_end(user: str, layers: list[list[File]], expected: int | None) -> None:

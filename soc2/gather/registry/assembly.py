@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
@@ -23,6 +24,7 @@ from soc2.model.image_content import (
 _ROOT = "root"
 _PASSWD = "etc/passwd"
 _WINDOWS = "windows"
+_NUMBER = re.compile(r"[+-]?\d{1,18}\Z", re.ASCII)
 
 Layers = Sequence[tuple[str, LayerFacts]]
 """Digests with facts, from the first layer to the last."""
@@ -46,6 +48,7 @@ def assembled(name: str, manifest: Manifest, facts: Mapping[str, LayerFacts], se
             for each in layer.malware
         ),
         secrets=tuple(dict.fromkeys((*_layer_secrets(layers), *_written_secrets(manifest, settings, secrets)))),
+        complete=len(layers) == len(manifest.layers),
     )
 
 
@@ -69,9 +72,13 @@ def _privileges(layers: Layers) -> Iterator[ImagePrivilege]:
 
 
 def _uid(user: str, layers: Layers) -> int | None:
-    """Return the number of a configuration's user (``user`` or ``user:group``): a name, or a number that is no name."""
+    """Return the number of a configuration's user (``user`` or ``user:group``): a name, or a number that is no name.
+
+    Runtimes differ: some take a number for a name first, some have it overflow (CVE-2024-40635). 0 counts where any of them
+    has it."""
     name = user.partition(":")[0]
-    if not name:
+    number = int(name) & 0xFFFFFFFF if _NUMBER.match(name) else None
+    if not name or number == 0:
         return 0
     users: dict[str, int] = {}
     for _, layer in layers:
@@ -81,7 +88,7 @@ def _uid(user: str, layers: Layers) -> int | None:
         return users[name]
     if name == _ROOT:
         return 0
-    return int(name) if name.isascii() and name.isdigit() else None
+    return number
 
 
 def _layer_secrets(layers: Layers) -> Iterator[ImageSecret]:
@@ -98,14 +105,30 @@ def _written_secrets(manifest: Manifest, settings: ContainerConfig, secrets: Sec
 
 
 def _texts(manifest: Manifest, settings: ContainerConfig) -> Iterator[tuple[str, str, str]]:
+    yield from _settings(settings)
+    for name, value in manifest.annotations.items():
+        yield f"annotation {name}", name, value
+    for place, name, value in _settings(manifest.configuration.container_config or ContainerConfig()):
+        yield f"{place} of the container that it was built in", name, value
+    for number, step in enumerate(manifest.configuration.history or (), 1):
+        for text in (step.created_by, step.comment, step.author):
+            if text:
+                yield f"step {number} of its history", "", text
+
+
+def _settings(settings: ContainerConfig) -> Iterator[tuple[str, str, str]]:
     for variable in settings.env or ():
         name, _, value = variable.partition("=")
         yield f"environment variable {name}", name, value
-    for name, value in {**(settings.labels or {}), **manifest.annotations}.items():
+    for name, value in (settings.labels or {}).items():
         yield f"label {name}", name, value
     for number, argument in enumerate((*(settings.entrypoint or ()), *(settings.command or ())), 1):
         yield f"argument {number} of its command", "", argument
-    for number, step in enumerate(manifest.configuration.history or (), 1):
-        for text in (step.created_by, step.comment):
-            if text:
-                yield f"step {number} of its history", "", text
+    health = settings.healthcheck.test if settings.healthcheck else ()
+    for place, texts in (
+        ("healthcheck", health),
+        ("shell", settings.shell),
+        ("trigger for images made of it", settings.on_build),
+    ):
+        for text in texts or ():
+            yield place, "", text

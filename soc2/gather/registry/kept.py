@@ -14,7 +14,8 @@ import msgspec
 from soc2.gather.registry.facts import LayerFacts
 
 # To be raised when the same layer gives other facts.
-_VERSION = 1
+_VERSION = 2
+_SEAL_BYTES = 32
 _UNUSED_SECONDS = 90 * 86_400
 
 
@@ -25,35 +26,58 @@ def cache_folder() -> Path:
 
 class KeptFacts:
     """Facts in ``folder``, found with the rules of ``key``. What cannot be read or written there is not kept: a layer is then
-    read again. Facts with secrets are not kept, because their digests are keyed anew in every run."""
+    read again, as it is when what is there was changed, was written for another layer, or others may write there. Facts with
+    secrets are not kept, because their digests are keyed anew in every run."""
 
     def __init__(self, folder: Path, key: str) -> None:
         self._folder = folder / hashlib.sha256(f"{_VERSION} {key}".encode()).hexdigest()[:16]
+        self._trusted = False
         with suppress(OSError):
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._drop_unused(folder)
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            for each in (folder, self._folder):
+                each.mkdir(mode=0o700, exist_ok=True)
+            self._trusted = all(map(_is_own, (folder, self._folder)))
+            self._drop_unused()
 
     def get(self, digest: str) -> LayerFacts | None:
+        if not self._trusted:
+            return None
         path = self._path(digest)
         try:
-            facts = msgspec.msgpack.decode(path.read_bytes(), type=LayerFacts)
+            content = path.read_bytes()
+            seal, packed = content[:_SEAL_BYTES], content[_SEAL_BYTES:]
+            if seal != _seal(digest, packed):
+                return None
+            facts = msgspec.msgpack.decode(packed, type=LayerFacts)
             os.utime(path)
         except (OSError, msgspec.DecodeError):
             return None
         return facts
 
     def keep(self, digest: str, facts: LayerFacts) -> None:
-        if facts.secrets:
+        if facts.secrets or not self._trusted:
             return
+        packed = msgspec.msgpack.encode(facts)
         with suppress(OSError), NamedTemporaryFile(dir=self._folder, suffix=".part", delete=False) as part:
-            part.write(msgspec.msgpack.encode(facts))
+            part.write(_seal(digest, packed) + packed)
             part.close()
             Path(part.name).replace(self._path(digest))
 
     def _path(self, digest: str) -> Path:
         return self._folder / digest.replace(":", "-")
 
-    def _drop_unused(self, folder: Path) -> None:
-        for path in folder.glob("*/*"):
+    def _drop_unused(self) -> None:
+        for path in self._folder.parent.glob("*/*") if self._trusted else ():
             if path.is_file() and time.time() - path.stat().st_mtime > _UNUSED_SECONDS:
                 path.unlink(missing_ok=True)
+
+
+def _seal(digest: str, packed: bytes) -> bytes:
+    """Return what tells facts that were changed, and those of another layer."""
+    return hashlib.sha256(digest.encode() + b"\0" + packed).digest()
+
+
+def _is_own(folder: Path) -> bool:
+    """Tell whether a folder is of the user of this process, who alone may write there."""
+    status = folder.stat()
+    return status.st_uid == os.geteuid() and not status.st_mode & 0o022
