@@ -38,7 +38,10 @@ rule mining_configuration
         $donation = /"donate-level"\s{0,8}:/
         $wallet = /"user"\s{0,8}:\s{0,8}"[48][0-9A-Za-z]{94}/
         $algorithm = /"(algo|coin)"\s{0,8}:\s{0,8}("(rx\/|cn\/|cn-|monero|kawpow|randomx)|null)/
+        $xmr_stak = /"pool_address"\s{0,8}:\s{0,8}"[^"\n]{1,300}"\s{0,8},\s{0,8}"wallet_address"\s{0,8}:/
+        $browser = /\bnew\s{1,4}(CoinHive|CRLT|Client|deepMiner|CoinImp)\s{0,4}\.\s{0,4}Anonymous\s{0,4}\(/
+        $by_coin = /\b(lolMiner|nanominer|t-rex|PhoenixMiner|teamredminer|gminer|bzminer|srbminer(-multi)?|nbminer|rigel|onezerominer)(\.exe)?\s[^\n]{0,120}--?(algo|a|coin|algorithm)[ =]\S{3,40}[^\n]{0,120}\s--?(pool|o|p|server|url|wallet|user|u)[ =]\S{2}/ nocase
         $command = /\b(xmrig|minerd|cpuminer|ccminer|ethminer|nbminer)\b[^\n]{0,200}\s(-o|--url|-P)[ =]\S{4,300}/
     condition:
-        filesize < 1MB and ($command or ($pools and 1 of ($donation, $wallet, $algorithm)))
+        filesize < 1MB and ($command or $xmr_stak or $browser or $by_coin or ($pools and 1 of ($donation, $wallet, $algorithm)))
 }
