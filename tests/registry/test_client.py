@@ -166,6 +166,12 @@ def test_layers_with_secrets_and_broken_facts_are_read_again(tmp_path: Path) -> 
     assert len([path for path in registry.paths() if "/blobs/" in path]) == 4
 
 
+@pytest.mark.parametrize("text", [f"registry.example/app@{DIGEST}\n", "registry.example/app:v1\n", "registry.example/app\n"])
+def test_a_reference_ends_where_its_line_does(text: str) -> None:
+    with pytest.raises(ValueError, match="app"):
+        parse_reference(text)
+
+
 def test_facts_that_others_may_have_written_are_not_believed(tmp_path: Path) -> None:
     one, other = "sha256:" + "1" * 64, "sha256:" + "2" * 64
     kept = KeptFacts(tmp_path / "layers", "rules")

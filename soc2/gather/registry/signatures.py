@@ -25,6 +25,8 @@ BUNDLE = "application/vnd.dev.sigstore.bundle"
 NOTATION = "application/vnd.cncf.notary.signature"
 _SIGNATURE, _CERTIFICATE = "dev.cosignproject.cosign/signature", "dev.sigstore.cosign/certificate"
 _IN_TOTO = "application/vnd.in-toto+json"
+_PAYLOAD_TYPE = "cosign container image signature"
+_STATEMENT = "https://in-toto.io/Statement/"
 _SIGNED = "https://sigstore.dev/cosign/sign/v1"
 _KEYLESS = "it was made with a certificate (keyless), and only those by a declared key are verified"
 
@@ -34,7 +36,7 @@ class _Image(msgspec.Struct):
 
 
 class _Identity(msgspec.Struct):
-    reference: str = msgspec.field(default="", name="docker-reference")
+    reference: str | None = msgspec.field(default=None, name="docker-reference")
 
 
 class _Critical(msgspec.Struct):
@@ -77,6 +79,7 @@ class _Subject(msgspec.Struct):
 class _Statement(msgspec.Struct, rename="camel"):
     subject: list[_Subject] = []
     predicate_type: str = ""
+    type: str = msgspec.field(default="", name="_type")
 
 
 def read_payload(
@@ -93,9 +96,12 @@ def read_payload(
     content = _decoded(payload, _Payload)
     if content is None:
         return ImageSignature(place=place, problem="its payload cannot be read")
+    if content.critical.type != _PAYLOAD_TYPE:
+        # Whoever signs other things with the key does not say by it that the image may run.
+        return ImageSignature(place=place, problem="its payload is of another type than cosign's signatures")
     if content.critical.image.digest != reference.digest:
         return ImageSignature(place=place, problem=f"it is about {content.critical.image.digest or 'no digest'}")
-    name = content.critical.identity.reference
+    name = content.critical.identity.reference or ""
     if not _is_named(name, reference, key):
         return ImageSignature(place=place, problem=f"it was made for {name}")
     return ImageSignature(place=place, key=key.name)
@@ -112,7 +118,7 @@ def read_bundle(content: bytes, reference: ImageReference, keys: Sequence[Signin
         return
     body = _decoded_base64(bundle.dsse_envelope.payload)
     statement = _decoded(body, _Statement)
-    if bundle.dsse_envelope.payload_type != _IN_TOTO or statement is None:
+    if bundle.dsse_envelope.payload_type != _IN_TOTO or statement is None or not statement.type.startswith(_STATEMENT):
         yield ImageSignature(place=place, problem="what it signs is no statement of in-toto")
         return
     if statement.predicate_type != _SIGNED:
@@ -155,7 +161,7 @@ def _pre_authentication(kind: str, body: bytes) -> bytes:
 
 def _decoded_base64(text: str) -> bytes:
     try:
-        return base64.b64decode(text, validate=True)
+        return base64.b64decode("".join(text.splitlines()), validate=True)
     except (binascii.Error, ValueError):
         return b""
 
