@@ -47,12 +47,24 @@ class Images(Section, frozen=True):
 
 class RegistryHost(Section, frozen=True):
     """A registry that is not simply reached by its name: ``address`` (``host:port``) is where it is, ``ca`` the file of who
-    issued its certificate; one that is ``insecure`` talks plain HTTP, which only an address of loopback may."""
+    issued its certificate; one that is ``insecure`` talks plain HTTP, which only an address of loopback may. ``tokens`` is the
+    server (``host`` or ``host:port``) that gives its tokens, where that is of another domain."""
 
     host: Name
     address: Name | None = None
     ca: Name | None = None
     insecure: bool = False
+    tokens: Name | None = None
+
+    def trusts(self, server: str, name: str) -> bool:
+        """Tell whether the credentials for the registry, which is asked by ``name``, may be sent to a server that it names for
+        tokens: itself, another one of its domain (``auth.example.com`` for ``registry.example.com``), or ``tokens``."""
+        if server in (name, self.address, self.tokens):
+            return True
+        domain = host_of(name).partition(".")[2]
+        if "." not in domain or _is_address(host_of(name)):
+            return False
+        return f".{host_of(server)}".endswith(f".{domain}")
 
 
 class RegistryLimits(Section, frozen=True):
@@ -152,13 +164,17 @@ def _checked_host(host: RegistryHost, index: int, file: TomlFile) -> RegistryHos
         raise file.error((*where, "address"), str(error)) from None
     if host.insecure and not is_loopback(place.host if place else host_of(name)):
         raise file.error((*where, "insecure"), f"{name} is not on loopback, so it has to talk TLS", "declare its ca instead")
+    try:
+        tokens = registry_name(host.tokens) if host.tokens else None
+    except ValueError as error:
+        raise file.error((*where, "tokens"), str(error), "write it as host or host:port") from None
     ca = _beside(file, host.ca) if host.ca else None
     if ca:
         try:
             ssl.create_default_context(cafile=ca)
         except (OSError, ssl.SSLError) as error:
             raise file.error((*where, "ca"), f"{ca} cannot be read as certificates: {error.strerror or 'no PEM'}") from None
-    return msgspec.structs.replace(host, host=name, ca=ca)
+    return msgspec.structs.replace(host, host=name, ca=ca, tokens=tokens)
 
 
 def host_of(registry: str) -> str:
@@ -169,10 +185,15 @@ def host_of(registry: str) -> str:
 
 def is_loopback(host: str) -> bool:
     """Tell whether a name or an address stands for this machine itself."""
+    return ip_address(host.strip("[]")).is_loopback if _is_address(host) else host == "localhost"
+
+
+def _is_address(host: str) -> bool:
     try:
-        return ip_address(host.strip("[]")).is_loopback
+        ip_address(host.strip("[]"))
     except ValueError:
-        return host == "localhost"
+        return False
+    return True
 
 
 def _beside(file: TomlFile, name: str) -> str:

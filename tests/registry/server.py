@@ -23,10 +23,11 @@ Misbehave = Callable[["_Handler", bytes], None]
 
 @dataclass
 class Registry:
-    """``faults`` say what happens instead, by the end of a path; ``requests`` are all paths that were asked for, with what
-    was sent as ``Authorization``."""
+    """``basic`` is who may read; ``faults`` say what happens instead, by the end of a path; ``requests`` are all paths that
+    were asked for, with what was sent as ``Authorization``."""
 
     authorization: Literal["", "basic", "bearer"] = ""
+    basic: str = BASIC
     anonymous: bool = False
     blobs: dict[str, bytes] = field(default_factory=dict)
     manifests: dict[str, tuple[bytes, str]] = field(default_factory=dict)
@@ -113,7 +114,7 @@ class _Handler(BaseHTTPRequestHandler):
         return None if blob is None else (blob, "application/octet-stream")
 
     def _token(self, sent: str) -> None:
-        if sent == BASIC or (self.registry.anonymous and not sent):
+        if sent == self.registry.basic or (self.registry.anonymous and not sent):
             self._give_token()
         else:
             self.answer(401, b"{}")
@@ -125,5 +126,5 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _authorized(self, sent: str) -> bool:
         if self.registry.authorization == "basic":
-            return sent == BASIC
+            return sent == self.registry.basic
         return self.registry.authorization != "bearer" or sent.removeprefix("Bearer ") in self.registry.tokens

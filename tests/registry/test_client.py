@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,62 @@ def test_credentials_are_not_sent_on_to_where_a_layer_lies(authorization: str) -
             assert problems(registry, IMAGE) == []
         assert {sent for path, sent in registry.requests if LAYER in path} - {""}
     assert store.requests == [(f"/blobs/{LAYER}?signature=0123", "")]
+
+
+@pytest.mark.parametrize("challenge", ['Basic realm="blobs"', 'Bearer realm="http://{}/token",service="blobs"'])
+def test_credentials_are_not_given_to_where_a_layer_lies_when_it_asks_for_them(challenge: str) -> None:
+    with Registry() as store:
+
+        def elsewhere(handler: _Handler, _: bytes) -> None:
+            handler.answer(307, b"", {"Location": f"http://{store.address}/blobs/{LAYER}"})
+
+        def ask(handler: _Handler, _: bytes) -> None:
+            handler.answer(401, b"", {"WWW-Authenticate": challenge.format(store.address)})
+
+        store.faults = {LAYER: ask}
+        with Registry(faults={LAYER: elsewhere}) as registry:
+            assert problems(registry, IMAGE) == [
+                f"not authenticated: layer {LAYER}: 127.0.0.1, where registry.example leads, answers HTTP 401"
+            ]
+    assert (store.requests, {sent for _, sent in registry.requests}) == ([(f"/blobs/{LAYER}", "")], {""})
+
+
+@pytest.mark.parametrize("login", [LOGIN, Login(identity_token="refresh")])
+def test_credentials_are_not_sent_for_tokens_to_another_domain(login: Login) -> None:
+    with (
+        Registry(anonymous=True) as other,
+        Registry(authorization="bearer", realm=f"http://{other.address}/token") as registry,
+    ):
+        assert problems(registry, IMAGE, login=login) == [
+            f"not authenticated: registry.example has its tokens given by {other.address}, to which its credentials are "
+            "not sent: that is of another domain, and not declared as tokens of the registry"
+        ]
+        assert other.requests == []
+        registry.tokens = other.tokens
+        assert problems(registry, IMAGE, login=None) == []
+
+
+@pytest.mark.parametrize(
+    ("host", "declared", "server", "trusted"),
+    [
+        ("registry-1.docker.io", {}, "auth.docker.io", True),
+        ("registry.gitlab.example.com", {}, "gitlab.example.com", True),
+        ("registry.example.com:5000", {}, "auth.example.com:5001", True),
+        ("ghcr.io", {}, "ghcr.io", True),
+        ("ghcr.io", {}, "evil.io", False),
+        ("registry.example.com", {}, "evilexample.com", False),
+        ("registry.example.com", {}, "registry.example.com.evil.test", False),
+        ("10.0.0.7:5000", {}, "10.0.0.7:5000", True),
+        ("10.0.0.7:5000", {}, "11.0.0.7:5000", False),
+        ("[fd00::7]:5000", {}, "[fd00::8]:5000", False),
+        ("localhost:5000", {}, "localhost:5001", False),
+        ("registry.example.com", {"tokens": "auth.test:5001"}, "auth.test:5001", True),
+        ("registry.example.com", {"tokens": "auth.test:5001"}, "auth.test", False),
+        ("registry.example.com", {"address": "10.0.0.7:5000"}, "10.0.0.7:5000", True),
+    ],
+)
+def test_who_may_see_the_credentials_of_a_registry(host: str, declared: dict[str, str], server: str, trusted: bool) -> None:
+    assert RegistryHost(host=host, **declared).trusts(server, host) is trusted  # type: ignore[arg-type]
 
 
 def test_what_is_wrong_where_a_layer_lies_is_told_without_its_signature() -> None:
@@ -160,10 +217,48 @@ def test_layers_with_secrets_and_broken_facts_are_read_again(tmp_path: Path) -> 
         pull(registry, secret, IMAGE, kept=KeptFacts(tmp_path, "rules"))
         kept = [path for path in tmp_path.rglob("*") if path.is_file()]
         assert [path.name for path in kept] == [LAYER.replace(":", "-")]
-        kept[0].write_bytes(b"broken")
         registry.requests.clear()
-        assert problems(registry, secret, IMAGE, kept=KeptFacts(tmp_path, "rules")) == []
-    assert len([path for path in registry.paths() if "/blobs/" in path]) == 4
+        for broken in (b"broken", altered(kept[0].read_bytes())):
+            kept[0].write_bytes(broken)
+            assert problems(registry, secret, IMAGE, kept=KeptFacts(tmp_path, "rules")) == []
+    assert len([path for path in registry.paths() if "/blobs/" in path]) == 2 * 4
+
+
+def altered(kept: bytes) -> bytes:
+    """Return facts that say something else and can be read."""
+    return kept[:-1] + bytes([kept[-1] ^ 1])
+
+
+def test_facts_are_of_the_layer_that_they_were_kept_for(tmp_path: Path) -> None:
+    kept = KeptFacts(tmp_path, "rules")
+    facts = LayerFacts(entries=7)
+    kept.keep(DIGEST, facts)
+    (path,) = (each for each in tmp_path.rglob("*") if each.is_file())
+    other = "sha256:" + "0" * 64
+    path.with_name(other.replace(":", "-")).write_bytes(path.read_bytes())
+    assert (kept.get(DIGEST), kept.get(other)) == (facts, None)
+
+
+def test_what_others_may_have_written_is_not_taken_for_facts(tmp_path: Path) -> None:
+    KeptFacts(tmp_path, "rules").keep(DIGEST, LayerFacts(entries=7))
+    tmp_path.chmod(0o777)
+    assert KeptFacts(tmp_path, "rules").get(DIGEST) is None
+    (tmp_path / "file").write_bytes(b"")
+    kept = KeptFacts(tmp_path / "file" / "below", "rules")
+    kept.keep(DIGEST, LayerFacts())
+    assert kept.get(DIGEST) is None
+
+
+def test_nothing_is_dropped_but_facts_that_nobody_used_for_long(tmp_path: Path) -> None:
+    KeptFacts(tmp_path, "rules").keep(DIGEST, LayerFacts())
+    (facts,) = (each for each in tmp_path.rglob("*") if each.is_file())
+    others = [facts.with_name("notes"), tmp_path / "photos" / facts.name, tmp_path / "letter"]
+    others[1].parent.mkdir()
+    for path in (facts, *others):
+        path.touch()
+        os.utime(path, (0, 0))
+    KeptFacts(tmp_path, "rules")
+    assert [path for path in (facts, *others) if path.exists()] == others
 
 
 @pytest.mark.parametrize("text", [f"registry.example/app@{DIGEST}\n", "registry.example/app:v1\n", "registry.example/app\n"])

@@ -9,6 +9,7 @@ import resource
 import tarfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -174,6 +175,77 @@ def test_a_registry_that_redirects_for_ever_is_told() -> None:
     with Registry(faults={LAYER: round_and_round}) as registry:
         (found,) = problems(registry, IMAGE)
     assert found == f"malformed answer: layer {LAYER}: registry.example redirects more than 5 times"
+
+
+_NO_ADDRESS = "malformed answer: {}registry.example leads to what is no address"
+_NO_TLS = "inconclusive: {}registry.example leads to an address without TLS, which is not followed"
+_METADATA = "inconclusive: {{}}registry.example leads to {}, which is no registry's and is not asked"
+ADDRESSES = {
+    "https://[::1": _NO_ADDRESS,
+    "http://127.0.0.1:99999/": _NO_ADDRESS,
+    "http://127.0.0.1:port/": _NO_ADDRESS,
+    "https://169.254.169.254/latest/api/token": _METADATA.format("169.254.169.254"),
+    "http://[::ffff:169.254.169.254]/": _METADATA.format("::ffff:169.254.169.254"),
+    "https://[fd00:ec2::254]/": _METADATA.format("fd00:ec2::254"),
+    "http://192.0.2.1/": _NO_TLS,
+    "file:///etc/passwd": _NO_TLS,
+    "https:///token": _NO_TLS,
+}
+
+
+@pytest.mark.parametrize(("address", "expected"), ADDRESSES.items())
+def test_addresses_that_are_none_or_no_registrys_are_not_asked(address: str, expected: str) -> None:
+    def away(handler: _Handler, _: bytes) -> None:
+        handler.answer(302, b"", {"Location": address})
+
+    with Registry(faults={LAYER: away}) as registry:
+        assert problems(registry, IMAGE) == [expected.format(f"layer {LAYER}: ")]
+    with Registry(authorization="bearer", realm=address) as registry:
+        assert problems(registry, IMAGE) == [expected.format("")]
+
+
+def _endless(begin: bytes, more: bytes) -> Misbehave:
+    def answer(handler: _Handler, _: bytes) -> None:
+        handler.close_connection = True
+        with suppress(OSError):
+            handler.wfile.write(begin)
+            while True:
+                handler.wfile.write(more)
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("begin", "more"),
+    [
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", b"A: b\r\n" * 1000),
+    ],
+)
+def test_an_answer_that_never_begins_or_never_ends_is_told(begin: bytes, more: bytes) -> None:
+    with Registry(faults={LAYER: _endless(begin, more)}) as registry:
+        (found,) = problems(registry, IMAGE, layer_seconds=0.2)
+    assert found == f"timed out: layer {LAYER}: reading it takes longer than 0.2 s"
+
+
+@pytest.mark.parametrize(
+    ("passwd", "user", "told"),
+    [
+        ([link("etc/passwd", "/etc/other")], "app", True),
+        ([link("etc/passwd", "etc/other", tarfile.LNKTYPE)], "app:0", True),
+        ([link("etc", "/usr/etc")], "app", True),
+        ([File(path="etc/passwd", content=b"a:x:1:1::/:\n" * 90_000)], "app", True),
+        ([link("etc/passwd", "/etc/other")], "1000", False),
+        ([link("etc/passwd", "/etc/other")], "root", False),
+        ([File(path="etc/passwd", content=b"a:x:1:1::/:\n")], "app", False),
+        ([PROGRAM], "app", False),
+    ],
+)
+def test_a_user_of_whom_nobody_can_tell_who_that_is_is_told(passwd: list[File], user: str, told: bool) -> None:
+    with Registry() as registry:
+        found = problems(registry, image([[File(path="etc/passwd", content=b"app:x:0:0::/:\n")], passwd], {"User": user}))
+    expected = f"inconclusive: its user {user} has a number that cannot be told: /etc/passwd is a link or too long"
+    assert found == [expected] * told
 
 
 _ZEROS = bytes(16 * 1024 * 1024)

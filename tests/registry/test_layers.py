@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from soc2.gather.registry.archive import Archive
 from soc2.gather.registry.assembly import assembled
 from soc2.gather.registry.capabilities import file_capabilities
 from soc2.gather.registry.facts import LayerFacts
+from soc2.gather.registry.failure import Deadline
 from soc2.gather.registry.inspection import Inspector, image_rules
 from soc2.gather.registry.layer import read_layer
 from soc2.gather.registry.manifests import Configuration, ContainerConfig, Descriptor, Manifest
@@ -72,15 +74,18 @@ def privileged(found: ImageContent) -> dict[str, str]:
         (
             [
                 [SETUID],
-                [link("b", "usr/bin/su", tarfile.LNKTYPE), link("c", "b", tarfile.LNKTYPE)],
-                [deleted("b"), deleted("usr/bin/su")],
+                [link("a", "usr/bin/su", tarfile.LNKTYPE), link("b", "a", tarfile.LNKTYPE)],
+                [deleted("a"), deleted("usr/bin/su")],
             ],
-            {"c": "setuid 0"},
+            {"b": "setuid 0"},
         ),
-        # The kernel gives nothing for these: nobody can run them, or setgid stands for a lock.
-        ([[File(path="a", mode=0o6644), File(path="b", mode=0o2701), File(path="c", mode=0o4601)]], {"c": "setuid 0"}),
+        ([[PROGRAM], [replace(link("a", PROGRAM.path, tarfile.LNKTYPE), mode=0o4755)]], {"a": "setuid 0"}),
+        ([[File(path="a", mode=0o2745)]], {}),
+        # Nobody can run it.
+        ([[File(path="a", mode=0o6644)]], {}),
         # Names that are shown alike are two files.
         ([[File(path="a\n", mode=0o4755), File(path="a\\n")]], {"a\\n": "setuid 0"}),
+        ([[File(path="a", mode=0o6745)]], {"a": "setuid 0"}),
     ],
 )
 def test_privileged_files_are_those_that_are_there_in_the_end(layers: list[list[File]], expected: dict[str, str]) -> None:
@@ -202,16 +207,15 @@ def test_the_test_file_of_scanners_is_found_wherever_it_is() -> None:
         ("app", [[users(0)], [users(1000)]], 1000),
         ("app", [[users(1000)], [users(0)]], 0),
         ("app", [[users(0)], [deleted("etc/passwd")]], None),
-        ("app", [[users(0)], [link("etc/passwd", "/etc/other")]], None),
         ("other", [[users(0)]], None),
-        # As Go reads numbers, and as a runtime had them overflow (CVE-2024-40635).
-        ("+0", [[]], 0),
-        ("-0:5", [[]], 0),
+        ("00", [[users(1000)]], 0),
+        ("+0", [[users(1000)]], 0),
+        # As some runtimes take a number for a name, and as one had them overflow (CVE-2024-40635, CVE-2026-46680).
+        ("7", [[File(path="etc/passwd", content=b"7:x:0:0::/:\n")]], 0),
+        ("7", [[File(path="etc/passwd", content=b"7:x:5:0::/:\n")]], 7),
         ("4294967296", [[]], 0),
         ("0", [[File(path="etc/passwd", content=b"0:x:5:5::/:\n")]], 0),
-        ("4294967297", [[File(path="etc/passwd", content=b"4294967297:x:0:0::/:\n")]], 0),
-        ("app", [[File(path="etc/passwd", content=b"app:x:zero:0::/:\n")]], 0),
-        ("app", [[File(path="etc/passwd", content=b"  app:x:+0:0::/:\r\n")]], 0),
+        ("app", [[File(path="etc/passwd", content=b"a:x:1:\x0bapp:x:7:\n app:x:none:0\napp:x:5:0\n")]], 0),
         ("app", [[File(path="etc/passwd", content=b"app\n")]], 0),
     ],
 )
@@ -268,7 +272,7 @@ def _assembled(layers: list[list[File]]) -> ImageContent:
     facts: dict[str, LayerFacts] = {}
     descriptors = []
     for number, layer in enumerate(layers):
-        stream = Unpacked(io.BytesIO(archive(layer)), 1 << 20)
+        stream = Unpacked(io.BytesIO(archive(layer)), 1 << 20, Deadline(60, "reading"))
         digest = f"sha256:{number}"
         facts[digest] = read_layer(Archive(stream, 100), stream, INSPECTOR)
         descriptors.append(Descriptor(digest, 0))

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import gzip
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
-from botocore.exceptions import ClientError
 
 from soc2.declared_images import Registries, RegistryHost
 from soc2.demo.images import File, image, index
@@ -30,7 +27,6 @@ from tests.registry.server import PASSWORD, USER, Registry
 
 D = "sha256:" + "d" * 64
 E = "sha256:" + "e" * 64
-ECR = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 IMAGE = image([[PROGRAM]])
 
 
@@ -177,36 +173,6 @@ def test_nothing_is_asked_where_there_is_no_kubernetes(tmp_path: Path) -> None:
     gatherer._known[PODS] = Listing((), (), "there is none")
     assert gatherer.get(RunningImages()) == Listing((), (), "there is none")
     gatherer.close()
-
-
-def test_registries_of_ecr_are_asked_with_the_accounts_credentials(tmp_path: Path) -> None:
-    token = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
-    asked: list[tuple[str, str]] = []
-
-    def client(service: str, region: str) -> Any:
-        asked.append((service, region))
-        return SimpleNamespace(get_authorization_token=lambda: {"authorizationData": [{"authorizationToken": token}]})
-
-    with Registry(authorization="basic") as registry:
-        digest = registry.add(IMAGE)
-        running = pod(image_id=f"{ECR}/team/app@{digest}")
-        listing = gathered(registry, tmp_path, running, host=ECR, aws=SimpleNamespace(client=client, close=lambda: None))
-    assert (asked, listing.statuses[0].problem) == ([("ecr", "eu-west-1")], None)
-
-
-def test_an_account_that_gives_no_authorization_is_told(tmp_path: Path) -> None:
-    def refuse() -> None:
-        raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "GetAuthorizationToken")
-
-    service = SimpleNamespace(get_authorization_token=refuse)
-    connection = SimpleNamespace(client=lambda *_: service, close=lambda: None)
-    with Registry(authorization="basic") as registry:
-        running = pod(image_id=f"{ECR}/team/app@{registry.add(IMAGE)}")
-        listing = gathered(registry, tmp_path, running, host=ECR, aws=connection)
-    assert str(listing.statuses[0].problem) == (
-        f"access denied: {ECR}/team/app@{IMAGE.digest}: no authorization for {ECR}: "
-        "GetAuthorizationToken: AccessDeniedException"
-    )
 
 
 def test_declared_credentials_come_first(tmp_path: Path) -> None:

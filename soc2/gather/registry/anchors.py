@@ -5,6 +5,7 @@ A detector of secrets takes much longer than a scan for fixed strings, so it get
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -32,6 +33,8 @@ _WORDS = (
     *(b"apikey", b"api_key", b"api-key", b"api.key", b"accesskey", b"access_key", b"access-key"),
     *(b"privatekey", b"private_key", b"private-key"),
 )
+# Of etc/passwd and its like, which are named after what they do not hold.
+_USERS = re.compile(rb"\s*[\w.-]+:[x*!]?:\d+:")
 _PIECE = 256 * 1024
 # A key is a few kilobytes; anything else that is looked for stands on a line.
 _BEFORE, _AFTER = 1024, 8192
@@ -45,7 +48,7 @@ def is_settings(path: str, content: bytes) -> bool:
     if len(content) > _SETTINGS_BYTES or not content:
         return False
     name = path.rpartition("/")[2].lower()
-    if len(content) <= _ONE_VALUE_BYTES and _speaks_of_one(name.encode()):
+    if len(content) <= _ONE_VALUE_BYTES and _speaks_of_one(name.encode()) and not _USERS.match(content):
         return True
     if name in _NO_SETTINGS:
         return False

@@ -1,11 +1,8 @@
 """Reads a tar archive as a stream: ustar, GNU and pax, with long names, extended attributes and sparse files.
 
 Nothing is written anywhere, and nothing is kept of an archive but the entry that is read. As runtimes do when they unpack a
-layer, names are taken from the root whether they are absolute or not, and links and folders have no content.
-
-Where readers of archives differ, this one does as that of Go, by which runtimes unpack: of several pax headers before an entry
-the last one counts, GNU's long names count more than those, and global headers change nothing. Else a layer could show one
-thing here and be another one where it runs.
+layer (Go's ``archive/tar``), names are taken from the root whether they are absolute or not, links and folders have no
+content, GNU's names go before those of pax, and global headers of pax do not count.
 """
 
 from __future__ import annotations
@@ -25,6 +22,7 @@ _ZEROS = bytes(_BLOCK)
 _LONGEST_HEADER = 1024 * 1024
 _HEADER_ONLY = b"123456"
 _SPARSE_ENTRIES = 1_000_000
+_SPARSE_VERSIONS = ((b"0", b"0"), (b"0", b"1"), (b"1", b"0"))
 
 REGULAR, HARD_LINK, SYMBOLIC_LINK, FOLDER = b"0", b"1", b"2", b"5"
 _CAPABILITY = "SCHILY.xattr.security.capability"
@@ -61,23 +59,27 @@ class Archive:
         self.entries = 0
 
     def __iter__(self) -> Iterator[Entry]:
-        attributes: dict[str, bytes] = {}
+        records: dict[str, bytes] = {}
         names: dict[str, bytes] = {}
         while (header := self._header()) is not None:
             kind = header[156:157]
             self._begin(_number(header[124:136]))
-            if kind in (b"x", b"g", b"L", b"K"):
-                fields = self._extended(kind)
-                if kind in b"LK":
-                    names.update(fields)
-                else:
-                    attributes, names = (fields, names) if kind == b"x" else ({}, {})
+            if kind in (b"L", b"K"):
+                names["path" if kind == b"L" else "linkpath"] = self._extended().partition(b"\0")[0]
+                continue
+            if kind == b"x":
+                records = dict(_records(self._extended()))
+                continue
+            if kind == b"g":
+                # Runtimes take nothing from those and forget what stood before, so nothing may be hidden by them.
+                self._extended()
+                records, names = {}, {}
                 continue
             self.entries += 1
             if self.entries > self._limit:
                 raise PullError(Cause.TRUNCATED, f"it has more than {self._limit:,} entries")
-            yield self._entry(header, {**attributes, **names})
-            attributes, names = {}, {}
+            yield self._entry(header, {**records, **names})
+            records, names = {}, {}
             self._skip()
 
     def content(self) -> Iterator[bytes]:
@@ -117,19 +119,19 @@ class Archive:
             return None
         block = self._take(_BLOCK)
         if block == _ZEROS:
+            if (self._at < len(self._piece) or self._fill()) and self._take(_BLOCK) != _ZEROS:
+                raise PullError(Cause.MALFORMED, "the archive goes on behind its end")
             return None
         if sum(block) - sum(block[148:156]) + 256 != (found := _number(block[148:156])) and found != _signed(block):
             raise PullError(Cause.MALFORMED, "the checksum of an entry's header is wrong, so it is no archive or a broken one")
         return block
 
-    def _extended(self, kind: bytes) -> dict[str, bytes]:
+    def _extended(self) -> bytes:
         if self._left > _LONGEST_HEADER:
             raise PullError(Cause.MALFORMED, f"the header of an entry has {self._left:,} bytes")
         data = self.all_content()
         self._skip()
-        if kind in b"LK":
-            return {"path" if kind == b"L" else "linkpath": data.partition(b"\0")[0]}
-        return dict(_records(data))
+        return data
 
     def _entry(self, header: bytes, extended: dict[str, bytes]) -> Entry:
         kind = header[156:157]
@@ -159,11 +161,9 @@ class Archive:
         return entry
 
     def _extend(self, entry: Entry, extended: dict[str, bytes]) -> None:
-        entry.sparse_map = _sparse_format(extended) == b"1.0"
-        path = extended.get("path")
-        if _sparse_format(extended):
-            path = extended.get("GNU.sparse.name") or path
-        if path:
+        version = (extended.get("GNU.sparse.major"), extended.get("GNU.sparse.minor"))
+        sparse = version in _SPARSE_VERSIONS or "GNU.sparse.map" in extended
+        if path := (extended.get("GNU.sparse.name") if sparse else None) or extended.get("path"):
             entry.path = _decoded(path)
         if target := extended.get("linkpath"):
             entry.target = _decoded(target)
@@ -174,6 +174,7 @@ class Archive:
         if gid := extended.get("gid"):
             entry.gid = _decimal(gid)
         entry.capability = extended.get(_CAPABILITY) or _from_base64(extended.get(_CAPABILITY_OF_BSDTAR, b""))
+        entry.sparse_map = version == (b"1", b"0")
 
     def _skip_sparse_headers(self, header: bytes) -> None:
         """Pass over the blocks that tell where the holes are (GNU's own format); they stand before the content."""
@@ -244,14 +245,6 @@ def _decoded(name: bytes) -> str:
     return name.decode("utf-8", "surrogateescape")
 
 
-def _sparse_format(extended: dict[str, bytes]) -> bytes:
-    """Return the version of a sparse file's format, empty for a file that is none."""
-    if "GNU.sparse.major" in extended and "GNU.sparse.minor" in extended:
-        version = extended["GNU.sparse.major"] + b"." + extended["GNU.sparse.minor"]
-        return version if version in (b"0.0", b"0.1", b"1.0") else b""
-    return b"0.1" if "GNU.sparse.map" in extended else b"0.0" if "GNU.sparse.size" in extended else b""
-
-
 def _from_base64(value: bytes) -> bytes:
     try:
         return base64.b64decode(value + b"=" * (-len(value) % 4))
@@ -270,7 +263,7 @@ def _number(field: bytes) -> int:
     if field[:1] >= b"\x80":
         return int.from_bytes(bytes([field[0] & 0x7F]) + field[1:], "big") if field[0] != 0xFF else -1
     try:
-        return int(_text(field.lstrip(b" \0")) or b"0", 8)
+        return int(_text(field.strip(b" \0")) or b"0", 8)
     except ValueError:
         raise PullError(Cause.MALFORMED, "a header of the archive has no number where one belongs") from None
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from soc2.gather.registry.facts import LayerFacts
+from soc2.gather.registry.facts import FILE, LayerFacts
+from soc2.gather.registry.layer import NUMBER
 from soc2.gather.registry.manifests import ContainerConfig, Manifest
 from soc2.gather.registry.printable import printable
 from soc2.model.image_content import (
@@ -24,7 +24,6 @@ from soc2.model.image_content import (
 _ROOT = "root"
 _PASSWD = "etc/passwd"
 _WINDOWS = "windows"
-_NUMBER = re.compile(r"[+-]?\d{1,18}\Z", re.ASCII)
 
 Layers = Sequence[tuple[str, LayerFacts]]
 """Digests with facts, from the first layer to the last."""
@@ -48,7 +47,7 @@ def assembled(name: str, manifest: Manifest, facts: Mapping[str, LayerFacts], se
             for each in layer.malware
         ),
         secrets=tuple(dict.fromkeys((*_layer_secrets(layers), *_written_secrets(manifest, settings, secrets)))),
-        complete=len(layers) == len(manifest.layers),
+        complete=len(layers) == len(manifest.layers) and _users(layers) is not None,
     )
 
 
@@ -71,24 +70,34 @@ def _privileges(layers: Layers) -> Iterator[ImagePrivilege]:
     return (found[path] for path in there)
 
 
-def _uid(user: str, layers: Layers) -> int | None:
-    """Return the number of a configuration's user (``user`` or ``user:group``): a name, or a number that is no name.
+def untold_user(manifest: Manifest, facts: Mapping[str, LayerFacts]) -> str:
+    """Say why nobody can tell whether the user of a configuration is root; empty where that can be told."""
+    layers = [(each.digest, facts[each.digest]) for each in manifest.layers if each.digest in facts]
+    user = printable((manifest.configuration.config or ContainerConfig()).user or "")
+    if manifest.configuration.os == _WINDOWS or _uid(user, layers) is not None or _users(layers) is not None:
+        return ""
+    return f"its user {user} has a number that cannot be told: /{_PASSWD} is a link or too long"
 
-    Runtimes differ: some take a number for a name first, some have it overflow (CVE-2024-40635). 0 counts where any of them
-    has it."""
+
+def _uid(user: str, layers: Layers) -> int | None:
+    """Return the number of a configuration's user (``user`` or ``user:group``).
+
+    Runtimes differ: some take a number for a name first, some have it overflow (CVE-2024-40635, CVE-2026-46680). 0 counts
+    where any of them has it."""
     name = user.partition(":")[0]
-    number = int(name) & 0xFFFFFFFF if _NUMBER.match(name) else None
-    if not name or number == 0:
-        return 0
-    users: dict[str, int] = {}
+    number = int(name) & 0xFFFFFFFF if NUMBER.match(name) else None
+    by_name = (_users(layers) or {}).get(name, 0 if name in ("", _ROOT) else None)
+    return 0 if by_name == 0 else by_name if number is None else number
+
+
+def _users(layers: Layers) -> dict[str, int] | None:
+    """Return the users of ``etc/passwd``, or None when there is one that was not read."""
+    users: dict[str, int] | None = {}
     for _, layer in layers:
         if layer.hides(_PASSWD):
-            users = layer.users or {}
-    if name in users:
-        return users[name]
-    if name == _ROOT:
-        return 0
-    return number
+            unread = layer.users is None and (layer.has(FILE, _PASSWD) or layer.has(FILE, "etc"))
+            users = None if unread else layer.users or {}
+    return users
 
 
 def _layer_secrets(layers: Layers) -> Iterator[ImageSecret]:

@@ -15,11 +15,14 @@ from soc2.declared_images import RegistryHost
 from soc2.gather.registry.challenges import parse_challenges
 from soc2.gather.registry.credentials import Login
 from soc2.gather.registry.failure import Deadline, PullError
+from soc2.gather.registry.printable import printable
 from soc2.gather.registry.transport import Answer, Transport
 from soc2.model.population import Cause, Problem
 
 _ATTEMPTS = 3
 _FIRST_WAIT_SECONDS = 0.25
+ANSWER_SECONDS = 120.0
+"""How long an answer may take that is no layer."""
 _TOKEN_BYTES = 1024 * 1024
 _TOKEN = re.compile(r"^[\x21-\x7e]{1,65536}$")
 _CLIENT = "soc2-controls"
@@ -56,7 +59,9 @@ class RegistryClient:
                     break
                 except PullError as error:
                     if not error.again or attempt == _ATTEMPTS - 1:
-                        if error.problem.cause is Cause.UNREACHABLE:
+                        if error.problem.cause is Cause.UNREACHABLE or (
+                            error.again and error.problem.cause is Cause.TIMED_OUT
+                        ):
                             self._down = error.problem
                         raise
                     time.sleep(min(_FIRST_WAIT_SECONDS * 2**attempt, deadline.left))
@@ -72,6 +77,9 @@ class RegistryClient:
             if answer.status != 401:
                 yield _checked(answer, url)
                 return
+            if answer.redirected:
+                # Whoever stores blobs for a registry is none that its credentials are for.
+                raise PullError(Cause.UNAUTHENTICATED, f"{answer.host}, where {self.transport.name} leads, answers HTTP 401")
             header = answer.headers.get("WWW-Authenticate", "")
         authorization = self._authorize(repository, header, known, deadline)
         with self.transport.get(url, _headers(accept, authorization), deadline) as answer:
@@ -101,8 +109,16 @@ class RegistryClient:
 
     def _token(self, repository: str, asked: dict[str, str], login: Login | None, deadline: Deadline) -> str:
         realm = asked.get("realm", "")
-        host = urlsplit(realm).hostname or "no server"
-        self.transport.require_safe(realm)
+        parts = self.transport.require_safe(realm)
+        host = printable(parts.hostname or "")
+        server = parts.netloc.rpartition("@")[2].lower()
+        if login and not self.transport.registry.trusts(server, self.transport.name):
+            raise PullError(
+                Cause.UNAUTHENTICATED,
+                f"{self.transport.name} has its tokens given by {printable(server)}, to which its credentials are not sent:"
+                " that is of another domain, and not declared as tokens of the registry",
+            )
+        deadline = deadline.sooner(ANSWER_SECONDS, f"an answer of {host}")
         # Never more than is needed, whatever scope the challenge names.
         query = {"service": asked.get("service", ""), "scope": f"repository:{repository}:pull"}
         if login and login.identity_token:

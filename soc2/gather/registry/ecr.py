@@ -5,15 +5,15 @@ from __future__ import annotations
 import base64
 import re
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from soc2.gather.aws.connection import AwsConnection, problem_of
+from soc2.gather.aws.connection import UNANSWERED, AwsConnection, problem_of
 from soc2.gather.registry.credentials import Login
 from soc2.gather.registry.failure import PullError
 from soc2.model.population import Cause
 
 _ECR = re.compile(
-    r"^\d{12}\.dkr[.-]ecr(?:-fips)?\.([a-z0-9-]+)\.(?:amazonaws\.com(?:\.cn)?|on\.(?:aws|amazonwebservices\.com\.cn))$"
+    r"^\d{12}\.dkr[.-]ecr(?:-fips)?\.([a-z0-9-]+)\.(?:amazonaws\.(?:com(?:\.cn)?|eu)|on\.(?:aws|amazonwebservices\.com\.cn))$"
 )
 ECR_PERMISSIONS = frozenset({"ecr:GetAuthorizationToken", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"})
 """What reading images of a registry of ECR needs."""
@@ -31,9 +31,9 @@ def ecr_login(connection: AwsConnection, host: str, region: str) -> Login:
         answer = connection.client("ecr", region).get_authorization_token()
         token = answer["authorizationData"][0]["authorizationToken"]
         user, _, password = base64.b64decode(token).decode("utf-8").partition(":")
-    except (ClientError, BotoCoreError) as error:
+    except (ClientError, *UNANSWERED) as error:
         problem = problem_of(error)
         raise PullError(problem.cause, f"no authorization for {host}: {problem.detail}") from None
-    except (LookupError, ValueError):
+    except (LookupError, ValueError, TypeError):
         raise PullError(Cause.MALFORMED, f"no authorization for {host}: ecr:GetAuthorizationToken gives none") from None
     return Login(user, password)

@@ -17,8 +17,8 @@ FILE, FOLDER, WHITEOUT, OPAQUE = "f", "d", "w", "o"
 class LayerFacts(msgspec.Struct, frozen=True, kw_only=True):
     """The findings of a layer. ``names`` are digests of everything that it has, in order, by which ``has`` tells
     what it puts into place, deletes (``WHITEOUT``) and empties (``OPAQUE``); ``links`` are hard links to files of layers below
-    (path and target); ``users`` are the names and numbers of its ``etc/passwd``; ``faults`` are entries that cannot be
-    as they are."""
+    (path and target); ``users`` are the names and numbers of its ``etc/passwd``,
+    None when it has none or that cannot be read; ``faults`` are entries that cannot be as they are."""
 
     entries: int = 0
     unpacked: int = 0

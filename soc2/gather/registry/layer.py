@@ -26,8 +26,9 @@ _OVERLAP = 64 * 1024
 _WHITEOUT, _OPAQUE, _AUFS = ".wh.", ".wh..wh..opq", ".wh..wh."
 _SETS_ID = 0o6000
 _PASSWD = "etc/passwd"
+NUMBER = re.compile(r"[+-]?[0-9]{1,18}\Z")
+"""A user or group by number, as runtimes read it."""
 _PASSWD_BYTES = 1024 * 1024
-_NUMBER = re.compile(r"[+-]?\d{1,18}\Z", re.ASCII)
 _MOST = 10_000
 """How many findings of a kind, links or users are kept of a layer."""
 _MOST_LINKS = 200_000
@@ -89,7 +90,7 @@ class _Reading:
         self.links.pop(path, None)
         self.symbolic.pop(path, None)
         if entry.kind == REGULAR:
-            self._regular(path, entry)
+            self._privileged(path, entry)
             self._look(path, entry, archive)
         elif entry.kind == HARD_LINK:
             self._hard_link(path, entry)
@@ -112,11 +113,13 @@ class _Reading:
         known = self.privileges.get(target)
         if known:
             self.privileges[path] = msgspec.structs.replace(known, path=path)
-        else:
-            self.links[path] = self.links.get(target, target)
-            _bounded(len(self.links), "hard links", _MOST_LINKS)
+            return
+        # Some runtimes give the file what stands beside its other name.
+        self._privileged(path, entry)
+        self.links[path] = self.links.get(target, target)
+        _bounded(len(self.links), "hard links", _MOST_LINKS)
 
-    def _regular(self, path: str, entry: Entry) -> None:
+    def _privileged(self, path: str, entry: Entry) -> None:
         capabilities = file_capabilities(entry.capability)
         if not entry.mode & _SETS_ID and not capabilities:
             return
@@ -174,16 +177,19 @@ def _windows(archive: Archive, size: int) -> Iterator[tuple[bytes, int]]:
     yield bytes(window), lines
 
 
-def _users(content: bytes) -> dict[str, int]:
-    """Read ``etc/passwd``: the first line of a name counts. Runtimes take for 0 what is no number, or is not there."""
+def _users(content: bytes) -> dict[str, int] | None:
+    """Read ``etc/passwd`` as runtimes do: the first line of a name counts, and what is no number is 0. None for one that is
+    too long."""
+    if len(content) > _PASSWD_BYTES:
+        return None
     users: dict[str, int] = {}
-    for line in content[:_PASSWD_BYTES].decode("utf-8", "replace").split("\n"):
-        name, _, rest = line.strip().partition(":")
-        number = _NUMBER.match("".join(rest.split(":")[1:2]))
+    for line in content.decode("utf-8", "replace").split("\n"):
+        name, *rest = line.strip().split(":")
+        number = rest[1] if len(rest) > 1 else ""
         if name:
-            users.setdefault(name, int(number[0]) if number else 0)
-        if len(users) == _MOST:
-            break
+            users.setdefault(name, int(number) if NUMBER.match(number) else 0)
+        if len(users) > _MOST:
+            return None
     return users
 
 

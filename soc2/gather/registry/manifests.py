@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
-from soc2.gather.registry.client import RegistryClient
+from soc2.gather.registry.client import ANSWER_SECONDS, RegistryClient
 from soc2.gather.registry.failure import Deadline, PullError
 from soc2.model.image_reference import ImageReference, is_digest
 from soc2.model.population import Cause
@@ -167,6 +167,7 @@ def verified(
     client: RegistryClient, repository: str, path: str, accept: str, digest: str, limit: int, deadline: Deadline
 ) -> bytes:
     """Return what is at a path, up to ``limit`` bytes, when it has the digest. Raises PullError."""
+    deadline = deadline.sooner(ANSWER_SECONDS, f"an answer of {client.transport.name}")
     with client.get(repository, path, accept, deadline) as answer:
         body = answer.body(limit, deadline)
     algorithm, _, wanted = digest.partition(":")

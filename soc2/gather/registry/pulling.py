@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from soc2.declared_images import Registries, RegistryLimits
 from soc2.gather.registry.archive import Archive
+from soc2.gather.registry.assembly import untold_user
 from soc2.gather.registry.client import RegistryClient
 from soc2.gather.registry.credentials import Logins
 from soc2.gather.registry.facts import LayerFacts
@@ -125,7 +126,7 @@ class Puller:
         client = self._client(reference.registry)
         with client.get(reference.repository, f"blobs/{descriptor.digest}", "*/*", deadline) as answer:
             blob = VerifiedBlob(answer, descriptor.digest, descriptor.size, deadline)
-            unpacked = Unpacked(blob, limits.unpacked_mib * _MEBIBYTE)
+            unpacked = Unpacked(blob, limits.unpacked_mib * _MEBIBYTE, deadline)
             facts = read_layer(Archive(unpacked, limits.entries), unpacked, self._inspector)
             blob.drain()
         return facts
@@ -145,6 +146,8 @@ class Puller:
             Problem(Cause.MALFORMED, f"layer {digest}: {fault}") for digest, each in facts.items() for fault in each.faults
         ]
         for manifest in manifests:
+            if untold := untold_user(manifest, facts):
+                problems.append(Problem(Cause.INCONCLUSIVE, untold))
             unpacked = sum(facts[each.digest].unpacked for each in manifest.layers if each.digest in facts)
             if unpacked > self._limits.image_mib * _MEBIBYTE:
                 what = f"its layers have {unpacked:,} bytes, more than image_mib = {self._limits.image_mib:,} allows"

@@ -13,7 +13,7 @@ from soc2.gather.codec import canonical
 from soc2.gather.kubernetes.connection import now
 from soc2.gather.kubernetes.sources import NODES, PODS
 from soc2.gather.problems import together
-from soc2.gather.registry.client import RegistryClient
+from soc2.gather.registry.client import ANSWER_SECONDS, RegistryClient
 from soc2.gather.registry.failure import Deadline, PullError
 from soc2.gather.registry.images import registry_logins, untold
 from soc2.gather.registry.manifests import decoded, verified
@@ -199,9 +199,10 @@ class _Reader:
 
     def _manifest(self, path: str, accept: str) -> _Manifest | None:
         """Return what is there, or None where there is nothing."""
+        deadline = self.deadline.sooner(ANSWER_SECONDS, f"an answer of {self.client.transport.name}")
         try:
-            with self.client.get(self.reference.repository, path, accept, self.deadline) as answer:
-                body = answer.body(_MANIFEST_BYTES, self.deadline)
+            with self.client.get(self.reference.repository, path, accept, deadline) as answer:
+                body = answer.body(_MANIFEST_BYTES, deadline)
         except PullError as error:
             if error.problem.cause is Cause.ABSENT:
                 return None

@@ -9,6 +9,7 @@ from typing import IO, Protocol, cast
 import zstandard
 
 from soc2.gather.registry.failure import Deadline, PullError
+from soc2.gather.registry.zstd_frames import Frames
 from soc2.model.population import Cause
 
 PIECE = 256 * 1024
@@ -19,7 +20,8 @@ _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _ZSTD_SKIPPABLE = b"\x2a\x4d\x18"
 _OTHER = {b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz"}
 _LONGEST_MAGIC = 6
-_GZIP_OR_ZLIB_HEADER = 31
+_GZIP_HEADER = 31
+_CUT = "it ends before what is packed in it does"
 
 
 class Stream(Protocol):
@@ -71,7 +73,7 @@ class Unpacked:
     """The archive in a blob, which may be packed by gzip or zstd: told by how it begins, as runtimes do. Raises PullError when
     it cannot be unpacked, or is longer than ``limit`` bytes."""
 
-    def __init__(self, packed: Stream, limit: int) -> None:
+    def __init__(self, packed: Stream, limit: int, deadline: Deadline) -> None:
         start = b""
         while len(start) < _LONGEST_MAGIC and (piece := packed.read(PIECE)):
             start += piece
@@ -80,16 +82,20 @@ class Unpacked:
                 raise PullError(Cause.NOT_IMPLEMENTED, f"it is packed by {name}")
         source = _Prefixed(start, packed)
         self._inner: Stream = source
+        self._deadline = deadline
         if start.startswith(_GZIP):
             self._inner = _Gunzip(source)
         elif start.startswith(_ZSTD) or start[1:4] == _ZSTD_SKIPPABLE:
             unpacker = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
             # It needs no more of a file than this.
-            self._inner = unpacker.stream_reader(cast("IO[bytes]", source), read_size=PIECE, read_across_frames=True)
+            packed_frames = _Frames(source)
+            self._inner = unpacker.stream_reader(cast("IO[bytes]", packed_frames), read_size=PIECE, read_across_frames=True)
         self._limit = limit
         self.seen = 0
 
     def read(self, size: int = PIECE, /) -> bytes:
+        # A few bytes may unpack to what takes hours to be looked at.
+        _ = self._deadline.left
         try:
             piece = self._inner.read(size)
         except (zlib.error, zstandard.ZstdError) as error:
@@ -114,12 +120,26 @@ class _Prefixed:
         return piece
 
 
+class _Frames:
+    """Raises PullError when its last frame is not whole."""
+
+    def __init__(self, packed: Stream) -> None:
+        self._packed, self._frames = packed, Frames()
+
+    def read(self, size: int = -1, /) -> bytes:
+        piece = self._packed.read(size)
+        self._frames.show(piece)
+        if not piece and not self._frames.whole:
+            raise PullError(Cause.TRUNCATED, _CUT, again=True)
+        return piece
+
+
 class _Gunzip:
     """The members of a gzip file one after the other, in pieces: what one unpacks to may be a thousand times as long."""
 
     def __init__(self, packed: Stream) -> None:
         self._packed = packed
-        self._member = zlib.decompressobj(_GZIP_OR_ZLIB_HEADER)
+        self._member = zlib.decompressobj(_GZIP_HEADER)
         self._input = b""
         self._begun = False
 
@@ -129,7 +149,7 @@ class _Gunzip:
                 self._input = self._packed.read(PIECE)
                 if not self._input:
                     if self._begun:
-                        raise PullError(Cause.TRUNCATED, "it ends before what is packed in it does", again=True)
+                        raise PullError(Cause.TRUNCATED, _CUT, again=True)
                     return b""
             if not self._begun and not (rest := self._input.lstrip(b"\0")):
                 # Zeros after the last member fill up a block.
@@ -140,6 +160,6 @@ class _Gunzip:
             self._input = self._member.unconsumed_tail
             if self._member.eof:
                 self._input = self._member.unused_data
-                self._member, self._begun = zlib.decompressobj(_GZIP_OR_ZLIB_HEADER), False
+                self._member, self._begun = zlib.decompressobj(_GZIP_HEADER), False
             if piece:
                 return piece

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from urllib.parse import urljoin, urlsplit
+from ipaddress import ip_address
+from urllib.parse import SplitResult, urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import urllib3
@@ -21,7 +22,9 @@ from urllib3.exceptions import (
 from urllib3.util.ssl_match_hostname import CertificateError
 
 from soc2.declared_images import RegistryHost, host_of, is_loopback
+from soc2.gather.registry.connections import POOLS, PlainPool, SecuredPool, until
 from soc2.gather.registry.failure import Deadline, PullError
+from soc2.gather.registry.printable import printable
 from soc2.model.network.places import Place
 from soc2.model.population import Cause
 
@@ -31,16 +34,20 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 5
 # As many as ask one registry at once, for manifests and for signatures: urllib3 complains of each that it throws away.
 _CONNECTIONS = 16
+# AWS by IPv6, and Alibaba's; the others are link-local.
+_METADATA = ("fd00:ec2::254", "100.100.100.200")
 # The name by which Docker Hub's images are known is that of no registry.
 _SERVED_BY = {"docker.io": "registry-1.docker.io"}
 
 
 class Answer:
-    """An answer whose body is read in pieces, as it was sent."""
+    """An answer whose body is read in pieces, as it was sent. ``redirected`` tells that another server than the one that was
+    asked gave it."""
 
-    def __init__(self, response: urllib3.BaseHTTPResponse, host: str) -> None:
+    def __init__(self, response: urllib3.BaseHTTPResponse, host: str, *, redirected: bool) -> None:
         self._response = response
         self.host = host
+        self.redirected = redirected
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
 
@@ -95,18 +102,23 @@ class Transport:
         self, method: str, url: str, headers: Mapping[str, str], form: Mapping[str, str] | None, deadline: Deadline
     ) -> Iterator[Answer]:
         sent = {"User-Agent": _AGENT, "Accept-Encoding": "identity", **headers}
+        asked = url
         for _ in range(_MOST_REDIRECTS + 1):
             response = self._send(method, url, sent, form, deadline)
             location = response.headers.get("Location", "")
             if method == "POST" or response.status not in _REDIRECTS or not location:
                 try:
-                    yield Answer(response, urlsplit(url).hostname or self.name)
+                    yield Answer(response, self.require_safe(url).hostname or "", redirected=_origin(url) != _origin(asked))
                 finally:
                     # What was not read is not worth reading: the connection is given up with it.
                     response.close()
                 return
             response.close()
-            target = urljoin(url, location)
+            try:
+                target = urljoin(url, location)
+            except ValueError:
+                raise PullError(Cause.MALFORMED, f"{self.name} leads to what is no address") from None
+            self.require_safe(target)
             if _origin(target) != _origin(url):
                 sent.pop("Authorization", None)
             url = target
@@ -115,34 +127,39 @@ class Transport:
     def _send(
         self, method: str, url: str, headers: Mapping[str, str], form: Mapping[str, str] | None, deadline: Deadline
     ) -> urllib3.BaseHTTPResponse:
-        try:
-            parts = urlsplit(url)
-            host = parts.hostname or ""
-            own = parts.netloc.lower() == self.name
-        except ValueError:
-            raise PullError(Cause.MALFORMED, f"{self.name} redirects to what is no address") from None
-        self.require_safe(url)
+        parts = self.require_safe(url)
+        own = parts.netloc.lower() == self.name
         left = deadline.left
         timeout = urllib3.Timeout(connect=min(_CONNECT_SECONDS, left), read=min(_SILENCE_SECONDS, left))
         options = {"timeout": timeout, "retries": False, "redirect": False, "preload_content": False}
         if form is not None:
             options |= {"fields": dict(form), "encode_multipart": False}
+        host = parts.hostname or ""
         try:
-            if own and self._own:
-                path = url.partition("://")[2][len(parts.netloc) :] or "/"
-                return self._own.request(method, path, headers={**headers, "Host": self.name}, **options)  # type: ignore[arg-type]
-            return self._other(host).request(method, url, headers=dict(headers), **options)  # type: ignore[arg-type]
+            with until(deadline):
+                if own and self._own:
+                    path = url.partition("://")[2][len(parts.netloc) :] or "/"
+                    return self._own.request(method, path, headers={**headers, "Host": self.name}, **options)  # type: ignore[arg-type]
+                return self._other(host).request(method, url, headers=dict(headers), **options)  # type: ignore[arg-type]
         except (HTTPError, OSError, ValueError) as error:
             raise failed(error, host) from None
 
-    def require_safe(self, url: str) -> None:
-        """Raise PullError unless an address may be asked: over TLS, or on loopback when the registry itself talks none."""
-        parts = urlsplit(url)
-        if parts.scheme == "https" and parts.hostname:
-            return
-        own = parts.netloc.lower() == self.name or is_loopback(parts.hostname or "")
+    def require_safe(self, url: str) -> SplitResult:
+        """Return the parts of an address that may be asked: over TLS, or on loopback when the registry itself talks none, and
+        never the one at which a machine is told its own credentials. Raises PullError."""
+        try:
+            parts = urlsplit(url)
+            host = parts.hostname or ""
+            _ = parts.port
+        except ValueError:
+            raise PullError(Cause.MALFORMED, f"{self.name} leads to what is no address") from None
+        if _is_metadata(host):
+            raise PullError(Cause.INCONCLUSIVE, f"{self.name} leads to {host}, which is no registry's and is not asked")
+        if parts.scheme == "https" and host:
+            return parts
+        own = parts.netloc.lower() == self.name or is_loopback(host)
         if parts.scheme == "http" and self.registry.insecure and own:
-            return
+            return parts
         raise PullError(Cause.INCONCLUSIVE, f"{self.name} leads to an address without TLS, which is not followed")
 
     def _pool(self) -> urllib3.HTTPConnectionPool | None:
@@ -151,11 +168,11 @@ class Transport:
         host = host_of(self.name)
         if declared.insecure:
             place = Place.parse(declared.address or (self.name if host != self.name else f"{self.name}:80"))
-            return urllib3.HTTPConnectionPool(place.host, place.port, maxsize=_CONNECTIONS)
+            return PlainPool(place.host, place.port, maxsize=_CONNECTIONS)
         if not declared.address:
             return None
         place, name = Place.parse(declared.address), host.strip("[]")
-        return urllib3.HTTPSConnectionPool(
+        return SecuredPool(
             place.host,
             place.port,
             maxsize=_CONNECTIONS,
@@ -172,6 +189,7 @@ class Transport:
 
 def failed(error: Exception, host: str) -> PullError:
     """Say what went wrong with a connection, without what was asked for: addresses may hold signatures."""
+    host = printable(host)
     if isinstance(error, SSLError):
         return PullError(Cause.UNREACHABLE, f"no TLS with {host}: {_reason(error)}")
     if isinstance(error, ReadTimeoutError):
@@ -208,5 +226,18 @@ def _manager(host: str, context: ssl.SSLContext) -> urllib3.PoolManager:
     """Return connections to a host, by the proxy of the environment where there is one for it."""
     proxy = getproxies().get("https")
     if proxy and not is_loopback(host) and not proxy_bypass(host):
-        return urllib3.ProxyManager(proxy, maxsize=_CONNECTIONS, ssl_context=context)
-    return urllib3.PoolManager(maxsize=_CONNECTIONS, ssl_context=context)
+        manager: urllib3.PoolManager = urllib3.ProxyManager(proxy, maxsize=_CONNECTIONS, ssl_context=context)
+    else:
+        manager = urllib3.PoolManager(maxsize=_CONNECTIONS, ssl_context=context)
+    manager.pool_classes_by_scheme = POOLS
+    return manager
+
+
+def _is_metadata(host: str) -> bool:
+    """Tell whether an address is one of those by which clouds tell their machines who they are."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    address = getattr(address, "ipv4_mapped", None) or address
+    return address.is_link_local or str(address) in _METADATA
