@@ -4,25 +4,44 @@
 rule secrets
 {
     strings:
+        $adafruit = /aio_[A-Za-z0-9]{28}/
         $age = "AGE-SECRET-KEY-1"
         $airtable = /pat[A-Za-z0-9]{14}\.[0-9a-f]{64}/
         $alibaba = /LTAI[A-Za-z0-9]{12}/
         $anthropic = "sk-ant-"
         $artifactory = /AKC[A-Za-z0-9]{10}/
+        $assigned = /(passw(or)?d|passphrase|secret|token|api_?key|access_?key|credentials?)\w{0,20}["'\]]{0,2}[ \t]{0,4}(:|=|:=|=>)[ \t]{0,4}["'][^"'\s$<>{}%()]{8,100}["']/ nocase
         $atlassian = /AT(ATT|CTT|BB)[\w=-]{20}/
         $aws = /A(KIA|SIA|BIA|CCA|3T)[A-Z0-9]{16}/
+        $aws_session = /(IQoJb3JpZ2luX2Vj|FwoGZXIvYXdz|FQoGZXIvYXdz)/
         $azure = /(AccountKey|SharedAccessKey)=/
         $azure_client = /\dQ~[\w~.-]{31}/
         $azure_sas = /[?&]sig=[A-Za-z0-9%]{20}/
+        $bedrock = /ABSK[A-Za-z0-9+\/]{100}/
         $bitbucket = /BBDC-[A-Za-z0-9+\/@_-]{40}/
+        $bitwarden = /\b0\.[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\./
+        $brevo = /x(keysib|smtpsib)-[0-9a-f]{64}-/
         $buildkite = /bk[pu]a_[0-9a-f]{40}/
+        $circleci = /CCI(PAT|PRJ)_[A-Za-z0-9]{20}_/
+        $clickup = /pk_\d{6}_[A-Z0-9]{32}/
+        $cloudflare_origin = /v1\.0-[0-9a-f]{24}-/
+        $contentful = /CFPAT-[\w-]{40}/
+        $crates = /cio[A-Za-z0-9]{32}/
         $databricks = /dapi[0-9a-f]{32}/
+        $der_key = /(MI[A-Za-z0-9+\/]{2}IBA(DANBgkqhkiG9w0BAQEF|AK[BC])|MH[A-Za-z]CAQEE|MI[A-Za-z0-9+\/]{2}AgE(BB|AM)|MC4CAQAwBQYDK2V)/
         $digitalocean = /do[opr]_v1_[0-9a-f]{20}/
         $discord = /\/api\/webhooks\/\d{17}/
         $discord_bot = /[MNO][A-Za-z0-9_-]{23,27}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27}/
         $docker_hub = /dckr_(pat|oat)_/
         $doppler = /dp\.(pt|st|ct|scim|audit)\./
+        $dropbox = /sl\.(u\.)?[\w-]{20}/
+        $duffel = /duffel_(test|live)_/
+        $dynatrace = /dt0[a-z]\d\d\.[A-Z0-9]{24}\./
+        $easypost = /EZ[AT]K[A-Za-z0-9]{54}/
+        $exoscale = /EXO[0-9a-f]{24}/
+        $facebook = /EAA[MC][A-Za-z0-9]{80}/
         $figma = /figd_[\w-]{40}/
+        $flutterwave = /FLWSECK(_TEST)?-/
         $fly = /fo1_[\w-]{43}/
         $fly_macaroon = /fm[12][ar]?_[A-Za-z0-9+\/]{100}/
         $github = /(gh[pousr]_|github_pat_)\w{20}/
@@ -30,39 +49,65 @@ rule secrets
         $gitlab_runner = "GR1348941"
         $google = /AIza[\w-]{35}/
         $google_oauth = "GOCSPX-"
-        $google_token = /ya29\.[\w-]{20}/
         $google_refresh = /1\/\/0[\w-]{40}/
+        $google_token = /ya29\.[\w-]{20}/
         $grafana = /gl(sa_[A-Za-z0-9]{32}|c_eyJ)/
+        $groq = /gsk_[A-Za-z0-9]{52}/
+        $harness = /[ps]at\.[\w-]{22}\.[0-9a-f]{24}\./
         $heroku = /HRKU-[\w-]{36}/
+        $honeycomb = /hc[abx]i[kc]_[A-Za-z0-9]{50}/
+        $hubspot = /pat-(na|eu)\d-[0-9a-f]{8}-/
         $hugging_face = /hf_[A-Za-z]{30}/
         $hugging_face_team = /api_org_[A-Za-z]{34}/
+        $infracost = /ico-[A-Za-z0-9]{32}/
+        $jfrog = "cmVmdGtu"
         $jwt = /eyJ[\w-]{10,400}\.eyJ/
         $key = "PRIVATE KEY"
+        $langsmith = /lsv2_(pt|sk)_/
+        $launchdarkly = /(sdk|api)-[0-9a-f]{8}-[0-9a-f]{4}-/
         $linear = /lin_(api|oauth)_/
         $mailchimp = /-us\d{1,2}\b/
+        $mailersend = /mlsn\.[0-9a-f]{64}/
         $mailgun = /key-[0-9a-f]{32}/
+        $mapbox = /[st]k\.eyJ/
+        $neon = /napi_[a-z0-9]{60}/
+        $netlify = /nfp_[A-Za-z0-9]{36}/
         $new_relic = /NR(AK|II)-[\w-]{27}/
         $notion = /ntn_[A-Za-z0-9]{40}/
         $notion_secret = /secret_[A-Za-z0-9]{43}/
         $npm = /npm_[A-Za-z0-9]{36}/
         $npm_line = "_authToken"
+        $nuget = /oy2[a-z0-9]{43}/
+        $one_password = "ops_eyJ"
         $openai = "T3BlbkFJ"
         $openai_project = /sk-(proj|svcacct|admin|None)-[\w-]{20}/
+        $openrouter = "sk-or-v1-"
         $openshift = /sha256~[\w-]{43}/
         $oracle = "jdbc:oracle:"
+        $perplexity = /pplx-[A-Za-z0-9]{48}/
+        $pinecone = /pcsk_[A-Za-z0-9_]{50}/
+        $plaid = /access-(sandbox|development|production)-[0-9a-f]{8}-/
         $planetscale = /pscale_(tkn|pw|oauth)_/
         $postman = /PMAK-[0-9a-f]{24}/
+        $prefect = /pn[ub]_[A-Za-z0-9]{36}/
         $presigned = "X-Amz-Signature="
         $pulumi = /pul-[0-9a-f]{40}/
         $putty = "PuTTY-User-Key-File"
         $pypi = "pypi-AgE"
+        $readme = /rdme_[a-z0-9]{70}/
+        $render = /rnd_[A-Za-z0-9]{28}/
+        $replicate = /r8_[A-Za-z0-9]{37}/
+        $resend = /re_[A-Za-z0-9]{8}_[A-Za-z0-9]{20}/
         $rubygems = /rubygems_[0-9a-f]{48}/
         $sendgrid = /SG\.[\w-]{16,32}\.[\w-]{16}/
         $sentry = /sntry[su]_[\w+\/=.-]{40}/
+        $shippo = /shippo_(live|test)_/
         $shopify = /shp(at|ca|pa|ss)_[0-9a-fA-F]{32}/
         $slack = /xox[abeoprs](\.xox[bp])?-/
         $slack_app = /xapp-\d-/
         $slack_hook = /hooks\.slack\.com\/(services|workflows)\//
+        $sonarqube = /sq[upa]_[0-9a-f]{40}/
+        $sourcegraph = /sgp_([0-9a-f]{16}_|local_)?[0-9a-f]{40}/
         $square = /sq0(atp|csp|idp)-/
         $square_token = /EAAA[\w-]{60}/
         $stripe = /[sr]k_(live|test)_\w{10}/
@@ -75,10 +120,13 @@ rule secrets
         $telegram_bot = "api.telegram.org/bot"
         $tencent = /AKID[A-Za-z0-9]{32}/
         $terraform = ".atlasv1."
+        $trello = /ATTA[0-9a-f]{64}/
         $twilio = /(AC|SK)[0-9a-f]{32}/
+        $typeform = /tfp_[\w.-]{40}/
         $url = /[a-z]:\/\/[^\s:@\/'"<>{}$]{0,64}:[^\s@\/'"<>]{3,100}@[\w.-]/
         $vault = /hv[sbr]\.[\w-]{20}/
-        $assigned = /(passw(or)?d|passphrase|secret|token|api_?key|access_?key|credentials?)\w{0,20}["'\]]{0,2}[ \t]{0,4}(:|=|:=|=>)[ \t]{0,4}["'][^"'\s$<>{}%()]{8,100}["']/ nocase
+        $xai = /xai-[A-Za-z0-9]{60}/
+        $yandex = /(AQVN[\w-]{35}|y[0-3]_[\w-]{50})/
     condition:
         any of them
 }

@@ -45,7 +45,10 @@ class PrivilegedFile(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def rights(self) -> str:
-        """Return what it gives, in words: ``setuid 0, cap_net_raw``."""
+        """Return what it gives, in words: ``setuid 0, cap_net_raw``; empty for nothing, as to the kernel nobody can run a file
+        without any execute bit, and setgid without that of the group stands for a lock."""
+        if not self.mode & 0o111:
+            return ""
         setuid = [f"setuid {self.uid}"] * bool(self.mode & 0o4000)
         setgid = [f"setgid {self.gid}"] * (self.mode & 0o2010 == 0o2010)
         return ", ".join([*setuid, *setgid, *self.capabilities])
@@ -103,7 +106,7 @@ class ImagePrivilege:
 @dataclass(frozen=True, kw_only=True)
 class ImageContent:
     """What one platform's image holds. ``name`` is ``registry/repository@digest`` as it runs; ``user`` is the configuration's;
-    ``uid`` is the number it stands for, None when that is not known."""
+    ``uid`` is the number it stands for, None when that is not known; ``complete`` tells that all of its layers were read."""
 
     name: str
     platform: str
@@ -113,10 +116,16 @@ class ImageContent:
     privileges: tuple[ImagePrivilege, ...] = ()
     malware: tuple[ImageMalware, ...] = ()
     secrets: tuple[ImageSecret, ...] = ()
+    complete: bool = True
 
     @property
     def resource(self) -> Resource:
         return Resource("Image", self.name)
+
+    @property
+    def hides_user(self) -> bool:
+        """Tell whether it was read to its end and still does not say which number its user is; Windows has no numbers."""
+        return self.complete and self.uid is None and not self.platform.startswith("windows")
 
 
 @dataclass(frozen=True, kw_only=True)

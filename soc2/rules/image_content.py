@@ -50,6 +50,15 @@ class RootByImage(Deviation):
     run_by: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class UserNotTold(Deviation):
+    template: ClassVar[str] = (
+        "the image's user is {user}, whose number nothing in the image tells, so it may be root; {run_by}"
+    )
+    user: str
+    run_by: str
+
+
 def without_secrets(image: RunningImage) -> Iterator[Deviation]:
     """Neither layers, whether later ones delete it or not, nor history and configuration hold a secret."""
     for found in image.content.secrets:
@@ -103,9 +112,14 @@ def without_privileged_files(allowed: Iterable[str]) -> Callable[[RunningImage],
 def not_as_root(image: RunningImage) -> Iterator[Deviation]:
     """No image runs as root where its user is the one that counts."""
     uses = tuple(use for use in image.uses if use.as_image_user)
+    if uses and image.content.hides_user:
+        yield UserNotTold(resource=image.resource, user=image.content.user, run_by=run_by(uses))
     if uses and image.content.uid == 0:
         user = image.content.user
-        number = "" if user.partition(":")[0] in ("0", "root") else ", which is number 0 in its etc/passwd"
+        name = user.partition(":")[0]
+        number = "" if name in ("0", "root") else ", which is number 0 in its etc/passwd"
+        if name.strip("+-").isdecimal():
+            number = ", which runtimes take for number 0" * (name != "0")
         yield RootByImage(
             resource=image.resource,
             user=f"{user}{number}" if user else "not set, which is root",

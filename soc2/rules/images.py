@@ -10,7 +10,7 @@ from typing import ClassVar
 from soc2.model.deviation import Deviation
 from soc2.model.kubernetes.subjects import PodSubject
 
-_DIGEST = re.compile(r"@sha256:[0-9a-f]{64}$")
+_DIGEST = re.compile(r"@sha256:[0-9a-f]{64}\Z")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import gzip
 import io
@@ -194,6 +195,7 @@ def with_mode(block: bytes, mode: bytes) -> bytes:
     [
         (header("pax", record("path", "harmless"), b"g") + header("real"), ["real"]),
         (header("pax", record("path", "b"), b"x") + header("pax", record("uid", "7"), b"x") + header("real"), ["real"]),
+        (header("pax", record("path", "b"), b"x") + header("pax", record("comment", "c"), b"g") + header("real"), ["real"]),
         (header("long", b"real\0", b"L") + header("own", records=record("path", "b")), ["real"]),
         (header("real", records=record("GNU.sparse.name", "b")), ["real"]),
         (header("a") + bytes(512), ["a"]),
@@ -207,3 +209,13 @@ def test_entries_are_those_that_runtimes_unpack(data: bytes, expected: object) -
     except PullError as error:
         found = str(error)[: len(str(expected))]
     assert found == expected
+
+
+@pytest.mark.parametrize("key", ["SCHILY.xattr.security.capability", "LIBARCHIVE.xattr.security.capability"])
+def test_capabilities_are_read_as_both_writers_have_them(key: str) -> None:
+    value = bytes.fromhex("0100000200200000") + bytes(12)
+    told = base64.b64encode(value).rstrip(b"=") if key.startswith("LIB") else value
+    file = File(path="ping", mode=0o755, attributes={key: told.decode("utf-8", "surrogateescape")})
+    stream = Unpacked(io.BytesIO(archive([file])), 1 << 20, Deadline(60, "reading"))
+    (found,) = read_layer(Archive(stream, 10), stream, INSPECTOR).privileges
+    assert found.capabilities == ("cap_net_raw",)

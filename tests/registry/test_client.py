@@ -261,6 +261,30 @@ def test_nothing_is_dropped_but_facts_that_nobody_used_for_long(tmp_path: Path) 
     assert [path for path in (facts, *others) if path.exists()] == others
 
 
+@pytest.mark.parametrize("text", [f"registry.example/app@{DIGEST}\n", "registry.example/app:v1\n", "registry.example/app\n"])
+def test_a_reference_ends_where_its_line_does(text: str) -> None:
+    with pytest.raises(ValueError, match="app"):
+        parse_reference(text)
+
+
+def test_facts_that_others_may_have_written_are_not_believed(tmp_path: Path) -> None:
+    one, other = "sha256:" + "1" * 64, "sha256:" + "2" * 64
+    kept = KeptFacts(tmp_path / "layers", "rules")
+    kept.keep(one, LayerFacts(entries=7))
+    assert kept.get(one) == LayerFacts(entries=7)
+    (file,) = (path for path in tmp_path.rglob("*") if path.is_file())
+    (file.parent / other.replace(":", "-")).write_bytes(file.read_bytes())
+    assert kept.get(other) is None
+    written = file.read_bytes()
+    file.write_bytes(written[:-1] + bytes([written[-1] ^ 1]))
+    assert kept.get(one) is None
+    file.write_bytes(written)
+    file.parent.chmod(0o777)
+    open_to_all = KeptFacts(tmp_path / "layers", "rules")
+    open_to_all.keep(other, LayerFacts())
+    assert (open_to_all.get(one), open_to_all.get(other)) == (None, None)
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

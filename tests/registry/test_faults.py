@@ -10,6 +10,7 @@ import tarfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -394,11 +395,24 @@ def test_other_layers_than_those_that_run_are_told() -> None:
     assert found.endswith(" has a key 'Layers', which runtimes read by another case")
 
 
-def test_an_index_within_an_index_is_told() -> None:
-    inner = index({"linux/amd64": IMAGE})
+def nested(inner: Image) -> Image:
+    outer = index({"linux/amd64": inner})
+    return replace(outer, manifests={**outer.manifests, **inner.manifests})
+
+
+def test_an_index_within_an_index_is_followed() -> None:
+    other = image([[File(path="other")]], architecture="arm64")
     with Registry() as registry:
-        found = problems(registry, index({"linux/amd64": inner}))
-    assert found[0].startswith("operation not implemented: the index ")
+        (found,) = pull(
+            registry, nested(index({"linux/x86_64": IMAGE, "linux/arm64": other})), platforms=frozenset({"linux/amd64"})
+        )
+    assert ([each.platform for each in found.manifests], list(found.facts), found.problems) == (["linux/amd64"], [LAYER], ())
+
+
+def test_more_images_than_an_index_should_have_are_told() -> None:
+    others = {f"linux/v{number}": image([], architecture=f"v{number}") for number in range(200)}
+    with Registry() as registry:
+        assert problems(registry, index(others))[0].endswith("leads to more than 200 manifests")
 
 
 def test_nothing_is_written_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

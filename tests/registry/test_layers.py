@@ -19,9 +19,10 @@ from soc2.gather.registry.facts import LayerFacts
 from soc2.gather.registry.failure import Deadline
 from soc2.gather.registry.inspection import Inspector, image_rules
 from soc2.gather.registry.layer import read_layer
-from soc2.gather.registry.manifests import Configuration, Descriptor, Manifest
+from soc2.gather.registry.manifests import Configuration, ContainerConfig, Descriptor, Manifest
 from soc2.gather.registry.streams import Unpacked
-from soc2.model.image_content import ImageContent, LayerFile
+from soc2.model.image_content import ImageContent, ImageUse, LayerFile, RunningImage
+from soc2.rules.image_content import RootByImage, UserNotTold, not_as_root
 from tests.registry.pulling import EICAR, PROGRAM, SECRETS, content, link
 
 SETUID = File(path="usr/bin/su", content=b"su", mode=0o4755)
@@ -80,6 +81,10 @@ def privileged(found: ImageContent) -> dict[str, str]:
         ),
         ([[PROGRAM], [replace(link("a", PROGRAM.path, tarfile.LNKTYPE), mode=0o4755)]], {"a": "setuid 0"}),
         ([[File(path="a", mode=0o2745)]], {}),
+        # Nobody can run it.
+        ([[File(path="a", mode=0o6644)]], {}),
+        # Names that are shown alike are two files.
+        ([[File(path="a\n", mode=0o4755), File(path="a\\n")]], {"a\\n": "setuid 0"}),
         ([[File(path="a", mode=0o6745)]], {"a": "setuid 0"}),
     ],
 )
@@ -112,6 +117,37 @@ def test_a_deleted_secret_is_told_with_its_layer_and_who_deletes_it(packing: str
 def test_secrets_in_the_configuration_and_the_history_are_told(options: dict[str, Any], place: str) -> None:
     found = content([PROGRAM], **options)
     assert [(each.place, each.file) for each in found.secrets] == [(place, None)]
+
+
+def test_secrets_that_docker_s_old_builder_left_are_told() -> None:
+    built = ContainerConfig(env=(f"GH={TOKEN}",))
+    manifest = Manifest("linux/amd64", (), Configuration(container_config=built, config=ContainerConfig()), {"GH": TOKEN})
+    places = [each.place for each in assembled("image", manifest, {}, SECRETS).secrets]
+    assert places == ["environment variable GH of the container that it was made of", "label GH"]
+
+
+def test_a_whiteout_with_content_is_looked_at() -> None:
+    found = content([File(path="app/.wh.settings", content=TOKEN.encode())])
+    assert [each.file.path for each in found.secrets if each.file] == ["app/.wh.settings"]
+
+
+@pytest.mark.parametrize(
+    ("uid", "complete", "platform", "expected"),
+    [
+        (None, True, "linux/amd64", ["app"]),
+        (None, False, "linux/amd64", []),
+        (None, True, "windows/amd64", []),
+        (5, True, "linux/amd64", []),
+        (0, True, "linux/amd64", ["app, which is number 0 in its etc/passwd"]),
+    ],
+)
+def test_a_user_of_whom_nothing_tells_the_number_may_be_root(
+    uid: int | None, complete: bool, platform: str, expected: list[str]
+) -> None:
+    read = ImageContent(name="a", platform=platform, user="app", uid=uid, complete=complete)
+    uses = tuple(ImageUse(image="a", pod="p", container=str(own), as_image_user=own) for own in (True, False))
+    told = [each for each in not_as_root(RunningImage(read, uses)) if isinstance(each, RootByImage | UserNotTold)]
+    assert [each.user for each in told] == expected
 
 
 @pytest.mark.parametrize(
@@ -175,7 +211,11 @@ def test_the_test_file_of_scanners_is_found_wherever_it_is() -> None:
         ("other", [[users(0)]], None),
         ("00", [[users(1000)]], 0),
         ("+0", [[users(1000)]], 0),
-        ("7", [[File(path="etc/passwd", content=b"7:x:0:0::/:\n")]], 7),
+        # As some runtimes take a number for a name, and as one had them overflow (CVE-2024-40635, CVE-2026-46680).
+        ("7", [[File(path="etc/passwd", content=b"7:x:0:0::/:\n")]], 0),
+        ("7", [[File(path="etc/passwd", content=b"7:x:5:0::/:\n")]], 7),
+        ("4294967296", [[]], 0),
+        ("0", [[File(path="etc/passwd", content=b"0:x:5:5::/:\n")]], 0),
         ("app", [[File(path="etc/passwd", content=b"a:x:1:\x0bapp:x:7:\n app:x:none:0\napp:x:5:0\n")]], 0),
         ("app", [[File(path="etc/passwd", content=b"app\n")]], 0),
     ],

@@ -217,6 +217,19 @@ def test_a_payload_may_name_the_image_or_one_of_the_same_entry(name: str) -> Non
     assert read_payload(signed, annotations, REFERENCE, [key], "p") == ImageSignature(place="p", key="cosign.pub")
 
 
+def test_a_signature_may_be_wrapped_and_its_payload_may_name_nothing() -> None:
+    signed = payload("", IMAGE.digest).replace(b'"docker-reference":""', b'"docker-reference":null')
+    assert b"null" in signed
+    annotations = {"dev.cosignproject.cosign/signature": base64.encodebytes(SIGN(signed)).decode()}
+    assert read_payload(signed, annotations, REFERENCE, [KEY], "p") == ImageSignature(place="p", key="cosign.pub")
+
+
+def test_a_file_with_two_keys_is_not_read_for_one(tmp_path: Path) -> None:
+    (tmp_path / "k.pub").write_bytes(pem(P256) + pem(STRANGER))
+    with pytest.raises(UsageError, match="more than one key"):
+        read_key(tmp_path / "k.pub")
+
+
 def test_a_keyless_signature_is_missing_evidence_and_no_deviation() -> None:
     signature = signature_image(payload(NAME, IMAGE.digest), by_stranger)
     content = json.loads(signature.manifest)
@@ -320,6 +333,10 @@ def test_more_signatures_than_anybody_makes_are_missing_evidence(monkeypatch: py
         (bundle(statement(), by_stranger), [ImageSignature(place="p", problem="it was not made with cosign.pub")]),
         (
             bundle(statement(), kind="text/plain"),
+            [ImageSignature(place="p", problem="what it signs is no statement of in-toto")],
+        ),
+        (
+            bundle({**statement(), "_type": "https://example.com/else"}),
             [ImageSignature(place="p", problem="what it signs is no statement of in-toto")],
         ),
         (bundle([]), [ImageSignature(place="p", problem="what it signs is no statement of in-toto")]),

@@ -44,12 +44,13 @@ rule mining_configuration
         $donation = /\bdonate-level["']?\s{0,8}:/
         $wallet = /["']?\buser["']?\s{0,8}:\s{0,8}["']?[48][0-9A-Za-z]{94}/
         $algorithm = /["']?\b(algo|coin)["']?\s{0,8}:\s{0,8}["']?(rx\/|cn\/|cn-|monero|xmr\b|kawpow|randomx|ghostrider)/ nocase
+        $xmr_stak = /"pool_address"\s{0,8}:\s{0,8}"[^"\n]{1,300}"\s{0,8},\s{0,8}"wallet_address"\s{0,8}:/
         $null = /"(algo|coin)"\s{0,8}:\s{0,8}null/
         $url = /"url"\s{0,8}:/
         $user = /"user"\s{0,8}:/
         $command = /\b(xmrig|xmr-stak|minerd|cpuminer|ccminer|ethminer|nbminer|lolminer|gminer|teamredminer|phoenixminer|t-rex)\b[^\n]{0,200}\s(-o|--url|-P|--pool|--server)[ =]\S{4,300}/ nocase
     condition:
-        filesize < 1MB and ($command or ($pools and (1 of ($donation, $wallet, $algorithm) or all of ($null, $url, $user))))
+        filesize < 1MB and ($command or $xmr_stak or ($pools and (1 of ($donation, $wallet, $algorithm) or all of ($null, $url, $user))))
 }
 
 rule mining_page

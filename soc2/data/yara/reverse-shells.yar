@@ -16,6 +16,7 @@ rule reverse_shell_command
         $socat = /\bsocat\s[^\n]{0,160}(exec|system):["']?[^\n]{0,20}\b(ba|z|k|da|a)?sh\b[^\n]{0,80}\b(tcp|openssl|ssl|udp|sctp)/ nocase
         $socat_reversed = /\bsocat\s[^\n]{0,40}\b(tcp|openssl|ssl|udp|sctp)[\w-]{0,16}:[^\n]{1,120}(exec|system):["']?[^\n]{0,20}\b(ba|z|k|da|a)?sh\b/ nocase
         $awk = /\/inet\/(tcp|udp)\/\d{1,5}\/[^\n]{1,300}\|&\s{0,4}getline/
+        $into_shell = /\b(nc|ncat|netcat|telnet)\s[^\n|;]{3,120}\|\s{0,4}(\/usr)?(\/bin\/)?(ba|z|k|da|a)?sh\b[^\n|;]{0,20}(\|\s{0,4}(nc|ncat|netcat|telnet)\s|[^\n|;]{0,4}1?>\s{0,4}[\w$\/])/
         $zsh = /\bztcp\s[^\n]{1,200}\bz?sh\s{1,4}>&\s{0,2}\$REPLY/
     condition:
         any of them
@@ -38,6 +39,10 @@ rule reverse_shell_script
         $ruby_lines = /TCPSocket\s{0,4}\.\s{0,4}(new|open)[^\n]{1,120}\.gets\b[^\n]{0,40}popen\s{0,4}\(/
         $php = /fsockopen\s{0,4}\([^\n]{1,160}\b(proc_open|popen|exec|shell_exec|system|passthru)\s{0,4}\(\s{0,4}["'](\/bin\/)?(ba|z|k|da|a)?sh\b/
         $java = /Runtime[^\n]{0,80}exec\s{0,4}\([^\n]{0,80}\/dev\/tcp\//
+        $pipes = /\bPopen\s{0,4}\(\s{0,4}\[?\s{0,4}["'](\/bin\/|\/usr\/bin\/)?(ba|z|k|da|a)?sh["'][^\n]{0,40}\bstdin\s{0,4}=\s{0,4}(\w{1,20})\s{0,4},\s{0,4}stdout\s{0,4}=\s{0,4}\w{1,20}\s{0,4},/
+        $lines = /\b(subprocess|os|sp)\s{0,4}\.\s{0,4}(getoutput|check_output|popen|Popen|run)\s{0,4}\(\s{0,4}\w{1,20}\s{0,4}[,)]/
+        $receive = /=\s{0,4}\w{1,20}\s{0,4}\.\s{0,4}recv\s{0,4}\(\s{0,4}\d{2,6}\s{0,4}\)\s{0,4}\.\s{0,4}decode/
+        $ruby_spawn = /\b(spawn|exec|system)\s{0,4}\(?\s{0,4}["'](\/bin\/)?(ba|z|k|da|a)?sh["'][^\n]{0,80}=>\s{0,4}TCPSocket\s{0,4}\.\s{0,4}(new|open)/
         $java_builder = /new\s{1,8}ProcessBuilder\s{0,4}\(/
         $java_socket = /new\s{1,8}Socket\s{0,4}\(/
         $java_shell = /"(\/bin\/(ba)?sh|cmd\.exe)"/
@@ -46,6 +51,8 @@ rule reverse_shell_script
         $node_connect = /\.\s{0,4}connect\s{0,4}\(\s{0,4}["'\w]/
         $node_pipe = /\.\s{0,4}pipe\s{0,4}\(\s{0,4}\w{1,40}\s{0,4}\.\s{0,4}stdin\s{0,4}\)/
         $node_net = /require\s{0,4}\(\s{0,4}["'](node:)?net["']/
+        $socket = /\bnet\s{0,4}\.\s{0,4}(Socket|connect|createConnection)\s{0,4}\(/
+        $output = /\.\s{0,4}stdout\s{0,4}\.\s{0,4}pipe\s{0,4}\(/
         $go_dial = /\bnet\s{0,4}\.\s{0,4}Dial\s{0,4}\(\s{0,4}"(tcp|udp)/
         $go_shell = /exec\s{0,4}\.\s{0,4}Command\s{0,4}\(\s{0,4}"(\/bin\/)?((ba|z|k|da|a)?sh|cmd(\.exe)?|powershell(\.exe)?)"\s{0,4}\)/
         $go_input = /\.\s{0,4}Stdin\s{0,4}=\s{0,4}\w/
@@ -54,8 +61,9 @@ rule reverse_shell_script
         $powershell_stream = ".GetStream()" nocase
     condition:
         filesize < 1MB and (
-            all of ($python_*) or ($popen and $python_connect) or (all of ($perl_open, $perl_exec, $perl_connect)) or $perl_io
-            or $ruby or $ruby_lines or $php or $java or all of ($java_*) or all of ($node_*) or all of ($go_*)
-            or all of ($powershell_*)
+            all of ($python_*) or ($python_connect and (all of ($lines, $receive) or any of ($popen, $pipes)))
+            or all of ($perl_open, $perl_exec, $perl_connect) or any of ($perl_io, $ruby*, $php, $java)
+            or all of ($java_*) or all of ($node_*) or all of ($node_spawn, $node_pipe, $socket, $output)
+            or all of ($go_*) or all of ($powershell_*)
         )
 }

@@ -5,19 +5,21 @@ rule web_shell_php
     meta:
         description = "PHP that runs what a request says"
     strings:
-        $call = /(^|[^\w>:$])(eval|assert|system|passthru|shell_exec|exec|popen|proc_open|pcntl_exec|create_function|call_user_func|call_user_func_array)\s{0,8}\(\s{0,8}(@?(base64_decode|gzinflate|gzuncompress|gzdecode|str_rot13|strrev|stripslashes|urldecode|rawurldecode|trim|hex2bin)\s{0,8}\(\s{0,8}){0,5}@?\$_(POST|GET|REQUEST|COOKIE|SERVER|FILES)\b/ nocase
+        $call = /(^|[^\w>:$])(eval|assert|system|passthru|shell_exec|exec|popen|proc_open|pcntl_exec|create_function|call_user_func|call_user_func_array)\s{0,8}\(\s{0,8}(["']\?>["']\s{0,8}\.\s{0,8})?(@?(base64_decode|gzinflate|gzuncompress|gzdecode|str_rot13|strrev|stripslashes|urldecode|rawurldecode|trim|hex2bin)\s{0,8}\(\s{0,8}){0,5}@?\$_(POST|GET|REQUEST|COOKIE|SERVER|FILES)\b/ nocase
         $within = /(^|[^\w>:$])(eval|assert|system|passthru|shell_exec|exec|popen|proc_open|pcntl_exec)\s{0,8}\(\s{0,8}["'][^"\n]{0,80}\{?\$_(POST|GET|REQUEST|COOKIE)\b/ nocase
         $made = /\bcreate_function\s{0,8}\([^;\n]{0,80}\$_(POST|GET|REQUEST|COOKIE)\b/ nocase
         $mapped = /\b(array_map|array_filter|array_walk|usort|call_user_func|register_shutdown_function)\s{0,8}\([^;\n]{0,80}["'](assert|eval|system|passthru|shell_exec|exec)["'][^;\n]{0,80}\$_(POST|GET|REQUEST|COOKIE)\b/ nocase
         $body = /\b(eval|assert|system|passthru|shell_exec|exec)\s{0,8}\(\s{0,8}@?file_get_contents\s{0,8}\(\s{0,8}["']php:\/\/input/ nocase
-        $backticks = /`\s{0,8}\$_(POST|GET|REQUEST|COOKIE)\b/
+        $backticks = /`\s{0,8}\{?\$_(POST|GET|REQUEST|COOKIE)\b/
         $variable = /\$_(POST|GET|REQUEST|COOKIE)\s{0,4}\[[^\]\n]{1,60}\]\s{0,4}\(\s{0,4}@?\$_(POST|GET|REQUEST|COOKIE)\b/
         $modifier = /preg_replace\s{0,8}\(\s{0,8}["'].{0,60}\/e["']\s{0,8},\s{0,8}@?\$_(POST|GET|REQUEST|COOKIE)\b/ nocase
         $assigned = /\$\w{1,40}\s{0,8}=\s{0,8}\(?\s{0,4}@?\$_(POST|GET|REQUEST|COOKIE)\s{0,4}\[[^\]\n]{1,60}\]\s{0,4}\)?\s{0,4};[^\n]{0,120}(^|[^\w>:$])(eval|assert|system|passthru|shell_exec|exec|popen|proc_open)\s{0,8}\(\s{0,8}@?\$\w/ nocase
+        // What a request says, in a variable whose name says so, that is run a few lines below.
+        $below = /\$(cmd|command|code|shell|c)\s{0,4}=[(@\s]{0,6}((base64_decode|urldecode|trim|stripslashes|hex2bin)\s{0,4}\(\s{0,4})?\$_(POST|GET|REQUEST|COOKIE)\b[^\n]{0,160}(\n[^\n]{0,160}){1,4}[^\w>:$](eval|assert|system|passthru|shell_exec|exec|popen|proc_open)\s{0,4}\(\s{0,4}@?\$(cmd|command|code|shell|c)\b/ nocase
         $any_name = /\$\w{1,40}\s{0,4}\(\s{0,4}@?\$_(POST|GET|REQUEST|COOKIE)\s{0,4}\[/
         $begin = "<?"
     condition:
-        any of ($call, $within, $made, $mapped, $body, $backticks, $variable, $modifier, $assigned)
+        any of ($call, $within, $made, $mapped, $body, $backticks, $variable, $modifier, $assigned, $below)
         or (filesize < 1KB and $begin at 0 and $any_name)
 }
 
@@ -52,7 +54,7 @@ rule web_shell_asp
     meta:
         description = "ASP that runs what a request says"
     strings:
-        $call = /\b(eval|execute|executeglobal)\s{0,8}\(?\s{0,8}request\s{0,4}(\.\s{0,4}(item|form|querystring|params)\s{0,4})?[\[(]/ nocase
+        $call = /\b(eval|execute|executeglobal)(\s{0,8}\(\s{0,8}|\s{1,8})request\s{0,4}(\.\s{0,4}(item|form|querystring|params)\s{0,4})?[\[(]/ nocase
         $process = /Process\s{0,4}\.\s{0,4}Start\s{0,4}\([^;\n]{0,120}Request\s{0,4}(\.\s{0,4}(Item|Form|QueryString|Params)\s{0,4})?\[/ nocase
         $page = /<%@?\s{0,8}\w/
         $start = /\b(ProcessStartInfo|Process\s{0,4}\.\s{0,4}Start\s{0,4}\()/

@@ -7,6 +7,8 @@ content, GNU's names go before those of pax, and global headers of pax do not co
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -24,6 +26,7 @@ _SPARSE_VERSIONS = ((b"0", b"0"), (b"0", b"1"), (b"1", b"0"))
 
 REGULAR, HARD_LINK, SYMBOLIC_LINK, FOLDER = b"0", b"1", b"2", b"5"
 _CAPABILITY = "SCHILY.xattr.security.capability"
+_CAPABILITY_OF_BSDTAR = "LIBARCHIVE.xattr.security.capability"
 
 
 @dataclass(slots=True)
@@ -68,8 +71,9 @@ class Archive:
                 records = dict(_records(self._extended()))
                 continue
             if kind == b"g":
-                # Runtimes take nothing from those, so nothing may be hidden by them.
+                # Runtimes take nothing from those and forget what stood before, so nothing may be hidden by them.
                 self._extended()
+                records, names = {}, {}
                 continue
             self.entries += 1
             if self.entries > self._limit:
@@ -134,8 +138,6 @@ class Archive:
         name = _text(header[:100])
         if header[257:263] == b"ustar\0" and (prefix := _text(header[345:500])):
             name = prefix + b"/" + name
-        if kind == b"\0" and name.endswith(b"/"):
-            kind = FOLDER
         entry = Entry(
             path=_decoded(name),
             kind=kind if kind in _HEADER_ONLY else REGULAR,
@@ -147,6 +149,8 @@ class Archive:
         )
         if extended:
             self._extend(entry, extended)
+        if kind == b"\0" and entry.path.endswith("/"):
+            entry.kind = FOLDER
         if entry.kind != REGULAR:
             self._begin(0)
         elif kind == b"S":
@@ -169,7 +173,7 @@ class Archive:
             entry.uid = _decimal(uid)
         if gid := extended.get("gid"):
             entry.gid = _decimal(gid)
-        entry.capability = extended.get(_CAPABILITY, b"")
+        entry.capability = extended.get(_CAPABILITY) or _from_base64(extended.get(_CAPABILITY_OF_BSDTAR, b""))
         entry.sparse_map = version == (b"1", b"0")
 
     def _skip_sparse_headers(self, header: bytes) -> None:
@@ -238,7 +242,14 @@ def _text(field: bytes) -> bytes:
 
 
 def _decoded(name: bytes) -> str:
-    return name.decode("utf-8", "backslashreplace")
+    return name.decode("utf-8", "surrogateescape")
+
+
+def _from_base64(value: bytes) -> bytes:
+    try:
+        return base64.b64decode(value + b"=" * (-len(value) % 4))
+    except binascii.Error:
+        return value
 
 
 def _decimal(digits: bytes) -> int:

@@ -48,6 +48,7 @@ def assembled(name: str, manifest: Manifest, facts: Mapping[str, LayerFacts], se
             for each in layer.malware
         ),
         secrets=tuple(dict.fromkeys((*_layer_secrets(layers), *_written_secrets(manifest, settings, secrets)))),
+        complete=len(layers) == len(manifest.layers) and _users(layers) is not None,
     )
 
 
@@ -80,13 +81,14 @@ def untold_user(manifest: Manifest, facts: Mapping[str, LayerFacts]) -> str:
 
 
 def _uid(user: str, layers: Layers) -> int | None:
-    """Return the number of a configuration's user (``user`` or ``user:group``), which is a name only where it is no number."""
+    """Return the number of a configuration's user (``user`` or ``user:group``).
+
+    Runtimes differ: some take a number for a name first, some have it overflow (CVE-2024-40635, CVE-2026-46680). 0 counts
+    where any of them has it."""
     name = user.partition(":")[0]
-    if not name:
-        return 0
-    if NUMBER.match(name):
-        return int(name)
-    return (_users(layers) or {}).get(name, 0 if name == _ROOT else None)
+    number = int(name) & 0xFFFFFFFF if NUMBER.match(name) else None
+    by_name = (_users(layers) or {}).get(name, 0 if name in ("", _ROOT) else None)
+    return 0 if by_name == 0 else by_name if number is None else number
 
 
 def _users(layers: Layers) -> dict[str, int] | None:
@@ -141,6 +143,7 @@ def _settings_texts(settings: ContainerConfig, of: str) -> Iterator[tuple[str, s
         yield f"label {name}{of}", name, value
     yield from _arguments((*(settings.entrypoint or ()), *(settings.command or ())), f"its command{of}")
     yield from _arguments((settings.health_check and settings.health_check.test) or (), f"its health check{of}")
+    yield from _arguments(settings.shell or (), f"its shell{of}")
     for number, step in enumerate(settings.on_build or (), 1):
         yield f"step {number} for images that are built on it{of}", "", step
 

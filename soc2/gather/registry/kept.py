@@ -38,7 +38,10 @@ class KeptFacts:
     def __init__(self, folder: Path, key: str) -> None:
         self._folder = folder / hashlib.sha256(f"{_code()} {key}".encode()).hexdigest()[:16]
         with suppress(OSError):
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            # Parents that mkdir makes by itself may be open to a group.
+            for each in (folder, self._folder):
+                each.mkdir(mode=0o700, exist_ok=True)
         self._own = all(_is_own(each) for each in (folder, self._folder))
         if self._own:
             with suppress(OSError):

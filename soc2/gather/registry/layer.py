@@ -24,7 +24,7 @@ WINDOW = 8 * 1024 * 1024
 """How much of a file is looked at as one; longer ones are looked at in windows, each of which begins within the one before."""
 _OVERLAP = 64 * 1024
 _WHITEOUT, _OPAQUE, _AUFS = ".wh.", ".wh..wh..opq", ".wh..wh."
-_SETUID, _SETGID = 0o4000, 0o2010
+_SETS_ID = 0o6000
 _PASSWD = "etc/passwd"
 NUMBER = re.compile(r"[+-]?[0-9]{1,18}\Z")
 """A user or group by number, as runtimes read it."""
@@ -54,7 +54,8 @@ def rooted(name: str) -> tuple[str, bool]:
             del parts[-1:]
         elif part not in ("", "."):
             parts.append(part)
-    return printable("/".join(parts)), out
+    # No two names may be shown alike: one would stand for the other.
+    return printable("/".join(parts).replace("\\", "\\\\")), out
 
 
 @dataclass
@@ -76,6 +77,9 @@ class _Reading:
         folder, _, base = path.rpartition("/")
         if base.startswith(_WHITEOUT):
             self._whiteout(folder, base)
+            # Nobody unpacks what is in it, but whoever has the layer has that, too.
+            if entry.kind == REGULAR and entry.size:
+                self._look(path, entry, archive)
             return
         if entry.kind == FOLDER_ENTRY:
             self.names.append(name_digest(FOLDER, path))
@@ -86,7 +90,8 @@ class _Reading:
         self.links.pop(path, None)
         self.symbolic.pop(path, None)
         if entry.kind == REGULAR:
-            self._regular(path, entry, archive)
+            self._privileged(path, entry)
+            self._look(path, entry, archive)
         elif entry.kind == HARD_LINK:
             self._hard_link(path, entry)
         elif entry.kind == SYMBOLIC_LINK:
@@ -116,15 +121,14 @@ class _Reading:
 
     def _privileged(self, path: str, entry: Entry) -> None:
         capabilities = file_capabilities(entry.capability)
-        # Setgid counts where the group may run it; elsewhere it is about locks (inode(7)).
-        if entry.mode & _SETUID or entry.mode & _SETGID == _SETGID or capabilities:
-            self.privileges[path] = PrivilegedFile(
-                path=path, mode=entry.mode, uid=entry.uid, gid=entry.gid, capabilities=capabilities
-            )
+        if not entry.mode & _SETS_ID and not capabilities:
+            return
+        file = PrivilegedFile(path=path, mode=entry.mode, uid=entry.uid, gid=entry.gid, capabilities=capabilities)
+        if file.rights:
+            self.privileges[path] = file
             _bounded(len(self.privileges), "privileged files")
 
-    def _regular(self, path: str, entry: Entry, archive: Archive) -> None:
-        self._privileged(path, entry)
+    def _look(self, path: str, entry: Entry, archive: Archive) -> None:
         for number, (window, lines) in enumerate(_windows(archive, entry.size)):
             if path == _PASSWD and number == 0:
                 self.users = _users(window)

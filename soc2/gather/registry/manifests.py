@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -27,6 +27,9 @@ _MANIFEST_BYTES, _CONFIG_BYTES = 8 * 1024 * 1024, 16 * 1024 * 1024
 _MOST_LAYERS = 1000
 # Attestations stand in indexes beside the images that they are about.
 _NO_PLATFORM = "unknown/unknown"
+_ALIASES = {"x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64", "armhf": "arm", "armel": "arm"}
+# Of an index and of those that it leads to.
+_MOST_MANIFESTS = 200
 
 
 class Platform(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -67,6 +70,7 @@ class ContainerConfig(msgspec.Struct, frozen=True):
     entrypoint: tuple[str, ...] | None = msgspec.field(default=None, name="Entrypoint")
     labels: dict[str, str] | None = msgspec.field(default=None, name="Labels")
     health_check: HealthCheck | None = msgspec.field(default=None, name="Healthcheck")
+    shell: tuple[str, ...] | None = msgspec.field(default=None, name="Shell")
     on_build: tuple[str, ...] | None = msgspec.field(default=None, name="OnBuild")
 
 
@@ -105,28 +109,36 @@ def read_manifests(
 ) -> Iterator[Manifest]:
     """Yield the manifests that a digest leads to: of an index, those of ``platforms`` (``linux/arm64``), or all of them when
     no platform is named. Raises PullError."""
-    manifest = _manifest(client, reference.repository, reference.digest, deadline)
-    if manifest.manifests is None:
-        yield _image(client, reference.repository, manifest, deadline)
-        return
-    for descriptor in _wanted(manifest.manifests, platforms, reference):
-        inner = _manifest(client, reference.repository, descriptor.digest, deadline)
-        if inner.manifests is not None:
-            raise PullError(Cause.NOT_IMPLEMENTED, f"the index {reference.digest} leads to another index")
-        yield _image(client, reference.repository, inner, deadline)
-
-
-def _wanted(manifests: Sequence[Descriptor], platforms: frozenset[str], reference: ImageReference) -> list[Descriptor]:
-    images = [each for each in manifests if str(each.platform or "") != _NO_PLATFORM]
-    wanted = [each for each in images if not platforms or each.platform is None or _base(each.platform) in platforms]
-    if not wanted:
+    digests = {reference.digest: None}
+    found = False
+    # Indexes may lead to indexes; what two of them lead to is read once.
+    for read, digest in enumerate(_growing(digests)):
+        if read >= _MOST_MANIFESTS:
+            raise PullError(Cause.TRUNCATED, f"{reference} leads to more than {_MOST_MANIFESTS} manifests")
+        manifest = _manifest(client, reference.repository, digest, deadline)
+        if manifest.manifests is None:
+            found = True
+            yield _image(client, reference.repository, manifest, deadline)
+        else:
+            digests.update((each.digest, None) for each in manifest.manifests if _is_wanted(each.platform, platforms))
+    if not found:
         raise PullError(Cause.ABSENT, f"{reference} has no image for {', '.join(sorted(platforms)) or 'any platform'}")
-    return wanted
 
 
-def _base(platform: Platform) -> str:
-    """Return a platform as nodes have it: they name no variant."""
-    return f"{platform.os}/{platform.architecture}"
+def _growing(digests: dict[str, None]) -> Iterator[str]:
+    """Yield the keys, also those that are added meanwhile."""
+    read = 0
+    while read < len(digests):
+        yield from (added := list(digests)[read:])
+        read += len(added)
+
+
+def _is_wanted(platform: Platform | None, platforms: frozenset[str]) -> bool:
+    """Tell whether a runtime may choose it. Nodes name no variant, and an index may call architectures as machines do."""
+    if platform is None:
+        return True
+    base = f"{platform.os or 'linux'}/{_ALIASES.get(platform.architecture, platform.architecture)}"
+    return base != _NO_PLATFORM and (not platforms or base in platforms)
 
 
 def _manifest(client: RegistryClient, repository: str, digest: str, deadline: Deadline) -> _Manifest:

@@ -26,6 +26,7 @@ NOTATION = "application/vnd.cncf.notary.signature"
 _SIGNATURE, _CERTIFICATE = "dev.cosignproject.cosign/signature", "dev.sigstore.cosign/certificate"
 _COSIGN = "cosign container image signature"
 _IN_TOTO = "application/vnd.in-toto+json"
+_STATEMENT = "https://in-toto.io/Statement/"
 _SIGNED = "https://sigstore.dev/cosign/sign/v1"
 _KEYLESS = "it was made with a certificate (keyless), and only those by a declared key are verified"
 
@@ -35,7 +36,7 @@ class _Image(msgspec.Struct):
 
 
 class _Identity(msgspec.Struct):
-    reference: str = msgspec.field(default="", name="docker-reference")
+    reference: str | None = msgspec.field(default=None, name="docker-reference")
 
 
 class _Critical(msgspec.Struct):
@@ -78,6 +79,7 @@ class _Subject(msgspec.Struct):
 class _Statement(msgspec.Struct, rename="camel"):
     subject: list[_Subject] = []
     predicate_type: str = ""
+    type: str = msgspec.field(default="", name="_type")
 
 
 def read_payload(
@@ -98,7 +100,7 @@ def read_payload(
         return ImageSignature(place=place, problem="its payload says that it is something else than cosign's signature")
     if content.critical.image.digest != reference.digest:
         return ImageSignature(place=place, problem=f"it is about {content.critical.image.digest or 'no digest'}")
-    name = content.critical.identity.reference
+    name = content.critical.identity.reference or ""
     if not _is_named(name, reference, key):
         return ImageSignature(place=place, problem=f"it was made for {name}")
     return ImageSignature(place=place, key=key.name)
@@ -115,7 +117,7 @@ def read_bundle(content: bytes, reference: ImageReference, keys: Sequence[Signin
         return
     body = _decoded_base64(bundle.dsse_envelope.payload)
     statement = _decoded(body, _Statement)
-    if bundle.dsse_envelope.payload_type != _IN_TOTO or statement is None:
+    if bundle.dsse_envelope.payload_type != _IN_TOTO or statement is None or not statement.type.startswith(_STATEMENT):
         yield ImageSignature(place=place, problem="what it signs is no statement of in-toto")
         return
     if statement.predicate_type != _SIGNED:
@@ -158,7 +160,7 @@ def _pre_authentication(kind: str, body: bytes) -> bytes:
 
 def _decoded_base64(text: str) -> bytes:
     try:
-        return base64.b64decode(text, validate=True)
+        return base64.b64decode("".join(text.splitlines()), validate=True)
     except (binascii.Error, ValueError):
         return b""
 

@@ -85,6 +85,8 @@ def read_key(path: Path) -> PublicKey:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
     if b"PRIVATE KEY" in content:
         raise UsageError(f"{path} holds a private key", "name the file of the public one")
+    if content.count(b"-----BEGIN ") > 1:
+        raise UsageError(f"{path} holds more than one key", "give each of them a file and an entry of its own")
     try:
         key = load_pem_public_key(content)
     except (ValueError, TypeError, UnsupportedAlgorithm):
