@@ -171,7 +171,7 @@ def test_every_shipped_right_in_the_account_is_used(default_run: Examined, defau
     of_logs = json.loads((FOLDER / "aws" / "log-policy.json").read_text())["Statement"]
     reading = {action for each in of_logs for action in each["Action"]}
     # The registry of the company is none of ECR's.
-    pulling = {"ecr:GetAuthorizationToken", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"}
+    pulling = {"ecr:GetAuthorizationToken", "ecr:GetDownloadUrlForLayer"}
     assert allowed - pulling == used - reading - {"sts:GetCallerIdentity"}
 
 
