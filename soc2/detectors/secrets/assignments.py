@@ -61,6 +61,16 @@ _NAMED_ELEMENT = re.compile(
     r"<\w{1,40}\s[^<>]{0,200}?(?:key|name)=[\"']([A-Za-z_][\w.\-]{1,79})[\"'][^<>]{0,200}>([^<>\n]{1,4096})</"
 )
 _VALUE_ELEMENT = re.compile(r"<(\w{0,40}(?:[Pp]assword|[Ss]ecret|[Tt]oken))>\s{0,20}<[Vv]alue>([^<>\n]{1,400})</")
+# Each with what a line must hold for it, which is found sooner.
+_ELSEWHERE_IN_LINE = (
+    ("-", _FLAG),
+    ("</", _ELEMENT),
+    ("</", _VALUE_ELEMENT),
+    ("", _PAIR),
+    ("</", _NAMED_ELEMENT),
+    ("{", _IN_OBJECT),
+    ("(", _IN_CALL),
+)
 # Aliases of YAML, and calls of functions; between backticks stand commands of a shell.
 _NO_LITERAL = re.compile(r"^[*&(][A-Za-z_(*].*$|^[\w.]+\(.*\)[;:]?$|^\w+(::\w+)+[!(<].*$")
 _PROSE = re.compile(r"[ \t]+[a-z]")
@@ -102,9 +112,10 @@ def in_line(line: str, start: int, *, file: bool) -> Iterator[Hit]:
         if hits or not (opens or _SHELL.match(line)):
             return
     yield from _in_assignments(line, start)
-    for pattern in (_FLAG, _ELEMENT, _VALUE_ELEMENT, _PAIR, _NAMED_ELEMENT, _IN_OBJECT, _IN_CALL):
-        for match in pattern.finditer(line):
-            yield from _hit(match[1], match[2], start + match.start(2), file)
+    for sign, pattern in _ELSEWHERE_IN_LINE:
+        if sign in line:
+            for match in pattern.finditer(line):
+                yield from _hit(match[1], match[2], start + match.start(2), file)
 
 
 def _is_prose(line: str, match: re.Match[str]) -> bool:

@@ -21,9 +21,9 @@ _INSERT = re.compile(r"\binsert\s+into\s+\S{1,100}\s*\(([^()\n]{1,1000})\)\s*val
 _LITERAL = re.compile(r"'((?:[^'\n]|''){0,400})'|[^\s,()']+")
 
 
-def in_insert(line: str, start: int) -> Iterator[Hit]:
-    """Yield the passwords that a line of SQL writes into a table."""
-    for match in _INSERT.finditer(line):
+def in_insert(line: str, lower: str, start: int) -> Iterator[Hit]:
+    """Yield the passwords that a line of SQL writes into a table; ``lower`` is the line in small letters."""
+    for match in _INSERT.finditer(line) if "insert" in lower else ():
         columns = [column.strip(' `"[]') for column in match[1].split(",")]
         for number, value in enumerate(_LITERAL.finditer(match[2])):
             if value[1] and is_secret(value[1], naming(columns[number % len(columns)])):
@@ -41,10 +41,11 @@ def in_properties(text: str) -> Iterator[Hit]:
 def is_header(line: str) -> bool:
     """Tell whether a line names the columns of a table that holds secrets, and whose they are."""
     columns = _cells(line)
+    if len(columns) < 2 or not all(map(_COLUMN.fullmatch, columns)):
+        return False
     names = {column.lower() for column in columns}
     return (
-        1 < len(columns) <= len(names)
-        and all(map(_COLUMN.fullmatch, columns))
+        len(columns) == len(names)
         and not _WHOSE.isdisjoint(names)
         and any(naming(column) is not Naming.NONE for column in columns)
     )

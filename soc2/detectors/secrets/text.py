@@ -6,6 +6,7 @@ import itertools
 import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from operator import itemgetter
 from urllib.parse import unquote_to_bytes
 
 from soc2.detectors.secrets import assignments, commands, shapes, tables
@@ -149,7 +150,7 @@ def _lines_with_stems(text: str) -> Iterator[str]:
     lower = text.lower()
     seen: set[int] = set()
     for stem in _STEMS:
-        at = lower.find(stem)
+        at = lower.find(stem) if all(map(lower.__contains__, stem)) else -1
         while at >= 0:
             start = lower.rfind("\n", 0, at) + 1
             end = lower.find("\n", at)
@@ -169,19 +170,25 @@ def _in_lines(lines: list[str], telling: Iterable[str], *, file: bool) -> Iterat
     if not said:
         return
     found: list[tuple[int, Hit]] = []
-    for index, line in enumerate(lines):
-        if line in said:
-            hits, above = said[line]
-            found += ((index, hit) for hit in hits)
-            if above is not None:
-                found += assignments.in_lines_near(lines, index, above, file=file)
-    if found:
-        starts = list(itertools.accumulate((len(line) + 1 for line in lines), initial=0))
-        yield from (hit._replace(start=starts[number] + hit.start) for number, hit in found)
+    for index in itertools.compress(range(len(lines)), map(said.__contains__, lines)):
+        hits, above = said[lines[index]]
+        found += ((index, hit) for hit in hits)
+        if above is not None:
+            found += assignments.in_lines_near(lines, index, above, file=file)
+    start, before = 0, 0
+    for number, hit in sorted(found, key=itemgetter(0)):
+        start += sum(map(len, lines[before:number])) + number - before
+        before = number
+        yield hit._replace(start=start + hit.start)
 
 
 def _in_line(line: str, file: bool) -> tuple[tuple[Hit, ...], assignments.Above | None]:
-    hits = (*assignments.in_line(line, 0, file=file), *commands.in_commands(line, line.lower(), 0), *tables.in_insert(line, 0))
+    lower = line.lower()
+    hits = (
+        *assignments.in_line(line, 0, file=file),
+        *commands.in_commands(line, lower, 0),
+        *tables.in_insert(line, lower, 0),
+    )
     return hits, assignments.above(line)
 
 
